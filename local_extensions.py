@@ -1,7 +1,10 @@
 """What this template adds to Jinja: filters for names and literals, and answers that stay text.
 
-`tojson` is no substitute for the literal filters: it writes an emoji as a surrogate pair, which TOML
-refuses and Python reads as two broken characters.
+`tojson` is no substitute for the literal filters: it writes an emoji as a surrogate pair, which
+TOML refuses and Python reads as two broken characters.
+
+An update (cruft) renders an old and a new version of the template in one process, and this module
+is imported once: filters may be added only in a module of another name.
 """
 
 import re
@@ -49,11 +52,14 @@ IRREGULAR_PLURALS = {
     "woman": "women",
 }
 
-# Control characters, line ends, halves of surrogate pairs, and what changes the direction of the text or is
-# not seen at all. `str.isprintable` would escape the joiners of an emoji too.
+# Control characters, line ends, halves of surrogate pairs, and what changes the direction of the
+# text or is not seen at all. `str.isprintable` would escape the joiners of an emoji too.
 ESCAPED_IN_PYTHON = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
+ESCAPED_IN_TOML = re.compile(r"[\x00-\x1f\x7f]")
+ESCAPED_IN_YAML = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class TemplateExtension(Extension):
@@ -72,12 +78,13 @@ class TemplateExtension(Extension):
             yaml_string=yaml_string,
         )
 
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+    def preprocess(self, source: str, name: str | None, _filename: str | None = None) -> str:
         """Take everything but plain expressions for text, wherever Jinja is given no file.
 
-        Cookiecutter renders answers from the command line, from its configuration file and from updates as
-        templates: `{{` in a project name would end in a traceback, and a longer expression would run.
-        Defaults, names of files and hooks come the same way, so those keep to plain expressions.
+        Cookiecutter renders answers from the command line, from its configuration file and from
+        updates as templates: `{{` in a project name would end in a traceback, and a longer
+        expression would run. Defaults, names of files and hooks come the same way, so those keep
+        to plain expressions.
         """
         if name is not None:
             return source
@@ -102,8 +109,9 @@ def slug(text: str) -> str:
 def package(project_slug: str) -> str:
     """`my-service` as `my_service`.
 
-    Raises `EmptyDirNameException`, which cookiecutter shows as a sentence, for a slug that is no name of one
-    new folder: the hook that refuses all other faults runs inside that folder, so it would come too late.
+    Raises `EmptyDirNameException`, which cookiecutter shows as a sentence, for a slug that is no
+    name of one new folder: the hook that refuses all other faults runs inside that folder, so it
+    would come too late.
     """
     if not project_slug.strip(". ") or re.search(r"[/\\\0]", project_slug):
         raise EmptyDirNameException(
@@ -119,7 +127,7 @@ def class_name(name: str) -> str:
 
 
 def plural(name: str) -> str:
-    """The English plural of the last word of `name`, right for most nouns; a person can answer another."""
+    """The English plural of the last word of `name`, right for most nouns."""
     head, underscore, word = name.rpartition("_")
     return head + underscore + _plural_of(word)
 
@@ -142,45 +150,22 @@ def engine(database: str) -> str:
 def python_string(text: str) -> str:
     """A Python literal of `text`, just as `ruff format` would write it."""
     quote = "'" if text.count('"') > text.count("'") else '"'
-    return quote + "".join(_in_python(character, quote) for character in text) + quote
-
-
-def _in_python(character: str, quote: str) -> str:
-    if character in (quote, "\\"):
-        return "\\" + character
-    if ESCAPED_IN_PYTHON.match(character):
-        return ascii(character)[1:-1]
-    return character
+    text = text.replace("\\", "\\\\").replace(quote, "\\" + quote)
+    return quote + ESCAPED_IN_PYTHON.sub(lambda found: ascii(found[0])[1:-1], text) + quote
 
 
 def toml_string(text: str) -> str:
-    """A TOML basic string of `text`. Raises `ValueError` for half a surrogate pair, which TOML cannot hold."""
-    return '"' + "".join(map(_in_toml, text)) + '"'
-
-
-def _in_toml(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if 0xD800 <= ord(character) <= 0xDFFF:
-        raise ValueError(f"TOML cannot hold {character!r}")
-    if ord(character) < 0x20 or ord(character) == 0x7F:
-        return f"\\u{ord(character):04x}"
-    return character
+    """A TOML basic string of `text`. Raises `ValueError` for half a surrogate pair."""
+    return _double_quoted(text, ESCAPED_IN_TOML)
 
 
 def yaml_string(text: str) -> str:
     """A double-quoted YAML scalar of `text`. Raises `ValueError` for half a surrogate pair."""
-    return '"' + "".join(map(_in_yaml, text)) + '"'
+    return _double_quoted(text, ESCAPED_IN_YAML)
 
 
-def _in_yaml(character: str) -> str:
-    code = ord(character)
-    if character in '"\\':
-        return "\\" + character
-    if 0xD800 <= code <= 0xDFFF:
-        raise ValueError(f"YAML cannot hold {character!r}")
-    if 0x20 <= code < 0x7F or (
-        code >= 0xA0 and code not in (0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)
-    ):
-        return character
-    return f"\\u{code:04x}"
+def _double_quoted(text: str, escaped: re.Pattern[str]) -> str:
+    if half := SURROGATE.search(text):
+        raise ValueError(f"{half[0]!r} is half a character; no file can hold it")
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + '"'

