@@ -1,0 +1,33 @@
+"""The service: `create_app` wires its parts together and reads as their table of contents."""
+
+from flask import Flask
+
+from . import cli, health, problems, request_ids, resources
+from .database import db
+{% if cookiecutter.database == "sqlite" %}
+from .engine_sqlite import let_reads_share
+{% endif %}
+from .openapi import Service
+from .settings import Settings, load_settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make an application; without `settings` they come from the environment and `.env`.
+
+    May be called many times in one process and does not touch the database.
+    """
+    settings = settings or load_settings()
+    app = Service(__name__, settings)
+    db.init_app(app, settings)
+{% if cookiecutter.database == "sqlite" %}
+    let_reads_share(app)
+{% endif %}
+    request_ids.init_app(app)
+    problems.init_app(app)
+    health.init_app(app)
+    resources.init_app(app)
+    cli.init_app(app, settings)
+    app.serve_document()
+    return app

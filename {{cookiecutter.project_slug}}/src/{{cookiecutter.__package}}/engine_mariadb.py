@@ -1,0 +1,63 @@
+"""How this service speaks to MariaDB: PyMySQL, a bounded pool, a bound on every statement."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+DRIVERS = ("mariadb+pymysql",)
+EXAMPLE_URL = "mariadb+pymysql://user:password@host/{{ cookiecutter.__package }}"
+
+MIGRATION_OPTIONS: dict[str, Any] = {}
+LONGEST_MIGRATION_SECONDS = 3600.0
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+def make_engine(settings: "Settings", **options: Any) -> Engine:
+    """An engine with a pool as large as a worker has threads; `options` go to `create_engine`.
+
+    READ COMMITTED: a transaction sees what others committed, and takes no gap locks that deadlock.
+    `pool_pre_ping` finds out that the server closed an idle connection before a request does.
+    """
+    pool = {
+        "pool_size": settings.threads,
+        "max_overflow": 0,
+        "pool_timeout": settings.pool_timeout_seconds,
+        "pool_pre_ping": True,
+    }
+    session_variables = (
+        f"SET time_zone = '+00:00', max_statement_time = {settings.statement_timeout_seconds}"
+    )
+    return create_engine(
+        settings.database_url.get_secret_value(),
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "init_command": session_variables,
+        },
+        hide_parameters=True,
+        **(options or pool),
+    )
+
+
+def make_migration_engine(settings: "Settings") -> Engine:
+    """An engine for migrations, with time for slow ones."""
+    patient = settings.model_copy(update={"statement_timeout_seconds": LONGEST_MIGRATION_SECONDS})
+    return make_engine(patient, poolclass=NullPool)
+
+
+@contextmanager
+def migration_lock(connection: Connection) -> Iterator[None]:
+    """One migration of this database at a time; DDL commits, so the lock is the connection's."""
+    name = "CONCAT(DATABASE(), '.alembic')"
+    connection.execute(text(f"SELECT GET_LOCK({name}, {LONGEST_MIGRATION_SECONDS})"))
+    try:
+        yield
+    finally:
+        connection.execute(text(f"SELECT RELEASE_LOCK({name})"))

@@ -1,0 +1,118 @@
+"""A create that may be sent again: the same `Idempotency-Key` gives the first answer.
+
+The key is claimed and its answer kept in the transaction of the create itself, so neither exists
+without the other, and a request that fails leaves no key behind. The primary key makes simultaneous
+requests with one key wait for the first of them.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Response, abort, json, request
+from pydantic import Field
+from sqlalchemy import LargeBinary, delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .api_types import Parameters
+from .column_types import UtcDateTime, now, text
+from .database import Base
+from .openapi import unprocessable
+
+HEADER = "Idempotency-Key"
+KEPT_FOR = timedelta(hours=24)
+KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+
+
+class CreateHeaders(Parameters):
+    """The headers of a create."""
+
+    idempotency_key: str | None = Field(
+        default=None,
+        alias=HEADER,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="the same key and body within 24 hours give the first answer again",
+    )
+
+
+class IdempotencyKey(Base):
+    """A key that was used, as a digest with its route, and the answer that it stands for."""
+
+    __tablename__ = "idempotency_keys"
+
+    digest: Mapped[str] = mapped_column(text(64), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(text(64))
+    status: Mapped[int] = mapped_column(default=0)
+    headers: Mapped[str] = mapped_column(text(2000), default="{}")
+    body: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+
+    @property
+    def answer(self) -> Response:
+        """The first answer again."""
+        return Response(self.body, self.status, json.loads(self.headers))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a create knows of its key: nothing, a claim to fill in, or the first answer."""
+
+    claimed: IdempotencyKey | None = None
+    first_answer: Response | None = None
+
+    def keep(self, response: Response) -> None:
+        """Store the answer with the claimed key, if there is one; the caller commits both."""
+        if self.claimed is None:
+            return
+        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        self.claimed.status = response.status_code
+        self.claimed.headers = json.dumps(kept)
+        self.claimed.body = response.get_data()
+
+
+def claim_key(session: Session, headers: CreateHeaders) -> Claim:
+    """Claim the request's Idempotency-Key, or find the answer that it stands for already.
+
+    A key that was used with another body is answered with 422.
+    """
+    if headers.idempotency_key is None:
+        return Claim()
+    digest = _digest(f"{request.method} {request.path} {headers.idempotency_key}")
+    body_digest = _digest(json.dumps(request.get_json(), sort_keys=True))
+    record = _find(session, digest) or _insert(session, digest, body_digest)
+    if record.body_digest != body_digest:
+        abort(unprocessable([{"parameter": HEADER, "detail": "was used with another body"}]))
+    return Claim(first_answer=record.answer) if record.status else Claim(claimed=record)
+
+
+def forget_old_keys(session: Session) -> int:
+    """Delete the keys that are no longer kept and return how many they were; the caller commits."""
+    old = delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - KEPT_FOR)
+    return len(session.scalars(old.returning(IdempotencyKey.digest)).all())
+
+
+def _find(session: Session, digest: str) -> IdempotencyKey | None:
+    record = session.get(IdempotencyKey, digest)
+    if record is not None and record.created_at < now() - KEPT_FOR:
+        session.delete(record)
+        session.flush()
+        return None
+    return record
+
+
+def _insert(session: Session, digest: str, body_digest: str) -> IdempotencyKey:
+    record = IdempotencyKey(digest=digest, body_digest=body_digest)
+    session.add(record)
+    try:
+        session.flush()
+    except IntegrityError:  # a simultaneous request was first, and its answer is committed by now
+        session.rollback()
+        return session.get_one(IdempotencyKey, digest)
+    return record
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()

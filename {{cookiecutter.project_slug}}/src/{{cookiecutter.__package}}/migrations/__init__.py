@@ -1,0 +1,53 @@
+"""The schema's history: Alembic, with an environment of our own that locks before it looks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, make_url
+
+from ..engine_{{ cookiecutter.database }} import make_migration_engine
+from ..settings import Settings
+
+FOLDER = Path(__file__).parent
+
+
+def alembic_config(settings: Settings, connection: Connection | None = None) -> Config:
+    """Alembic's configuration; without a connection it can only write SQL scripts."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    config.attributes["dialect"] = (
+        make_url(settings.database_url.get_secret_value()).get_dialect().name
+    )
+    return config
+
+
+@contextmanager
+def connected_config(settings: Settings) -> Iterator[Config]:
+    """Alembic's configuration on a connection of its own, in one transaction."""
+    engine = make_migration_engine(settings)
+    with engine.begin() as connection:
+        yield alembic_config(settings, connection)
+
+
+@cache
+def expected_revision() -> str | None:
+    """The newest revision that this code knows. Raises CommandError if there is more than one."""
+    return ScriptDirectory(FOLDER).get_current_head()
+
+
+def present_revision(connection: Connection) -> str | None:
+    """The revision that the database is at, or None when it was never migrated."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def next_revision() -> str:
+    """The number after the newest revision: `0002` after `0001`."""
+    return f"{int(expected_revision() or 0) + 1:04d}"

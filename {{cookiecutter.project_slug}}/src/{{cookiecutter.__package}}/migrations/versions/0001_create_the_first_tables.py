@@ -1,0 +1,67 @@
+"""Create the first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from {{ cookiecutter.__package }} import column_types
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+TABLE = "{{ cookiecutter.resource_plural }}"
+
+
+def upgrade() -> None:
+    """Go forward."""
+    op.create_table(
+        TABLE,
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", column_types.text(64), nullable=False),
+        sa.Column("name", column_types.text(200), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "draft",
+                "active",
+                "retired",
+                name=op.f(f"ck_{TABLE}_status"),
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("price", column_types.ExactDecimal(18, 2), nullable=False),
+        sa.Column("available_at", column_types.UtcDateTime(), nullable=True),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
+        sa.Column("updated_at", column_types.UtcDateTime(), nullable=False),
+        sa.CheckConstraint("price >= 0", name=op.f(f"ck_{TABLE}_price_not_negative")),
+        sa.CheckConstraint("parent_id <> id", name=op.f(f"ck_{TABLE}_not_its_own_parent")),
+        sa.ForeignKeyConstraint(["parent_id"], [f"{TABLE}.id"], name=op.f(f"fk_{TABLE}_parent_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{TABLE}")),
+        sa.UniqueConstraint("code", name=op.f(f"uq_{TABLE}_code")),
+    )
+    op.create_index(op.f(f"ix_{TABLE}_created_at_id"), TABLE, ["created_at", "id"])
+    op.create_index(op.f(f"ix_{TABLE}_name_id"), TABLE, ["name", "id"])
+    op.create_index(op.f(f"ix_{TABLE}_parent_id"), TABLE, ["parent_id"])
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("digest", column_types.text(64), nullable=False),
+        sa.Column("body_digest", column_types.text(64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("headers", column_types.text(2000), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"])
+
+
+def downgrade() -> None:
+    """Go back."""
+    op.drop_table("idempotency_keys")
+    op.drop_table(TABLE)

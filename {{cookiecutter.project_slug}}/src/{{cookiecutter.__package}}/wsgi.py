@@ -1,0 +1,5 @@
+"""The entry point of WSGI servers: `gunicorn {{ cookiecutter.__package }}.wsgi:app`."""
+
+from . import create_app
+
+app = create_app()
