@@ -86,7 +86,7 @@ def make_env(project: Path) -> None:
     """Write `.env` from `.env.example`, for its owner only, with a secret and a port of its own."""
     example = (project / ".env.example").read_text(encoding="utf-8")
     descriptor = os.open(project / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.writelines(own_line(line) for line in example.splitlines(keepends=True))
 
 
@@ -145,10 +145,10 @@ def set_up(project: Path) -> None:
 
 def say_what_next(project: Path, answers: Mapping[str, str]) -> None:
     """Print the three commands that a person needs now."""
-    folder = os.path.relpath(project, os.environ.get("PWD") or project.parent)
-    shown = f'"{folder}"' if " " in folder else folder
+    shell = Path(os.environ.get("PWD") or project.parent)
+    folder = str(project.relative_to(shell) if project.is_relative_to(shell) else project)
     print(f"\n{project.name} is written. Next:\n")
-    print(f"  cd {shown}")
+    print(f"  cd {folder}" if " " not in folder else f'  cd "{folder}"')
     print("  make run     # install what is missing, migrate, serve on http://127.0.0.1:5000")
     print(f"  make test    # run its tests on {answers['engine']}\n")
 

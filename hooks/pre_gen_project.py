@@ -34,6 +34,16 @@ UNPRINTABLE = re.compile(
     + "]"
 )
 
+# What the Python that runs this may not know: the service is for 3.11 and every newer one.
+SOFT_KEYWORDS = frozenset([*keyword.softkwlist, "type"])
+STANDARD_LIBRARY = sys.stdlib_module_names | frozenset(
+    """
+    aifc annotationlib asynchat asyncore audioop cgi cgitb chunk compression crypt distutils imghdr
+    imp lib2to3 mailcap msilib nis nntplib ossaudiodev pipes profiling smtpd sndhdr spwd sunau
+    telnetlib test uu xdrlib
+    """.split()
+)
+
 WINDOWS_DEVICES = frozenset(
     ["con", "prn", "aux", "nul"]
     + [f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)]
@@ -206,7 +216,7 @@ def _taken(package: str) -> Iterator[str]:
     """The rule that `package` breaks as the name of a package and of its folder, if any."""
     if _is_keyword(package):
         yield "is a keyword of Python"
-    elif package in sys.stdlib_module_names:
+    elif package in STANDARD_LIBRARY:
         yield "is a module of Python's standard library"
     elif package in OWN_NAMES:
         yield "is the name of a part of the service itself"
@@ -217,7 +227,7 @@ def _taken(package: str) -> Iterator[str]:
 
 
 def _is_keyword(name: str) -> bool:
-    return keyword.iskeyword(name) or keyword.issoftkeyword(name)
+    return keyword.iskeyword(name) or name in SOFT_KEYWORDS
 
 
 def find_faults(answers: Answers) -> list[Fault]:

@@ -1,0 +1,48 @@
+"""A template of a few files with this template's own prompts, filters and hooks: bakes in no time."""
+
+import shutil
+from pathlib import Path
+
+from hooks.post_gen_project import MANIFEST
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+
+ENV_EXAMPLE = """\
+# Settings of the service.
+DATABASE_URL=postgresql+psycopg://app:app@127.0.0.1:5432/app
+SECRET_KEY=
+THREADS=4
+"""
+TEXTS = ("project_name", "description", "author_name", "author_email")
+
+
+def write_minimal_template(root: Path) -> Path:
+    """Write the template into `root`; it renders each text in each format, and every listed path."""
+    shutil.copy(ROOT / "cookiecutter.json", root)
+    shutil.copy(ROOT / "local_extensions.py", root)
+    shutil.copytree(ROOT / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
+    project = root / TEMPLATE.name
+    files = {
+        ".env.example": ENV_EXAMPLE,
+        ".gitignore": ".env\n__pycache__/\n",
+        "texts.py": _lines("{name} = {{{{ cookiecutter.{name} | python_string }}}}\n"),
+        "texts.toml": _lines("{name} = {{{{ cookiecutter.{name} | toml_string }}}}\n"),
+        "texts.yaml": _lines("{name}: {{{{ cookiecutter.{name} | yaml_string }}}}\n"),
+        "names.txt": "{{ cookiecutter.__package }} {{ cookiecutter.__class }} "
+        "{{ cookiecutter.__label }} {{ cookiecutter.__label_plural }}\n",
+        "dev/__init__.py": "",
+        "dev/setup.py": (TEMPLATE / "dev" / "setup.py").read_text(encoding="utf-8"),
+    }
+    for _, _, paths in MANIFEST:
+        for path in paths:
+            files[path.format(package="{{cookiecutter.__package}}")] = ""
+    for path, content in files.items():
+        file = project / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    return root
+
+
+def _lines(line: str) -> str:
+    return "".join(line.format(name=name) for name in TEXTS)

@@ -1,0 +1,165 @@
+"""The filters give exact literals, and what a person answers is never taken for Jinja."""
+
+import ast
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+from cookiecutter.exceptions import EmptyDirNameException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import DictLoader, Environment
+from ruff import find_ruff_bin
+
+from local_extensions import (
+    TemplateExtension,
+    class_name,
+    package,
+    plural,
+    python_string,
+    slug,
+    toml_string,
+    yaml_string,
+)
+
+characters = st.characters(exclude_categories=["Cs"])
+hard_characters = st.sampled_from("\"'\\{}%#$`\n\r\t\0\x7f\x85\u2028\u200f\u202e\ufeff\ufffe🚀é")
+texts = st.text(st.one_of(characters, hard_characters), max_size=40)
+jinja_texts = st.lists(
+    st.sampled_from(["{{", "}}", "{%", "%}", "{#", "#}", "{", "\\", '"', "'", "\n", "raw", " x "])
+).map("".join)
+
+
+def environment(**options: bool) -> Environment:
+    return Environment(
+        extensions=[TemplateExtension],
+        autoescape=False,  # noqa: S701 - as cookiecutter has it
+        keep_trailing_newline=True,
+        **options,
+    )
+
+
+@given(texts)
+def test_a_python_string_means_the_text(text: str) -> None:
+    assert ast.literal_eval(python_string(text)) == text
+
+
+@settings(max_examples=5)
+@given(st.lists(texts, min_size=100, max_size=200))
+def test_ruff_format_leaves_a_python_string_as_it_is(many: list[str]) -> None:
+    source = "".join(f"texts = {python_string(text)}\n" for text in many)
+    command = [find_ruff_bin(), "format", "--isolated", "--stdin-filename", "texts.py", "-"]
+    done = subprocess.run(command, input=source.encode(), capture_output=True, check=True)
+    assert done.stdout.decode() == source
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        ("plain", '"plain"'),
+        ("it's", '"it\'s"'),
+        ('say "yes"', "'say \"yes\"'"),
+        ("""'"'""", '''"'\\"'"'''),
+        ("back\\slash", '"back\\\\slash"'),
+        ("🚀 שלום", '"🚀 שלום"'),
+        ("hidden\u202edirection", '"hidden\\u202edirection"'),
+        ("half \ud83d", '"half \\ud83d"'),
+    ],
+)
+def test_a_python_string_reads_well(text: str, literal: str) -> None:
+    assert python_string(text) == literal
+
+
+@given(texts)
+def test_a_toml_string_means_the_text(text: str) -> None:
+    assert tomllib.loads(f"text = {toml_string(text)}")["text"] == text
+
+
+@given(texts)
+def test_a_yaml_string_means_the_text(text: str) -> None:
+    assert yaml.safe_load(f"text: {yaml_string(text)}")["text"] == text
+
+
+@pytest.mark.parametrize("literal", [toml_string, yaml_string])
+def test_half_a_character_has_no_literal_in_a_file(literal: object) -> None:
+    assert callable(literal)
+    with pytest.raises(ValueError, match="half a character"):
+        literal("\ud83d")
+
+
+@given(st.one_of(texts, jinja_texts))
+def test_a_text_outside_of_files_renders_to_itself(text: str) -> None:
+    jinja = environment(trim_blocks=True, lstrip_blocks=True)
+    assert jinja.from_string(text).render(cookiecutter={}) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "rendered"),
+    [
+        ("{{cookiecutter.name}}", "A B"),
+        ("src/{{ cookiecutter.name | slug }}/{{x}}", "src/a-b/{{x}}"),
+        ("{{ cookiecutter.name | replace('A', 'C') | lower }}", "c b"),
+        ("{{ cookiecutter.other | default('') }}", ""),
+        ("{{ cookiecutter | tojson }}", '{"name": "A B"}'),
+        ("{{ cookiecutter.name.__class__ }}", "{{ cookiecutter.name.__class__ }}"),
+        ("{{ cookiecutter.name | map(attribute='x') }}", None),
+        ("{{ 7 * 7 }}", "{{ 7 * 7 }}"),
+        ("{% if true %}x{% endif %}", "{% if true %}x{% endif %}"),
+        ("{{{cookiecutter.name}}}", "{A B}"),
+    ],
+)
+def test_only_plain_expressions_are_rendered_outside_of_files(
+    source: str, rendered: str | None
+) -> None:
+    jinja = environment()
+    expected = source if rendered is None else rendered
+    assert jinja.from_string(source).render(cookiecutter={"name": "A B"}) == expected
+
+
+def test_files_are_rendered_as_ever() -> None:
+    jinja = environment()
+    jinja.loader = DictLoader({"file": "{% if true %}{{ 7 * 7 }}{% endif %}"})
+    assert jinja.get_template("file").render() == "49"
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        ("item", "items"),
+        ("category", "categories"),
+        ("box", "boxes"),
+        ("day", "days"),
+        ("status", "statuses"),
+        ("branch", "branches"),
+        ("dish", "dishes"),
+        ("quiz", "quizzes"),
+        ("key", "keys"),
+        ("person", "people"),
+        ("order_line", "order_lines"),
+        ("sales_person", "sales_people"),
+        ("photo", "photos"),
+        ("y", "ys"),
+    ],
+)
+def test_plurals(one: str, many: str) -> None:
+    assert plural(one) == many
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("My Service", "my-service"), ("Größe & Co.", "grosse-co"), ("🚀", "my-service")],
+)
+def test_a_name_always_gives_a_slug(text: str, name: str) -> None:
+    assert slug(text) == name
+
+
+@pytest.mark.parametrize(("name", "expected"), [("item", "Item"), ("order_line", "OrderLine")])
+def test_class_names(name: str, expected: str) -> None:
+    assert class_name(name) == expected
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\\b", "/a", "a\0"])
+def test_a_slug_that_is_no_new_folder_is_refused_at_once(name: str) -> None:
+    with pytest.raises(EmptyDirNameException, match="is refused: it has to name one new folder"):
+        package(name)

@@ -1,0 +1,1 @@
+"""Programs for developing this service; nothing of this is installed with it."""

@@ -1,0 +1,329 @@
+"""Sets the project up and proves it: `make setup`, as often as you like; what is done is kept.
+
+Only the standard library: this runs before anything is installed.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+PROJECT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = PROJECT / ".venv"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+DATABASE = "{{ cookiecutter.__engine }}"
+
+OLDEST_PYTHON = (3, 11)
+NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
+PIP_WITH_GROUPS = "pip>=25.1"
+SECONDS_TO_STOP = 10
+
+# These would lead a program to another project, or colour what it prints.
+MISLEADING = {
+    *("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "FORCE_COLOR"),
+    *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"),
+}
+
+# What programs print when something outside of the project is missing, and what it means.
+CAUSES = (
+    (r"No space left on device|Disk quota exceeded", "the disk is full"),
+    (
+        r"[Nn]ame resolution|Name or service not known|dns error|[Cc]onnection refused"
+        r"|Network is unreachable|[Tt]imed out|NewConnectionError|ConnectTimeout",
+        "there is no connection",
+    ),
+    (r"ensurepip is not available", "this Python makes no environments: install python3-venv"),
+)
+
+# A question for a passphrase, or a check meant for other projects, would end the set-up.
+FIRST_COMMIT = (
+    *("-c", "commit.gpgSign=false"),
+    *("commit", "--quiet", "--no-verify", "--message", "Start the service from its template"),
+)
+
+NOISE = re.compile(r"\W*$|\[notice\]|\(Background on this error|hint:|=+ ")
+
+
+class StepError(Exception):
+    """A step failed; the message says why, `output` is what its program printed."""
+
+    def __init__(self, why: str, output: str = "") -> None:
+        super().__init__(why)
+        self.output = output
+
+
+class Step(NamedTuple):
+    """A part of the set-up: `run` does it, unless it is done, and returns a remark about it."""
+
+    name: str
+    run: Callable[["Progress"], str]
+    remains: str
+    """What works even if this step fails."""
+
+
+class Progress:
+    """One line for each step: with a spinner while it runs on a terminal, else when it ends."""
+
+    def __init__(self) -> None:
+        self.on_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.step = ""
+        self.began = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the step has been running."""
+        return time.monotonic() - self.began
+
+    def begin(self, step: str) -> None:
+        """Start the line and the clock of a step."""
+        self.step, self.began = step, time.monotonic()
+        self.tick()
+
+    def tick(self) -> None:
+        """Show that the step still runs."""
+        if self.on_terminal:
+            spinner = "|/-\\"[int(self.seconds * 8) % 4]
+            self._write(f"\r  {spinner} {self.step:<12} {self.seconds:4.0f} s")
+
+    def end(self, sign: str, remark: str) -> None:
+        """Finish the line of the step."""
+        start = "\r" if self.on_terminal else ""
+        self._write(f"{start}  {sign} {self.step:<12} {self.seconds:6.1f} s  {remark}\n")
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def call(progress: Progress, *command: str | Path, **variables: str) -> str:
+    """Run a program in the project, with more environment `variables`, and return its output.
+
+    Raises `StepError` if it is missing or ends with an error.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=PROJECT,
+                env=environment | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StepError(f"{command[0]} cannot be run: {error.strerror}") from error
+        try:
+            while process.poll() is None:
+                progress.tick()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.1)
+        except KeyboardInterrupt:
+            _stop(process)
+            raise
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise StepError(explain(text), text)
+    return text
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Pass Ctrl-C on, once, so that the program ends in order; see that it does end.
+
+    It has a session of its own: two signals would break off the clearing up of a test run, and a
+    program without a terminal asks no questions.
+    """
+    if sys.platform != "win32":
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+
+
+def explain(output: str) -> str:
+    """Why a program failed, from what it printed: a known cause, and the last line that says it."""
+    lines = [line.strip() for line in output.splitlines()]
+    last = next((line for line in reversed(lines) if not NOISE.match(line)), "it said nothing")
+    for sign, cause in CAUSES:
+        if re.search(sign, output):
+            return f"{cause} ({last})"
+    return last
+
+
+def make_environment(progress: Progress) -> str:
+    """Make `.venv` with the Python that runs this."""
+    uv = shutil.which("uv")
+    try:
+        call(progress, PYTHON, *(["--version"] if uv else ["-m", "pip", "--version"]))
+    except StepError:
+        pass
+    else:
+        return "kept"
+    if uv:
+        call(progress, uv, "venv", "--python", sys.executable, ENVIRONMENT, UV_VENV_CLEAR="1")
+    else:
+        call(progress, sys.executable, "-m", "venv", "--clear", ENVIRONMENT)
+    return f"Python {sys.version.split()[0]} in {ENVIRONMENT.name}"
+
+
+def install_packages(progress: Progress) -> str:
+    """Install the service, editable, and its development tools; by uv as its lock file says."""
+    uv = shutil.which("uv")
+    if not uv:
+        call(progress, PYTHON, "-m", "pip", "install", PIP_WITH_GROUPS)
+        call(progress, PYTHON, "-m", "pip", "install", "--editable", ".", "--group", "dev")
+        return "by pip"
+    call(progress, uv, "lock")
+    call(
+        progress,
+        *(uv, "sync", "--frozen", "--python", PYTHON),
+        UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT),
+    )
+    return "by uv, locked in uv.lock"
+
+
+def make_repository(progress: Progress) -> str:
+    """Make a git repository with a first commit, unless the project is in one."""
+    if any((folder / ".git").exists() for folder in PROJECT.parents):
+        return "none made: this folder is inside a repository"
+    git = shutil.which("git")
+    if not git:
+        return "none made: git is not installed"
+    if not (PROJECT / ".git").exists():
+        call(progress, git, "init", "--quiet")
+    try:
+        call(progress, git, "rev-parse", "--verify", "--quiet", "HEAD")
+    except StepError:
+        pass
+    else:
+        return "kept"
+    call(progress, git, "add", "--all")
+    call(progress, git, *_identity(progress, git), *FIRST_COMMIT)
+    return "first commit made"
+
+
+def _identity(progress: Progress, git: str) -> Sequence[str]:
+    """Options that name an author where git knows none: the one of pyproject.toml."""
+    try:
+        call(progress, git, "var", "GIT_AUTHOR_IDENT")
+        call(progress, git, "var", "GIT_COMMITTER_IDENT")
+    except StepError:
+        import tomllib
+
+        text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+        author = tomllib.loads(text)["project"]["authors"][0]
+        return ("-c", f"user.name={author['name']}", "-c", f"user.email={author['email']}")
+    return ()
+
+
+def migrate(progress: Progress) -> str:
+    """Bring the development database, which `.env` names, to the newest schema."""
+    call(progress, PYTHON, "-m", "dev.run", "--migrate-only")
+    return DATABASE
+
+
+def run_tests(progress: Progress) -> str:
+    """Run the project's own tests."""
+    output = call(progress, PYTHON, "-m", "pytest", "-q")
+    passed = re.findall(r"(\d+) passed", output)
+    return f"{passed[-1] if passed else 'no'} tests passed on {DATABASE}"
+
+
+STEPS = (
+    Step("environment", make_environment, "All files are written."),
+    Step("packages", install_packages, "All files are written."),
+    Step("repository", make_repository, "Everything is installed: `make run` serves it."),
+    Step("migration", migrate, "Everything is installed: `make check` and `make test` work."),
+    Step("tests", run_tests, "Everything is installed and migrated: `make run` serves it."),
+)
+
+
+def set_up(steps: Sequence[Step], progress: Progress) -> str:
+    """Run the steps in order and return the remark of the last. Raises the first `StepError`."""
+    remark = ""
+    for step in steps:
+        progress.begin(step.name)
+        try:
+            remark = step.run(progress)
+        except StepError as error:
+            progress.end("x", "failed")
+            raise StepError(_regret(step, error), error.output) from error
+        except KeyboardInterrupt:
+            progress.end("x", "stopped")
+            raise
+        progress.end("+", remark)
+    return remark
+
+
+def _regret(step: Step, error: StepError) -> str:
+    why = str(error).rstrip(".")
+    return f"The step {step.name!r} failed: {why}. {step.remains}"
+
+
+def enter() -> list[str]:
+    """The command that leads from the folder of a person's shell to the project, if needed."""
+    shell = os.environ.get("PWD", "")
+    if not shell or not PROJECT.is_relative_to(shell):
+        return [f"cd {shlex.quote(str(PROJECT))}"]
+    folder = os.path.relpath(PROJECT, shell)
+    return [] if folder == "." else [f"cd {shlex.quote(folder)}"]
+
+
+def report(text: str, *commands: str) -> None:
+    """Print how the set-up ended and the commands to use next."""
+    print("\n".join(["", text, "", *(f"  {command}" for command in (*enter(), *commands)), ""]))
+
+
+def main() -> int:
+    """Set up, say how it went, and return 0 only if all of it is done."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return go_on_with_newer_python()
+    began = time.monotonic()
+    print(f"\nSetting up {PROJECT.name}:\n", flush=True)
+    try:
+        result = set_up(STEPS, Progress())
+    except StepError as error:
+        if error.output:
+            print("", *error.output.splitlines()[-15:], sep="\n    ")
+        report(f"{error} When that is mended, go on with:", "make setup")
+        return 1
+    except KeyboardInterrupt:
+        report("Stopped; the project is whole. Go on with:", "make setup")
+        return 130
+    seconds = time.monotonic() - began
+    report(
+        f"{PROJECT.name} is ready: {result}; {seconds:.1f} s in all. Next:",
+        "make run     # serve it on http://127.0.0.1:5000",
+        "make test    # run its tests",
+    )
+    return 0
+
+
+def go_on_with_newer_python() -> int:
+    """Run this by a Python that is new enough, if there is one."""
+    for name in NEWER_PYTHONS:
+        if newer := shutil.which(name):
+            return subprocess.call([newer, "-m", "dev.setup"], cwd=PROJECT)
+    this = ".".join(map(str, sys.version_info[:3]))
+    report(f"Python 3.11 or newer is needed, and this is {this}. With one, go on:", "make setup")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
