@@ -1,4 +1,4 @@
-"""A template of a few files with this template's own prompts, filters and hooks: bakes in no time."""
+"""A template of a few files with the prompts, filters and hooks of this one: bakes in no time."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ TEXTS = ("project_name", "description", "author_name", "author_email")
 
 
 def write_minimal_template(root: Path) -> Path:
-    """Write the template into `root`; it renders each text in each format, and every listed path."""
+    """Write it into `root`: each text in each format, and every path of the manifest."""
     shutil.copy(ROOT / "cookiecutter.json", root)
     shutil.copy(ROOT / "local_extensions.py", root)
     shutil.copytree(ROOT / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))

@@ -226,7 +226,8 @@ def _identity(progress: Progress, git: str) -> Sequence[str]:
 
         text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
         author = tomllib.loads(text)["project"]["authors"][0]
-        return ("-c", f"user.name={author['name']}", "-c", f"user.email={author['email']}")
+        name = author["name"] if re.search(r"\w", author["name"]) else "author"  # git wants letters
+        return ("-c", f"user.name={name}", "-c", f"user.email={author['email']}")
     return ()
 
 

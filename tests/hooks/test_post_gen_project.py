@@ -1,0 +1,298 @@
+"""The second hook takes out what was not chosen, makes `.env`, and sets up once if asked to."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from pytest_cookies.plugin import Cookies
+
+from hooks import post_gen_project
+from hooks.post_gen_project import (
+    MANIFEST,
+    OWN_PORTS,
+    is_for_comparison,
+    own_line,
+    paths_to_remove,
+    remove_options,
+    with_own_port,
+)
+from tests.minimal_template import TEMPLATE
+
+DATABASES = ("sqlite", "postgresql", "mariadb")
+ANSWERS = {"package": "my_service", "database": "sqlite", "setup": "no", "cruft_commit": ""}
+NOTE_OF_SET_UP = """\
+import sys
+from pathlib import Path
+
+Path("set-up").write_text(sys.executable)
+sys.exit(1)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with all paths of the manifest, as rendered."""
+    folder = tmp_path / "my-service"
+    for _, _, paths in MANIFEST:
+        for path in paths:
+            file = folder / path.format(package="my_service")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    return folder
+
+
+def run_again(template: Path, project: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the rendered hook once more in a finished project, as `--overwrite-if-exists` does."""
+    source = (template / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
+    values = {"__package": "my_service", "__engine": "SQLite", "database": "sqlite", "setup": "yes"}
+    for name, value in values.items():
+        source = source.replace(f"{{{{ cookiecutter.{name} }}}}", value)
+    source = source.replace("{{ cookiecutter._commit | default('') }}", "")
+    assert "{{" not in source
+    return subprocess.run(
+        [sys.executable, "-c", source], cwd=project, capture_output=True, text=True, check=True
+    )
+
+
+def files_of(project: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_only_the_files_of_the_chosen_engine_stay(
+    database: str, cookies: Cookies, template: Path
+) -> None:
+    answers = {"database": database, "setup": "no"}
+    project = cookies.bake(extra_context=answers, template=str(template)).project_path
+
+    files = files_of(project)
+    for _, choices, paths in MANIFEST:
+        for path in paths:
+            kept = database in choices["database"]
+            assert (path.format(package="my_service") in files) is kept, path
+
+
+def test_an_option_of_several_choices_needs_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    choices = {"database": ("sqlite", "mariadb"), "setup": ("yes",)}
+    monkeypatch.setattr(post_gen_project, "MANIFEST", (("option", choices, ("folder/file",)),))
+
+    def removed(**answers: str) -> list[str]:
+        return paths_to_remove({**ANSWERS, **answers})
+
+    assert removed(database="sqlite", setup="yes") == []
+    assert removed(database="mariadb", setup="yes") == []
+    assert removed(database="mariadb", setup="no") == ["folder/file"]
+    assert removed(database="postgresql", setup="yes") == ["folder/file"]
+
+
+def test_a_folder_goes_with_all_that_is_in_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_gen_project, "MANIFEST", (("o", {"setup": ("yes",)}, ("src",)),))
+
+    remove_options(project, ANSWERS, again=False)
+
+    assert not (project / "src").exists()
+    assert (project / "tests").exists()
+
+
+def test_a_path_that_is_not_there_is_named(project: Path) -> None:
+    missing = ["src/my_service/engine_mariadb.py", "dev/server_postgresql.py"]
+    for path in missing:
+        (project / path).unlink()
+
+    with pytest.raises(SystemExit) as stop:
+        remove_options(project, ANSWERS, again=False)
+
+    assert all(path in str(stop.value) for path in missing)
+
+
+def test_a_path_that_is_not_there_ends_the_generation(
+    cookies: Cookies, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (template / TEMPLATE.name / "dev" / "server_mariadb.py").unlink()
+
+    result = cookies.bake(extra_context={"setup": "no"}, template=str(template))
+
+    assert "exit status: 1" in str(result.exception)
+    assert "dev/server_mariadb.py" in capfd.readouterr().err
+    assert list((tmp_path / "cookies" / "bake00").iterdir()) == []
+
+
+def test_the_manifest_names_what_is_in_the_template() -> None:
+    for _, _, paths in MANIFEST:
+        for path in paths:
+            assert (TEMPLATE / path.format(package="{{cookiecutter.__package}}")).exists(), path
+
+
+def test_whatever_is_named_for_an_option_is_in_the_manifest() -> None:
+    listed = {path for _, _, paths in MANIFEST for path in paths}
+    named = {
+        path.relative_to(TEMPLATE).as_posix().replace("{{cookiecutter.__package}}", "{package}")
+        for path in TEMPLATE.rglob("*")
+        if re.search("|".join(DATABASES), path.name) and "__pycache__" not in path.parts
+    }
+    assert named == listed
+
+
+def test_env_is_for_its_owner_only_and_has_a_secret_of_its_own(
+    cookies: Cookies, template: Path
+) -> None:
+    secrets = set()
+    for _ in range(2):
+        answers = {"database": "postgresql", "setup": "no"}
+        project = cookies.bake(extra_context=answers, template=str(template)).project_path
+        lines = (project / ".env").read_text(encoding="utf-8").splitlines()
+        values = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+        assert os.name == "nt" or (project / ".env").stat().st_mode & 0o777 == 0o600
+        assert re.fullmatch("[0-9a-f]{64}", values["SECRET_KEY"])
+        port = re.search(r"@127\.0\.0\.1:(\d+)/app$", values["DATABASE_URL"])
+        assert port
+        assert int(port[1]) in OWN_PORTS
+        assert values["THREADS"] == "4"
+        assert lines[0] == "# Settings of the service."
+        example = (project / ".env.example").read_text(encoding="utf-8")
+        assert values["SECRET_KEY"] not in example
+        assert "SECRET_KEY=\n" in example
+        secrets.add(values["SECRET_KEY"])
+    assert len(secrets) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# SECRET_KEY=x\n",
+        "\n",
+        "THREADS=4\n",
+        "DATABASE_URL=sqlite:///var/app.db\n",
+        "DATABASE_URL=sqlite:////data/app.db?x=1\n",
+    ],
+)
+def test_other_lines_of_env_stay(line: str) -> None:
+    assert own_line(line) == line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://app:app@127.0.0.1:5432/app",
+        "mysql+pymysql://app:pass%2Fword@localhost:3306/app?charset=utf8mb4\n",
+    ],
+)
+def test_a_url_of_a_server_gets_a_port_of_its_own(url: str) -> None:
+    changed = with_own_port(url)
+
+    before, port, after = re.split(r":(\d+)(?=/)", changed)
+    assert int(port) in OWN_PORTS
+    assert re.sub(r":(5432|3306)/", ":/", url) == f"{before}:{after}"
+
+
+def test_a_url_of_a_server_without_a_port_is_a_fault_of_the_template() -> None:
+    with pytest.raises(SystemExit, match="names no port"):
+        with_own_port("postgresql+psycopg://localhost/app")
+
+
+def test_without_set_up_no_program_is_run_and_the_next_commands_are_said(
+    cookies: Cookies, template: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    setup = template / TEMPLATE.name / "dev" / "setup.py"
+    setup.write_text(NOTE_OF_SET_UP, encoding="utf-8")
+
+    project = cookies.bake(extra_context={"setup": "no"}, template=str(template)).project_path
+
+    assert not (project / "set-up").exists()
+    assert not (project / ".git").exists()
+    printed = capfd.readouterr().out
+    assert re.search(r"\n  cd .*my-service\n  make run .*\n  make test .* on SQLite\n", printed)
+
+
+def test_a_set_up_that_fails_leaves_a_project_and_ends_well(
+    cookies: Cookies, template: Path
+) -> None:
+    setup = template / TEMPLATE.name / "dev" / "setup.py"
+    setup.write_text(NOTE_OF_SET_UP, encoding="utf-8")
+
+    result = cookies.bake(extra_context={"setup": "yes"}, template=str(template))
+
+    assert result.exit_code == 0
+    assert (result.project_path / "set-up").read_text(encoding="utf-8") == sys.executable
+    assert (result.project_path / ".env").exists()
+
+
+def test_the_second_run_changes_nothing_and_sets_nothing_up(
+    cookies: Cookies, template: Path
+) -> None:
+    project = cookies.bake(extra_context={"setup": "no"}, template=str(template)).project_path
+    setup = project / "dev" / "setup.py"
+    setup.write_text(NOTE_OF_SET_UP, encoding="utf-8")
+    before = files_of(project)
+
+    for _ in range(2):
+        assert run_again(template, project).stderr == ""
+
+    assert files_of(project) == before
+
+
+def test_the_second_run_takes_out_what_was_rendered_again(cookies: Cookies, template: Path) -> None:
+    project = cookies.bake(extra_context={"setup": "no"}, template=str(template)).project_path
+    (project / "dev" / "server_mariadb.py").touch()
+
+    run_again(template, project)
+
+    assert not (project / "dev" / "server_mariadb.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("commit", "folder", "expected"),
+    [
+        ("5e1d1ce", "{tmp}/tmpab12cd_3/my-service", True),
+        ("", "{tmp}/tmpab12cd_3/my-service", False),
+        ("5e1d1ce", "{tmp}/my-service", False),
+        ("5e1d1ce", "{tmp}/projects/my-service", False),
+        ("5e1d1ce", "/home/me/tmpab12cd_3/my-service", False),
+    ],
+)
+def test_a_rendering_of_cruft_for_comparison_is_known(
+    commit: str, folder: str, *, expected: bool
+) -> None:
+    project = Path(folder.format(tmp=Path(tempfile.gettempdir()).resolve()))
+    assert is_for_comparison(project, {**ANSWERS, "cruft_commit": commit}) is expected
+
+
+def test_a_rendering_for_comparison_gets_neither_secret_nor_set_up(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(tempfile, "tempdir", str(project.parent.parent))
+    monkeypatch.setattr(
+        post_gen_project, "ANSWERS", {**ANSWERS, "setup": "yes", "cruft_commit": "5e1d1ce"}
+    )
+    folder = project.parent.rename(project.parent.with_name("tmpab12cd_3"))
+    monkeypatch.chdir(folder / "my-service")
+
+    post_gen_project.main()
+
+    assert not (folder / "my-service" / ".env").exists()
+    assert not (folder / "my-service" / "src/my_service/engine_mariadb.py").exists()
+
+
+def test_nothing_slow_is_imported_without_need() -> None:
+    code = "import sys; from hooks import post_gen_project; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=TEMPLATE.parent,
+    )
+    slow = {"subprocess", "shutil", "tempfile", "random", "secrets", "signal", "json", "typing"}
+    assert not slow & set(done.stdout.split())
