@@ -1,0 +1,38 @@
+# Needs make and Python 3.11 or newer; the rest is set up by the first command that wants it.
+
+PYTHON := .venv/bin/python
+TESTS := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+
+# make test only="database=postgresql"
+only :=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check bench servers
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+
+demo: .venv/ready ## generate a service with the defaults into build/demo and run it
+	@tools/demo.sh
+
+test: .venv/ready servers ## prove every variant; only="database=postgresql" proves some
+	@$(TESTS) --no-skips --only "$(only)"
+
+test-fast: .venv/ready ## the same without what installs packages or takes long
+	@$(TESTS) -m "not slow" --only "$(only)"
+
+check: .venv/ready ## format, lint, types and tests of the template's own code
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/shellcheck tools/*.sh .ci/run
+	@$(TESTS) --quiet tests/hooks tests/test_local_extensions.py tests/test_checks.py tests/test_repository.py
+
+bench: .venv/ready servers ## measure the service and its tests; prints tables
+	@$(PYTHON) -m benchmarks
+
+servers:
+	@tools/install_mariadb.sh
+
+.venv/ready: pyproject.toml tools/set_up.sh
+	@tools/set_up.sh

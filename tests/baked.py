@@ -1,0 +1,130 @@
+"""A project as the template made it, and how to make one."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from pytest_cookies.plugin import Cookies
+
+from .variants import PROMPTS, ROOT
+
+# What a run of a project leaves behind; none of it is a file of the project.
+NOT_OF_THE_PROJECT = {
+    *("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"),
+    *(".git", ".venv", ".data", "build"),
+}
+
+# A test run must not reach into the project's own run, nor a machine's settings into either.
+MISLEADING = (
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"),
+    *("DATABASE_URL", "TEST_DATABASE_URL", "SECRET_KEY", "ENVIRONMENT"),
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "COVERAGE_PROCESS_START"),
+)
+
+
+class CommandFailedError(AssertionError):
+    """A command of a project ended with another status than expected; the message shows its words."""
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """A generated project and the answers that it was made from."""
+
+    path: Path
+    answers: Mapping[str, str]
+
+    @property
+    def package(self) -> str:
+        """The name of its Python package."""
+        return self.answers["__package"]
+
+    @property
+    def source(self) -> Path:
+        """The folder of its Python package."""
+        return self.path / "src" / self.package
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Its files, in order, without what a run leaves behind."""
+        return tuple(self._walk(self.path))
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.iterdir()):
+            if path.name in NOT_OF_THE_PROJECT:
+                continue
+            if path.is_dir():
+                yield from self._walk(path)
+            else:
+                yield path
+
+    def named(self, *patterns: str) -> list[Path]:
+        """Its files whose names match one of the patterns."""
+        return [path for path in self.files if any(path.match(pattern) for pattern in patterns)]
+
+    def name_of(self, path: Path) -> str:
+        """How a message calls the file."""
+        return path.relative_to(self.path).as_posix()
+
+    def text(self, name: str) -> str:
+        """The content of a file."""
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def run(
+        self,
+        *command: str | Path,
+        timeout: float = 600,
+        status: int | None = 0,
+        **variables: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in its folder, with more environment variables.
+
+        Raises `CommandFailedError` if it ends with another status; None takes any.
+        """
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=self.path,
+            env=clean_environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+        if status is not None and done.returncode != status:
+            said = (done.stdout + done.stderr)[-6000:]
+            shown = " ".join(str(part) for part in command)
+            raise CommandFailedError(f"`{shown}` ended with {done.returncode}:\n{said}")
+        return done
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """The environment of this process without what would mislead a project, and with `variables`."""
+    kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    return kept | {"PYTHONUTF8": "1"} | variables
+
+
+class Bake(Protocol):
+    """Makes a project from answers; a test fails if that fails."""
+
+    def __call__(self, **answers: str) -> BakedProject:
+        """Make one; what is not answered is as cookiecutter.json has it, and nothing is set up."""
+
+
+def make_bake(cookies: Cookies) -> Bake:
+    """A `Bake` by pytest-cookies, in this process; what hooks print, pytest shows on a failure."""
+
+    def bake(**answers: str) -> BakedProject:
+        unknown = answers.keys() - PROMPTS.keys()
+        if unknown:
+            raise ValueError(f"cookiecutter.json asks nothing of the name {unknown}")
+        result = cookies.bake(extra_context={"setup": "no", **answers}, template=str(ROOT))
+        if result.exit_code != 0 or result.exception is not None:
+            raise AssertionError(f"The template made nothing of {answers}: {result.exception!r}")
+        return BakedProject(Path(result.project_path), result.context)
+
+    return bake

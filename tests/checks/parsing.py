@@ -1,0 +1,70 @@
+"""Every file is sound in its format."""
+
+import json
+import re
+import tomllib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from ..baked import BakedProject
+
+ENV_LINE = re.compile(r"(#.*|[A-Z][A-Z0-9_]*=\S*( #.*)?|[A-Z][A-Z0-9_]*=\"[^\"]*\")?")
+
+
+def unparsable_files(project: BakedProject) -> list[str]:
+    """Files that the reader of their format refuses, or that are not UTF-8."""
+    faults = []
+    for path in project.files:
+        try:
+            text = path.read_text(encoding="utf-8")
+            parser_of(path)(text)
+        except (ValueError, SyntaxError, yaml.YAMLError) as error:
+            faults.append(f"{project.name_of(path)}: {type(error).__name__}: {error}")
+    return faults
+
+
+def parser_of(path: Path) -> Callable[[str], object]:
+    """The function that reads the format of this file; for plain text, one that takes all."""
+    if path.name.startswith(".env"):
+        return _read_env
+    return PARSERS.get(path.suffix, str)
+
+
+def _compile(text: str) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return compile(text, "file.py", "exec", dont_inherit=True)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Reads YAML and refuses a key that is written twice, which the specification forbids."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise ValueError(f"the keys {twice} are there twice")
+        mapping: dict[object, object] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _read_yaml(text: str) -> object:
+    return list(yaml.load_all(text, _StrictLoader))  # noqa: S506 - it is a safe loader
+
+
+def _read_env(text: str) -> object:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not ENV_LINE.fullmatch(line):
+            raise ValueError(f"line {number} is no comment and no assignment: {line!r}")
+    return None
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".json": json.loads,
+    ".py": _compile,
+    ".toml": tomllib.loads,
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+}

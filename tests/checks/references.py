@@ -1,0 +1,96 @@
+"""Documents, comments and the Makefile name only what is there."""
+
+import re
+from collections.abc import Iterator
+
+from ..baked import BakedProject
+
+LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
+# A path that begins in the project's folder, in any text: docs/sessions.md, src/x/y.py, tests/z.
+PATH = re.compile(
+    r"(?<![\w./<*-])((?:docs|src|tests|dev|deploy|\.github)/[\w./-]*\w|[\w.-]+\.(?:md|toml|conf\.py))(?![\w*<{(=])"
+)
+MODULE_RUN = re.compile(r"-m (dev(?:\.\w+)+)")
+# Only inside a span or block of code, or a recipe, is `make x` a command and not English.
+MAKE = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][\w-]*)|^\s*(?:\$ |@?\$\(MAKE\) )?make ([a-z][\w-]*)", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)\s*([^=\n#]*)", re.MULTILINE)
+
+# Paths that a text shows as an example, or that appear while the project lives: what, and why.
+NOT_IN_A_FRESH_PROJECT = (
+    (r"src/\w+/migrations/versions/0002_\w+\.py", "the file that the README's reader will make"),
+    (r"uv\.lock|\.venv|\.env", "made by the set-up"),
+    (r"pyvenv\.cfg", "made by the set-up"),
+)
+
+# Files that hold prose or code about the project itself.
+SPEAKING = ("*.md", "*.py", "*.toml", "*.yml", "*.yaml", "Makefile", "Dockerfile", ".env.example")
+
+
+def dead_references(project: BakedProject) -> list[str]:
+    """Links, paths and modules that a file names and that do not exist."""
+    faults = []
+    for path in project.named(*SPEAKING):
+        name = project.name_of(path)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".md":
+            faults += [
+                f"{name}: links to {target}, which is not there"
+                for target in LINK.findall(text)
+                if not (path.parent / target).exists()
+            ]
+        faults += [
+            f"{name}: names {target}, which is not there"
+            for target in sorted(_paths_named(text))
+            if not (project.path / target).exists() and not (path.parent / target).exists()
+        ]
+    return faults
+
+
+def _paths_named(text: str) -> set[str]:
+    found = {path.rstrip("/") for path in PATH.findall(text)}
+    modules = {module.replace(".", "/") + ".py" for module in MODULE_RUN.findall(text)}
+    excused = [re.compile(pattern) for pattern, _why in NOT_IN_A_FRESH_PROJECT]
+    return {
+        path
+        for path in found | modules
+        if not any(pattern.fullmatch(path) for pattern in excused)
+    }
+
+
+def unknown_make_targets(project: BakedProject) -> list[str]:
+    """Targets that a text or a prerequisite names and that the Makefile does not have."""
+    targets = targets_of(project.text("Makefile"))
+    faults = []
+    for path in project.named(*SPEAKING):
+        name = project.name_of(path)
+        faults += [
+            f"{name}: says `make {target}`, which the Makefile does not have"
+            for target in sorted(set(_targets_named(path.read_text(encoding="utf-8"))))
+            if target not in targets
+        ]
+    known = {*targets, *(project.name_of(path) for path in project.files)}
+    for target, needed in targets.items():
+        faults += [
+            f"Makefile: {target} needs {name}, which is not there"
+            for name in needed
+            if re.fullmatch(r"[a-z][\w-]*", name) and name not in known
+        ]
+    return faults
+
+
+def _targets_named(text: str) -> Iterator[str]:
+    for inline, _ in MAKE.findall(text):
+        if inline:
+            yield inline
+    for block in FENCE.findall(text):
+        yield from (target for _, target in MAKE.findall(block) if target)
+
+
+def targets_of(makefile: str) -> dict[str, list[str]]:
+    """The targets of a Makefile and what each needs."""
+    targets: dict[str, list[str]] = {}
+    for names, needed in TARGET.findall(makefile):
+        for name in names.split():
+            targets.setdefault(name, []).extend(needed.split())
+    return targets

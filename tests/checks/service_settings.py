@@ -1,0 +1,46 @@
+"""Every setting is documented and read, and nothing is documented that is no setting."""
+
+import ast
+import re
+
+from ..baked import BakedProject
+
+# In .env.example a setting that has a default is shown as a comment with its default.
+DOCUMENTED = re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+
+
+def undocumented_settings(project: BakedProject) -> list[str]:
+    """Settings that .env.example does not show, and those that it shows and that do not exist."""
+    settings = settings_of(project)
+    documented = {name.lower() for name in DOCUMENTED.findall(project.text(".env.example"))}
+    missing = [f"{name.upper()}: a setting that .env.example lacks" for name in settings]
+    return [
+        *(fault for name, fault in zip(settings, missing, strict=True) if name not in documented),
+        *(
+            f"{name.upper()}: in .env.example, and no setting"
+            for name in sorted(documented - set(settings))
+        ),
+    ]
+
+
+def unread_settings(project: BakedProject) -> list[str]:
+    """Settings that no part of the service asks for."""
+    readers = [path for path in project.source.rglob("*.py") if path.name != "settings.py"]
+    readers.append(project.path / "gunicorn.conf.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.exists())
+    return [
+        f"{name}: a setting that nothing reads"
+        for name in settings_of(project)
+        if not re.search(rf"\b\w*settings\.{name}\b|environ\S*{name.upper()}\b", text)
+    ]
+
+
+def settings_of(project: BakedProject) -> list[str]:
+    """The fields of the class `Settings`."""
+    tree = ast.parse((project.source / "settings.py").read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return [
+        line.target.id
+        for line in classes["Settings"].body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    ]

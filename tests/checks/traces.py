@@ -1,0 +1,34 @@
+"""No word of an option that was not chosen."""
+
+import re
+
+from ..baked import BakedProject
+from ..variants import CHOICES
+
+# How each choice shows itself in files, whatever the case of the letters.
+WORDS: dict[tuple[str, str], str] = {
+    ("database", "sqlite"): r"sqlite|pragma (?!no)",
+    ("database", "postgresql"): r"postgres|psycopg|pgserver|\bpg_|\bpgdata|\bpsql",
+    ("database", "mariadb"): r"maria|mysql",
+}
+
+
+def traces_of_other_options(project: BakedProject) -> list[str]:
+    """Where a file, or the name of one, speaks of something that was not chosen."""
+    words = {
+        f"{prompt}={choice}": re.compile(WORDS[prompt, choice], re.IGNORECASE)
+        for prompt, choices in CHOICES.items()
+        for choice in choices
+        if choice != project.answers[prompt]
+    }
+    faults = []
+    for path in project.files:
+        name = project.name_of(path)
+        lines = [name, *path.read_text(encoding="utf-8").splitlines()]
+        for number, line in enumerate(lines):
+            faults += [
+                f"{name}:{number}: {found[0]!r} belongs to {option}: {line.strip()}"
+                for option, word in words.items()
+                if (found := word.search(line))
+            ]
+    return faults

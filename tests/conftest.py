@@ -1,0 +1,6 @@
+"""Options of the whole run, and the fixtures that every test of the template may use.
+
+tests/proof.py has the fixtures that bake, tests/report.py the table at the end.
+"""
+
+pytest_plugins = ["tests.proof", "tests.report"]

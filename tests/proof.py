@@ -1,0 +1,87 @@
+"""Fixtures: the variants, each baked once; the shared environment; which variants are wanted."""
+
+from pathlib import Path
+
+import pytest
+from pytest_cookies.plugin import Cookies
+
+from .baked import Bake, BakedProject, make_bake
+from .environments import Environment, shared_environment
+from .variants import ROOT, VARIANTS, Variant, parse_only
+
+BUILD = ROOT / "build"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let one choice be proved alone."""
+    parser.addoption(
+        "--only",
+        default="",
+        metavar="CHOICES",
+        help="only what is about variants with these choices, such as 'database=postgresql'",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a misspelt choice before anything runs."""
+    try:
+        parse_only(config.getoption("--only"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--only: {error}") from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what `--only` wants. Slow tests begin first; the quick ones of a variant share a bake."""
+    wanted = parse_only(config.getoption("--only"))
+    if wanted:
+        kept = [item for item in items if (one := variant_of(item)) and one.matches(wanted)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if (one := variant_of(item)) and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group(str(one)))
+
+
+def variant_of(item: pytest.Item) -> Variant | None:
+    """The variant that a test is about, if it is about one."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    found: Variant | None = parameters.get("variant")
+    return found
+
+
+@pytest.fixture(scope="session", params=VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """Each variant in turn."""
+    chosen: Variant = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def session_bake(cookies_session: Cookies) -> Bake:
+    """Make a project that other tests may use too."""
+    return make_bake(cookies_session)
+
+
+@pytest.fixture
+def bake(cookies: Cookies) -> Bake:
+    """Make a project for this test alone."""
+    return make_bake(cookies)
+
+
+@pytest.fixture(scope="session")
+def project(variant: Variant, session_bake: Bake) -> BakedProject:
+    """The project of each variant in turn, baked once: do not change it."""
+    return session_bake(**variant.choices)
+
+
+@pytest.fixture(scope="session")
+def environment() -> Environment:
+    """The Python that runs this, with everything that any variant depends on, compiled."""
+    return shared_environment(BUILD)
+
+
+@pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy learnt about libraries, for all projects that this process checks."""
+    return tmp_path_factory.mktemp("mypy")

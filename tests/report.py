@@ -1,0 +1,101 @@
+"""The table at the end of a run, and the same as build/proof.json.
+
+A test hands in what it proved by the fixture `proved`; that reaches this process from every worker.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .variants import COMBINATIONS, REFUSED, ROOT, VARIANTS
+
+PROOF = ROOT / "build" / "proof.json"
+PROVED = "proved"
+
+Proved = Callable[..., None]
+
+
+@pytest.fixture
+def proved(record_property: Callable[[str, object], None]) -> Proved:
+    """Enter a line into the table at the end: `proved("suite", variant=..., tests=...)`."""
+
+    def enter(kind: str, **facts: str | float) -> None:
+        record_property(PROVED, {"kind": kind, **facts})
+
+    return enter
+
+
+class Report:
+    """Collects what was proved and skipped, and prints it."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.lines: list[dict[str, Any]] = []
+        self.rendered: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a test handed in, if it passed."""
+        if report.when == "call" and report.passed:
+            self.lines += [fact for name, fact in report.user_properties if name == PROVED]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table and write it down."""
+        suites = [line for line in self.lines if line["kind"] == "suite"]
+        static = {line["variant"] for line in self.lines if line["kind"] == "static"}
+        proof = {
+            "combinations": len(COMBINATIONS),
+            "refused": len(REFUSED),
+            "variants": len(VARIANTS),
+            "checked without running": len(static),
+            "suites": suites,
+            "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
+            "passed": len(terminalreporter.stats.get("passed", [])),
+            "failed": len(terminalreporter.stats.get("failed", []))
+            + len(terminalreporter.stats.get("error", [])),
+            "skipped": [str(report.nodeid) for report in terminalreporter.stats.get("skipped", [])],
+            "seconds": round(time.monotonic() - self.began, 1),
+        }
+        PROOF.parent.mkdir(exist_ok=True)
+        PROOF.write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
+        terminalreporter.section("the proof")
+        for line in lines_of(proof):
+            terminalreporter.write_line(line)
+
+
+def lines_of(proof: dict[str, Any]) -> list[str]:
+    """The table of a proof, for people."""
+    rows = [
+        f"variants: {proof['variants']} of {proof['combinations']} combinations, "
+        f"{proof['refused']} refused; {proof['checked without running']} checked without running",
+        "",
+        f"{'suite run':<44} {'tests':>5} {'seconds':>8} {'coverage':>9}",
+    ]
+    for suite in sorted(proof["suites"], key=lambda line: (line["variant"], line["how"])):
+        name = f"{suite['variant']} ({suite['how']})"
+        coverage = f"{suite['coverage']:.1f} %" if "coverage" in suite else ""
+        rows.append(f"{name:<44} {suite['tests']:>5} {suite['seconds']:>8.1f} {coverage:>9}")
+    skipped = ", ".join(proof["skipped"]) or "nothing"
+    rows += ["", f"skipped: {skipped}", f"seconds: {proof['seconds']}"]
+    return rows
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect in the process that prints."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Report(), "template-report")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a test that was skipped is a proof that is missing: fail."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and session.config.getoption("--no-skips"):
+        if reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run insist on every test."""
+    parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")
