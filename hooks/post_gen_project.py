@@ -24,7 +24,11 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
     (
         "SQLite",
         {"database": ("sqlite",)},
-        ("src/{package}/engine_sqlite.py", "tests/test_engine_sqlite.py"),
+        (
+            "src/{package}/engine_sqlite.py",
+            "tests/support/engine_sqlite.py",
+            "tests/test_engine_sqlite.py",
+        ),
     ),
     (
         "PostgreSQL",
@@ -32,6 +36,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         (
             "dev/server_postgresql.py",
             "src/{package}/engine_postgresql.py",
+            "tests/support/engine_postgresql.py",
             "tests/test_engine_postgresql.py",
         ),
     ),
@@ -41,12 +46,11 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         (
             "dev/server_mariadb.py",
             "src/{package}/engine_mariadb.py",
+            "tests/support/engine_mariadb.py",
             "tests/test_engine_mariadb.py",
         ),
     ),
 )
-
-OWN_PORTS = range(20_000, 30_000)
 
 
 def paths_to_remove(answers: Mapping[str, str]) -> list[str]:
@@ -83,38 +87,12 @@ def _remove(path: Path) -> None:
 
 
 def make_env(project: Path) -> None:
-    """Write `.env` from `.env.example`, for its owner only, with a secret and a port of its own."""
-    example = (project / ".env.example").read_text(encoding="utf-8")
-    descriptor = os.open(project / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(own_line(line) for line in example.splitlines(keepends=True))
+    """Write `.env` with a fresh secret, by the program that does so in a clone of the project."""
+    import importlib  # noqa: PLC0415
 
-
-def own_line(line: str) -> str:
-    """A line of `.env` for this line of `.env.example`."""
-    name, equals, value = line.partition("=")
-    if equals and name == "SECRET_KEY":
-        # What the module `secrets` draws from, which takes longer to import than all of this.
-        return f"{name}={os.urandom(32).hex()}\n"
-    if equals and name == "DATABASE_URL":
-        return f"{name}={with_own_port(value)}"
-    return line
-
-
-def with_own_port(url: str) -> str:
-    """`url` with a port drawn by chance, so that the servers of two projects can run at once.
-
-    A URL without a host, of a database that is a file, stays as it is.
-    """
-    scheme, _, rest = url.partition("://")
-    authority, slash, database = rest.partition("/")
-    if not authority:
-        return url
-    host, colon, port = authority.rpartition(":")
-    if not colon or not port.isdecimal():
-        sys.exit("The template is at fault: DATABASE_URL in .env.example names no port.")
-    drawn = OWN_PORTS[int.from_bytes(os.urandom(4), "big") % len(OWN_PORTS)]
-    return f"{scheme}://{host}:{drawn}{slash}{database}"
+    sys.dont_write_bytecode = True  # it would stay in the project
+    sys.path.insert(0, str(project))
+    importlib.import_module("dev.env_file").make_env_file()
 
 
 def is_for_comparison(project: Path, answers: Mapping[str, str]) -> bool:

