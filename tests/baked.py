@@ -27,7 +27,7 @@ MISLEADING = (
 
 
 class CommandFailedError(AssertionError):
-    """A command of a project ended with another status than expected; the message shows its words."""
+    """A command ended with another status than expected; the message shows its words."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class BakedProject:
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """The environment of this process without what would mislead a project, and with `variables`."""
+    """This process's environment without what would mislead a project, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     return kept | {"PYTHONUTF8": "1"} | variables
 

@@ -73,10 +73,8 @@ def shared_environment(folder: Path) -> Environment:
 def _make(environment: Environment) -> None:
     uv = Path(sys.executable).with_name("uv")
     _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, environment.path)
-    _run(
-        *(uv, "pip", "install", "--quiet", "--compile-bytecode"),
-        *("--python", environment.python, *requirements()),
-    )
+    install = ("pip", "install", "--quiet", "--compile-bytecode", "--python")
+    _run(uv, *install, environment.python, *requirements())
 
 
 def _run(*command: str | Path) -> None:

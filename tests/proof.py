@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what `--only` wants. Slow tests begin first; the quick ones of a variant share a bake."""
+    """Keep what `--only` wants. Slow tests come first; the quick ones of a variant share a bake."""
     wanted = parse_only(config.getoption("--only"))
     if wanted:
         kept = [item for item in items if (one := variant_of(item)) and one.matches(wanted)]

@@ -6,11 +6,11 @@ A test hands in what it proved by the fixture `proved`; that reaches this proces
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from .variants import COMBINATIONS, REFUSED, ROOT, VARIANTS
+from .variants import COMBINATIONS, REFUSED, ROOT
 
 PROOF = ROOT / "build" / "proof.json"
 PROVED = "proved"
@@ -39,7 +39,8 @@ class Report:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a test handed in, if it passed."""
         if report.when == "call" and report.passed:
-            self.lines += [fact for name, fact in report.user_properties if name == PROVED]
+            facts = [fact for name, fact in report.user_properties if name == PROVED]
+            self.lines += cast("list[dict[str, Any]]", facts)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table and write it down."""
@@ -48,7 +49,6 @@ class Report:
         proof = {
             "combinations": len(COMBINATIONS),
             "refused": len(REFUSED),
-            "variants": len(VARIANTS),
             "checked without running": len(static),
             "suites": suites,
             "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
@@ -68,8 +68,8 @@ class Report:
 def lines_of(proof: dict[str, Any]) -> list[str]:
     """The table of a proof, for people."""
     rows = [
-        f"variants: {proof['variants']} of {proof['combinations']} combinations, "
-        f"{proof['refused']} refused; {proof['checked without running']} checked without running",
+        f"combinations of choices: {proof['combinations']}, of them refused: {proof['refused']}",
+        f"variants checked without running: {proof['checked without running']}",
         "",
         f"{'suite run':<44} {'tests':>5} {'seconds':>8} {'coverage':>9}",
     ]
@@ -91,9 +91,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a test that was skipped is a proof that is missing: fail."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and session.config.getoption("--no-skips"):
-        if reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if reporter is None or not session.config.getoption("--no-skips"):
+        return
+    if reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -34,7 +34,8 @@ def test_one_choice_can_be_proved_alone() -> None:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_check(project: BakedProject, name: str) -> None:
-    assert CHECKS[name](project) == []
+    faults = CHECKS[name](project)
+    assert not faults, "\n".join(faults)
 
 
 def test_formatter_leaves_it_as_it_is(project: BakedProject, environment: Environment) -> None:
@@ -47,7 +48,11 @@ def test_linter_finds_nothing(project: BakedProject, environment: Environment) -
 
 
 def test_types_are_right(
-    project: BakedProject, environment: Environment, mypy_cache: Path, proved: Proved, variant: Variant
+    project: BakedProject,
+    environment: Environment,
+    mypy_cache: Path,
+    proved: Proved,
+    variant: Variant,
 ) -> None:
     project.run(environment.program("mypy"), "--strict", "--cache-dir", mypy_cache)
     proved("static", variant=str(variant))

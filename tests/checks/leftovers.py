@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..baked import BakedProject
 
-JINJA = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}|cookiecutter", re.IGNORECASE)
+# Only what opens a block: dictionaries in a dictionary end like an expression.
+JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)
 
 # What looks like Jinja and is meant: which files, the text, and why.
 MEANT = (
@@ -16,7 +17,7 @@ MEANT = (
     ("README.md", re.compile(r"\bcruft\b.*cookiecutter|cookiecutter.*\bcruft\b"), "on updates"),
 )
 
-WIDEST_GAP = {".py": 2}
+WIDEST_GAP = {".py": 2, ".mako": 2}
 
 
 def jinja_leftovers(project: BakedProject) -> list[str]:
@@ -46,13 +47,13 @@ def _without_what_is_meant(path: Path, name: str) -> list[str]:
 
 
 def _brackets_in_f_strings(text: str) -> Iterator[tuple[int, int, int]]:
-    """Where an f-string writes a bracket of its text twice: line, start, end. Lines count from 0."""
+    """Where an f-string writes a bracket twice: line, counted from 0, start and end."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if not _is_f_string(token):
             continue
         for offset, line in enumerate(token.string.split("\n")):
             first_column = token.start[1] if offset == 0 else 0
-            for found in re.finditer(r"\{\{|\}\}", line):
+            for found in re.finditer(r"\{\{", line):
                 row = token.start[0] - 1 + offset
                 yield row, first_column + found.start(), first_column + found.end()
 

@@ -43,7 +43,7 @@ class _StrictLoader(yaml.SafeLoader):
     """Reads YAML and refuses a key that is written twice, which the specification forbids."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if twice := {key for key in keys if keys.count(key) > 1}:
             raise ValueError(f"the keys {twice} are there twice")
         mapping: dict[object, object] = super().construct_mapping(node, deep)
@@ -51,7 +51,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _read_yaml(text: str) -> object:
-    return list(yaml.load_all(text, _StrictLoader))  # noqa: S506 - it is a safe loader
+    return list(yaml.load_all(text, _StrictLoader))
 
 
 def _read_env(text: str) -> object:

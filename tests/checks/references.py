@@ -12,7 +12,10 @@ PATH = re.compile(
 )
 MODULE_RUN = re.compile(r"-m (dev(?:\.\w+)+)")
 # Only inside a span or block of code, or a recipe, is `make x` a command and not English.
-MAKE = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z][\w-]*)|^\s*(?:\$ |@?\$\(MAKE\) )?make ([a-z][\w-]*)", re.MULTILINE)
+MAKE = re.compile(
+    r"`(?:[A-Z_]+=\S+ )?make ([a-z][\w-]*)|^\s*(?:\$ |@?\$\(MAKE\) )?make ([a-z][\w-]*)",
+    re.MULTILINE,
+)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)\s*([^=\n#]*)", re.MULTILINE)
 
@@ -52,9 +55,7 @@ def _paths_named(text: str) -> set[str]:
     modules = {module.replace(".", "/") + ".py" for module in MODULE_RUN.findall(text)}
     excused = [re.compile(pattern) for pattern, _why in NOT_IN_A_FRESH_PROJECT]
     return {
-        path
-        for path in found | modules
-        if not any(pattern.fullmatch(path) for pattern in excused)
+        path for path in found | modules if not any(pattern.fullmatch(path) for pattern in excused)
     }
 
 

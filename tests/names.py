@@ -1,0 +1,44 @@
+"""Names that a person may choose: the shortest and the longest, early and late in the alphabet."""
+
+import itertools
+from typing import NamedTuple
+
+
+class Resource(NamedTuple):
+    """One and many of something."""
+
+    one: str
+    many: str
+
+
+ITEM = Resource("item", "items")
+CATEGORY = Resource("category", "categories")
+LONGEST_RESOURCE = Resource("manufacturing_order_line_entry", "manufacturing_order_line_entries")
+
+RESOURCES = (
+    ITEM,
+    CATEGORY,
+    LONGEST_RESOURCE,
+    Resource("x", "xs"),
+    Resource("order_line", "order_lines"),
+    Resource("aardvark", "aardvarks"),
+    Resource("zebra", "zebras"),
+    Resource("a" * 30, "a" * 32),
+    Resource("z" * 30, "z" * 32),
+    Resource("w2", "a_b_c_d_e_f_g_h_i_j_k_l_m_n_o_p"),
+)
+
+LONGEST_SLUG = "customer-relationship-billing-service-x1"
+SLUGS = ("my-service", "zz", LONGEST_SLUG, "a")
+
+# Each resource with a slug: the longest with the longest, the shortest with the shortest.
+NAMES = tuple(zip(RESOURCES, itertools.cycle(SLUGS)))
+
+# Every quote, what escapes, what Jinja, formats, shells, Markdown and markup take for theirs, an
+# emoji of several code points, and a script that is read from right to left.
+HOSTILE_TEXT = "Ü \"q\" 'a' `b` \\n \\ {{ x }} {% raw %} {# %s ${HOME} $(id) <b>&amp; 👩‍🚀 שלום"
+HOSTILE_TEXTS = {
+    "project_name": HOSTILE_TEXT[:60],
+    "description": f"{HOSTILE_TEXT} ''' \"\"\" ]]> | > # [x](y)",
+    "author_name": f'O\'Neil "{{{{}}}}" {HOSTILE_TEXT}'[:80],
+}

@@ -1,0 +1,174 @@
+"""The checks see what they are for: one fault of each kind is planted in a copy, and found."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .baked import Bake, BakedProject, CommandFailedError
+from .checks import CHECKS, traces
+from .checks.dependencies import MODULES, USED_WITHOUT_IMPORT
+from .environments import Environment, requirements
+from .variants import CHOICES
+
+
+class Plant(NamedTuple):
+    """A fault: the check that is for it, the file that gets it at its end, and what is said."""
+
+    check: str
+    file: str
+    text: str
+    said: str
+
+
+PLANTS = (
+    Plant("jinja_leftovers", "README.md", "Of {{ project_name }}.\n", "holds '{{'"),
+    Plant("jinja_leftovers", "Makefile", "# {% if yes %}\n", "holds '{%'"),
+    Plant("jinja_leftovers", "README.md", "Made by Cookiecutter.\n", "holds 'Cookiecutter'"),
+    Plant("jinja_leftovers", "src/my_service/wsgi.py", 'X = "{{ x }}"\n', "holds '{{'"),
+    Plant("jinja_leftovers", "docs/{{ x }}.md", "x\n", "its name holds '{{'"),
+    Plant("jinja_leftovers", ".github/workflows/x.yml", "x: ${{ a }} {{ b }}\n", "holds '{{'"),
+    Plant("blank_line_leftovers", "Makefile", "\n\nx:\n", "more than 1 blank lines"),
+    Plant("blank_line_leftovers", "src/my_service/wsgi.py", "\n\n\nx = 1\n", "more than 2 blank"),
+    Plant("blank_line_leftovers", "README.md", "x \n", "spaces at the end"),
+    Plant("blank_line_leftovers", "README.md", "\n", "does not begin with text and end"),
+    Plant("blank_line_leftovers", "new.md", "\nx\n", "does not begin with text and end"),
+    Plant("unparsable_files", "pyproject.toml", "[project]\n", "TOMLDecodeError"),
+    Plant("unparsable_files", "src/my_service/wsgi.py", "def\n", "SyntaxError"),
+    Plant("unparsable_files", "src/my_service/wsgi.py", "x = '\\d'\n", "SyntaxError"),
+    Plant("unparsable_files", "new.json", "{'a': 1}", "JSONDecodeError"),
+    Plant("unparsable_files", "new.yaml", "a: [", "ParserError"),
+    Plant("unparsable_files", "new.yml", "a: 1\na: 2\n", "are there twice"),
+    Plant("unparsable_files", ".env.example", "no assignment\n", "is no comment and no assign"),
+    Plant("undeclared_imports", "src/my_service/cli.py", "import requests\n", "requests: imported"),
+    Plant("undeclared_imports", "src/my_service/cli.py", "import pytest\n", "pytest: imported"),
+    Plant("undeclared_imports", "tests/conftest.py", "from attrs import x\n", "attrs: imported"),
+    Plant("traces_of_other_options", "README.md", "Like PostgreSQL.\n", "'PostgreS' belongs to"),
+    Plant("traces_of_other_options", "docs/mariadb.md", "x\n", "'maria' belongs to"),
+    Plant(
+        "undocumented_settings", ".env.example", "# COLOUR=red\n", "COLOUR: in .env.example, and"
+    ),
+    Plant("dead_references", "README.md", "[x](docs/no.md)\n", "links to docs/no.md"),
+    Plant("dead_references", "src/my_service/wsgi.py", "# docs/no.md\n", "names docs/no.md"),
+    Plant("dead_references", "Makefile", "x:\n\tpython -m dev.no\n", "names dev/no.py"),
+    Plant("unknown_make_targets", "README.md", "Use `make coffee`.\n", "says `make coffee`"),
+    Plant("unknown_make_targets", "README.md", "```sh\nmake tea\n```\n", "says `make tea`"),
+    Plant("unknown_make_targets", "Makefile", "x: coffee\n", "x needs coffee"),
+)
+
+
+@pytest.fixture(scope="session")
+def sound(session_bake: Bake) -> BakedProject:
+    """A project on SQLite as the template makes it."""
+    return session_bake(database="sqlite")
+
+
+@pytest.fixture
+def copy(sound: BakedProject, tmp_path: Path) -> BakedProject:
+    """The same, to be spoilt."""
+    path = tmp_path / sound.path.name
+    shutil.copytree(sound.path, path)
+    return BakedProject(path, sound.answers)
+
+
+def plant(project: BakedProject, file: str, text: str) -> None:
+    """Write the text at the end of a file, which may be new."""
+    path = project.path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def new_faults(check: str, sound: BakedProject, spoilt: BakedProject) -> list[str]:
+    """What the check sees in the spoilt project only."""
+    before = CHECKS[check](sound)
+    return [fault for fault in CHECKS[check](spoilt) if fault not in before]
+
+
+@pytest.mark.parametrize("fault", PLANTS, ids=lambda plant: f"{plant.check}-{plant.said[:24]}")
+def test_a_planted_fault_is_found(sound: BakedProject, copy: BakedProject, fault: Plant) -> None:
+    plant(copy, fault.file, fault.text)
+    assert fault.said in "\n".join(new_faults(fault.check, sound, copy))
+
+
+def test_a_dependency_that_nothing_uses_is_found(sound: BakedProject, copy: BakedProject) -> None:
+    replace(copy, "pyproject.toml", '    "click', '    "attrs>=1",\n    "click')
+    assert new_faults("unused_dependencies", sound, copy) == ["attrs: declared and not used"]
+
+
+def test_a_dependency_of_tests_alone_is_none_of_the_service(
+    sound: BakedProject, copy: BakedProject
+) -> None:
+    replace(copy, "pyproject.toml", '    "click', '    "pytest>=9",\n    "click')
+    assert "pytest: declared twice" in new_faults("unused_dependencies", sound, copy)
+
+
+def test_a_tool_that_the_makefile_does_not_call_is_found(
+    sound: BakedProject, copy: BakedProject
+) -> None:
+    replace(copy, "Makefile", "mypy", "true")
+    assert new_faults("unused_dependencies", sound, copy) == ["mypy: declared and not used"]
+
+
+def test_a_setting_that_nothing_documents_or_reads_is_found(
+    sound: BakedProject, copy: BakedProject
+) -> None:
+    setting = "    colour: int = 1\n"
+    replace(copy, "src/my_service/settings.py", "    database_url:", f"{setting}    database_url:")
+    assert new_faults("undocumented_settings", sound, copy) == [
+        "COLOUR: a setting that .env.example lacks"
+    ]
+    assert new_faults("unread_settings", sound, copy) == ["colour: a setting that nothing reads"]
+
+
+def test_text_that_is_not_utf_8_is_found(sound: BakedProject, copy: BakedProject) -> None:
+    (copy.path / "new.txt").write_bytes(b"\xff\xfe")
+    assert "UnicodeDecodeError" in "\n".join(new_faults("unparsable_files", sound, copy))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("ruff", "format", "--check", "--no-cache", "."), "would be reformatted"),
+        (("ruff", "check", "--no-cache", "."), "F401"),
+        (("mypy", "--strict"), "Incompatible types in assignment"),
+    ],
+)
+def test_a_tool_of_the_project_finds_what_it_is_for(
+    copy: BakedProject,
+    environment: Environment,
+    mypy_cache: Path,
+    command: tuple[str, ...],
+    said: str,
+) -> None:
+    plant(copy, "src/my_service/wsgi.py", "import os\nx : int  =  'text'\n")
+    program, *arguments = command
+    if program == "mypy":
+        arguments += ["--cache-dir", str(mypy_cache)]
+    with pytest.raises(CommandFailedError, match=said):
+        copy.run(environment.program(program), *arguments)
+
+
+def test_what_is_meant_is_no_leftover(sound: BakedProject, copy: BakedProject) -> None:
+    plant(copy, ".github/workflows/x.yml", "x: ${{ github.ref }}\n")
+    plant(copy, "src/my_service/wsgi.py", 'x = f"{{{app}}}"\ny = {"a": {"b": {}}}\n')
+    assert new_faults("jinja_leftovers", sound, copy) == []
+
+
+def test_every_choice_has_its_words() -> None:
+    chosen = {(prompt, choice) for prompt, choices in CHOICES.items() for choice in choices}
+    assert chosen == set(traces.WORDS)
+
+
+def test_the_tables_of_distributions_name_only_what_the_template_declares() -> None:
+    declared = {line.partition(">")[0].partition("[")[0] for line in requirements()}
+    assert set(USED_WITHOUT_IMPORT) <= declared
+    assert set(MODULES) <= declared
+
+
+def replace(project: BakedProject, file: str, old: str, new: str) -> None:
+    """Change a text of a file; it has to be there."""
+    text = project.text(file)
+    assert old in text
+    (project.path / file).write_text(text.replace(old, new), encoding="utf-8")
