@@ -12,7 +12,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
@@ -55,7 +54,11 @@ class Parameters(ApiModel):
     @classmethod
     @cache
     def _schema_made_once(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().model_json_schema(*args, **kwargs)
+        schema = super().model_json_schema(*args, **kwargs)
+        schema["properties"] = {
+            name: _never_null(field) for name, field in schema["properties"].items()
+        }
+        return schema
 
 
 class Query(Parameters):
@@ -73,6 +76,15 @@ class Answer(ApiModel):
     def of(cls, source: object) -> Self:
         """The answer that shows `source`."""
         return cls.model_validate(source)
+
+
+def _never_null(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: one that is not given is absent, and there is no other null."""
+    alternatives = [each for each in field.get("anyOf", []) if each != {"type": "null"}]
+    if len(alternatives) != 1:
+        return field
+    kept = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
+    return {**alternatives[0], **kept}
 
 
 def _instant(value: Any) -> Any:
@@ -93,15 +105,15 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999 in UTC") from None
 
 
-Instant = Annotated[
-    datetime,
-    BeforeValidator(_instant),
-    AfterValidator(_in_utc),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]},
-    ),
-]
-"""An instant: RFC 3339 with any offset in requests, in UTC with `Z` in answers."""
+INSTANT_SCHEMA = WithJsonSchema(
+    {"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]},
+)
+
+Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_in_utc), INSTANT_SCHEMA]
+"""An instant in a request: RFC 3339 with any offset."""
+
+StoredInstant = Annotated[datetime, INSTANT_SCHEMA]
+"""An instant in an answer, in UTC with `Z`: its column has made sure of that."""
 
 
 AMOUNT_DIGITS = 18
@@ -121,13 +133,15 @@ def _amount(value: Any) -> Any:
     return Decimal(value).quantize(SMALLEST_AMOUNT)
 
 
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_amount),
-    PlainSerializer(str, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN, "examples": ["12.50"]}),
-]
-"""An exact amount of up to 18 digits, two of them after the point."""
+AMOUNT_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": AMOUNT_PATTERN, "examples": ["12.50"]},
+)
+
+Amount = Annotated[Decimal, BeforeValidator(_amount), AMOUNT_SCHEMA]
+"""An exact amount in a request, of up to 18 digits, two of them after the point."""
+
+StoredAmount = Annotated[Decimal, AMOUNT_SCHEMA]
+"""An exact amount in an answer, a string with two digits after the point, as its column gives."""
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 """A text of 1 to 200 characters."""

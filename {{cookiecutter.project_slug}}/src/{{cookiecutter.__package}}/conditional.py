@@ -5,7 +5,7 @@ The entity tag is the row's version: the same from every worker, and compared wi
 
 from typing import Protocol
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from werkzeug.exceptions import PreconditionFailed, PreconditionRequired
 from werkzeug.http import parse_etags
 
@@ -32,12 +32,17 @@ class ReadConditions(Parameters):
 
 
 class WriteConditions(Parameters):
-    """The conditional headers of a change."""
+    """The conditional headers of a change.
+
+    Documented as required; a change without is answered with 428, which says more than 422.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["If-Match"]})
 
     if_match: str | None = Field(
         default=None,
         alias="If-Match",
-        description="entity tag of the state that the change is based on, or * for any; required",
+        description="entity tag of the state that the change is based on, or * for any",
     )
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -16,6 +17,13 @@ MIGRATION_OPTIONS: dict[str, Any] = {}
 LONGEST_MIGRATION_SECONDS = 3600.0
 
 CONNECT_TIMEOUT_SECONDS = 5
+
+LOST_RACES = frozenset({1020, 1205, 1213})
+"""Row changed since it was read, lock wait timeout, deadlock: the server's error codes."""
+
+OUT_OF_TIME = 1969
+CHECK_FAILED = 4025
+NAMES_NO_DATABASE = frozenset({None, ""})
 
 
 def make_engine(settings: "Settings", **options: Any) -> Engine:
@@ -44,6 +52,25 @@ def make_engine(settings: "Settings", **options: Any) -> Engine:
         hide_parameters=True,
         **(options or pool),
     )
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether a constraint of the schema refused the change; the driver sorts CHECK elsewhere."""
+    return isinstance(error, IntegrityError) or _code(error) == CHECK_FAILED
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether the transaction lost a race with another, and may succeed when it is done again."""
+    return _code(error) in LOST_RACES
+
+
+def ran_out_of_time(error: DBAPIError) -> bool:
+    """Whether the statement was cancelled at its time limit."""
+    return _code(error) == OUT_OF_TIME
+
+
+def _code(error: DBAPIError) -> object:
+    return next(iter(getattr(error.orig, "args", ())), None)
 
 
 def make_migration_engine(settings: "Settings") -> Engine:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -16,6 +17,12 @@ MIGRATION_OPTIONS: dict[str, Any] = {}
 LONGEST_MIGRATION_SECONDS = 3600.0
 
 CONNECT_TIMEOUT_SECONDS = 5
+
+LOST_RACES = frozenset({"40001", "40P01", "55P03"})
+"""Serialisation failure, deadlock, lock not available: SQLSTATE, appendix A of the manual."""
+
+OUT_OF_TIME = "57014"
+NAMES_NO_DATABASE = frozenset({None, ""})
 
 
 def make_engine(settings: "Settings", **options: Any) -> Engine:
@@ -39,6 +46,25 @@ def make_engine(settings: "Settings", **options: Any) -> Engine:
         hide_parameters=True,
         **(options or pool),
     )
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether a constraint of the schema refused the change."""
+    return isinstance(error, IntegrityError)
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether the transaction lost a race with another, and may succeed when it is done again."""
+    return _sqlstate(error) in LOST_RACES
+
+
+def ran_out_of_time(error: DBAPIError) -> bool:
+    """Whether the statement was cancelled at its time limit."""
+    return _sqlstate(error) == OUT_OF_TIME
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 def make_migration_engine(settings: "Settings") -> Engine:

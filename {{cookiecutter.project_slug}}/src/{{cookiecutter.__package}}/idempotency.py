@@ -9,9 +9,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Response, abort, json, request
+from flask import Response, abort, g, json, request
 from pydantic import Field
-from sqlalchemy import LargeBinary, delete
+from sqlalchemy import Delete, LargeBinary, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -78,9 +78,10 @@ def claim_key(session: Session, headers: CreateHeaders) -> Claim:
 
     A key that was used with another body is answered with 422.
     """
-    if headers.idempotency_key is None:
+    key = headers.idempotency_key
+    if key is None:
         return Claim()
-    digest = _digest(f"{request.method} {request.path} {headers.idempotency_key}")
+    digest = _digest(json.dumps([principal(), request.method, request.path, key]))
     body_digest = _digest(json.dumps(request.get_json(), sort_keys=True))
     record = _find(session, digest) or _insert(session, digest, body_digest)
     if record.body_digest != body_digest:
@@ -88,19 +89,27 @@ def claim_key(session: Session, headers: CreateHeaders) -> Claim:
     return Claim(first_answer=record.answer) if record.status else Claim(claimed=record)
 
 
+def principal() -> str:
+    """Whose key it is, from `g.principal`: two callers may choose the same key."""
+    return str(g.get("principal", ""))
+
+
 def forget_old_keys(session: Session) -> int:
     """Delete the keys that are no longer kept and return how many they were; the caller commits."""
-    old = delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - KEPT_FOR)
-    return len(session.scalars(old.returning(IdempotencyKey.digest)).all())
+    return len(session.scalars(_old_keys().returning(IdempotencyKey.digest)).all())
+
+
+def _old_keys() -> Delete:
+    return delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - KEPT_FOR)
 
 
 def _find(session: Session, digest: str) -> IdempotencyKey | None:
     record = session.get(IdempotencyKey, digest)
-    if record is not None and record.created_at < now() - KEPT_FOR:
-        session.delete(record)
-        session.flush()
-        return None
-    return record
+    if record is None or record.created_at >= now() - KEPT_FOR:
+        return record
+    session.expunge(record)
+    session.execute(_old_keys().where(IdempotencyKey.digest == digest))
+    return None
 
 
 def _insert(session: Session, digest: str, body_digest: str) -> IdempotencyKey:
