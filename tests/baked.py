@@ -76,18 +76,18 @@ class BakedProject:
     def run(
         self,
         *command: str | Path,
+        variables: Mapping[str, str] | None = None,
         timeout: float = 600,
         status: int | None = 0,
-        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in its folder, with more environment variables.
+        """Run a command in its folder, with these environment variables besides.
 
         Raises `CommandFailedError` if it ends with another status; None takes any.
         """
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.path,
-            env=clean_environment(**variables),
+            env=clean_environment(variables or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -102,10 +102,10 @@ class BakedProject:
         return done
 
 
-def clean_environment(**variables: str) -> dict[str, str]:
+def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what would mislead a project, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
-    return kept | {"PYTHONUTF8": "1"} | variables
+    return {**kept, "PYTHONUTF8": "1", **variables}
 
 
 class Bake(Protocol):

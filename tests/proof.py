@@ -39,8 +39,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
-        if (one := variant_of(item)) and not item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group(str(one)))
+        if group := group_of(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def group_of(item: pytest.Item) -> str | None:
+    """The name of the tests that have to share a process, because they share a costly fixture."""
+    variant = variant_of(item)
+    if variant is None:
+        return None
+    if not item.get_closest_marker("slow"):
+        return str(variant)
+    return f"service {variant}" if "service" in getattr(item, "fixturenames", ()) else None
 
 
 def variant_of(item: pytest.Item) -> Variant | None:
