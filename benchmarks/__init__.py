@@ -1,0 +1,1 @@
+"""What the template and its service cost, as ratios measured in one run: `make bench`."""

@@ -1,0 +1,1 @@
+"""The generated service beside hand-written floors that answer with the same representation."""

@@ -1,0 +1,141 @@
+"""The servers that are compared, each with two workers, one after the other under the same load."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+
+import psutil
+
+from benchmarks.http.load import Connection, get
+from benchmarks.projects import PACKAGE, TEMPLATE, Project
+
+WORKERS = 2
+THREADS = 4
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+SECRET_KEY = "0123456789abcdef" * 4  # noqa: S105
+
+SERVICE = "service"
+CORE = "Flask + Core"
+ORM = "Flask + ORM"
+FASTAPI = "FastAPI + ORM"
+
+MODULES = {
+    CORE: "benchmarks.http.floor_core:app",
+    ORM: "benchmarks.http.floor_orm:app",
+    FASTAPI: "benchmarks.http.floor_fastapi:app",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    name: str
+    port: int
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that its processes took so far."""
+        return sum(_cpu_seconds(one) for one in self._processes())
+
+    def wait_until_up(self) -> None:
+        """Wait until each worker has started, then until it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if not self.process.is_running():
+                break
+            if len(self._processes()) > WORKERS and self._answers():
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} did not start.")
+
+    def _answers(self) -> bool:
+        try:
+            connection = Connection(self.port)
+            try:
+                return connection.send(get("/api/v1/items?limit=1"))[0] == 200
+            finally:
+                connection.close()
+        except OSError:
+            return False
+
+    def _processes(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """User and system time, in nanoseconds where the system has a clock for each process."""
+    if sys.platform == "linux":
+        return time.clock_gettime(~process.pid << 3 | 2)  # what clock_getcpuclockid(3) gives
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+@contextmanager
+def running(name: str, project: Project, database_url: str) -> Iterator[Server]:
+    """The server of this name, stopped at the end."""
+    port = _free_port()
+    variables = {"DATABASE_URL": database_url, "THREADS": str(THREADS)}
+    with TemporaryFile() as output:
+        process = subprocess.Popen(
+            _command(name, port),
+            cwd=project.path if name == SERVICE else TEMPLATE,
+            env=_environment(name, project, variables),
+            stdout=output,
+            stderr=output,
+        )
+        server = Server(name, port, psutil.Process(process.pid))
+        try:
+            try:
+                server.wait_until_up()
+            except RuntimeError as error:
+                output.seek(0)
+                raise RuntimeError(f"{error}\n{output.read().decode()[-4000:]}") from None
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                for child in server.process.children(recursive=True):
+                    child.kill()
+                process.kill()
+                process.wait()
+
+
+def _environment(name: str, project: Project, variables: dict[str, str]) -> dict[str, str]:
+    if name == SERVICE:
+        return project.environment(
+            ENVIRONMENT="production",
+            SECRET_KEY=SECRET_KEY,
+            METRICS_PORT=str(_free_port()),
+            **variables,
+        )
+    return {**project.environment(**variables), "PYTHONPATH": str(TEMPLATE)}
+
+
+def _command(name: str, port: int) -> list[str]:
+    address = ["--bind", f"127.0.0.1:{port}"]
+    workers = ["--workers", str(WORKERS)]
+    gunicorn = [sys.executable, "-m", "gunicorn", *address, *workers]
+    if name == SERVICE:  # its gunicorn.conf.py says the rest
+        return [*gunicorn, f"{PACKAGE}.wsgi:app"]
+    if name == FASTAPI:
+        uvicorn = [sys.executable, "-m", "uvicorn", "--port", str(port), *workers]
+        fast = ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+        return [*uvicorn, *fast, MODULES[name]]
+    threads = ["--worker-class", "gthread", "--threads", str(THREADS), "--keep-alive", "75"]
+    return [*gunicorn, *threads, "--no-control-socket", MODULES[name]]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

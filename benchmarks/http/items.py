@@ -1,0 +1,152 @@
+"""What the floors share: the table that the service's migration made, and how a row looks in JSON.
+
+Written as one would by hand for this table and database: no abstraction that costs time at run time.
+"""
+
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import uuid_utils.compat
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Uuid,
+    create_engine,
+    event,
+)
+from sqlalchemy import Column as C
+from sqlalchemy.dialects.mysql import DATETIME
+
+DATABASE_URL = os.environ["DATABASE_URL"]
+THREADS = int(os.environ.get("THREADS", "4"))
+SQLITE = DATABASE_URL.startswith("sqlite")
+MARIADB = DATABASE_URL.startswith("mariadb")
+
+PRICE = BigInteger() if SQLITE else Numeric(18, 2)
+"""SQLite has no exact decimals, so the service counts the smallest unit there."""
+
+INSTANT = DATETIME(fsp=6) if MARIADB else DateTime(timezone=True)
+
+items = Table(
+    "items",
+    MetaData(),
+    C("id", Uuid, primary_key=True),
+    C("code", String(64)),
+    C("name", String(200)),
+    C("status", String(16)),
+    C("price", PRICE),
+    C("available_at", INSTANT),
+    C("parent_id", Uuid),
+    C("version", Integer),
+    C("created_at", INSTANT),
+    C("updated_at", INSTANT),
+)
+
+new_id = uuid_utils.compat.uuid7
+
+
+def make_engine() -> Engine:
+    """One connection for each thread of a worker, and the pragmas that the service sets."""
+    engine = create_engine(DATABASE_URL, pool_size=THREADS, max_overflow=0)
+    if SQLITE:
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: object) -> None:
+            for pragma in (
+                "busy_timeout=30000",
+                "journal_mode=WAL",
+                "synchronous=NORMAL",
+                "foreign_keys=ON",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+class NewItem(BaseModel):
+    """The body of a create."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    status: Literal["draft", "active", "retired"] = "draft"
+    price: Decimal = Field(ge=0, max_digits=18, decimal_places=2)
+    available_at: AwareDatetime | None = None
+    parent_id: UUID | None = None
+
+
+def stored_price(price: Decimal) -> Any:
+    """A price as the column holds it."""
+    return int(price.scaleb(2)) if SQLITE else price
+
+
+def price_text(stored: Any) -> str:
+    """A stored price as JSON shows it."""
+    return f"{stored // 100}.{stored % 100:02}" if SQLITE else str(stored)
+
+
+def stored_instant(instant: datetime | None) -> datetime | None:
+    """An instant as the column holds it."""
+    return instant.astimezone(UTC) if instant else None
+
+
+def instant_text(stored: datetime | None) -> str | None:
+    """A stored instant, which is in UTC, as JSON shows it."""
+    if stored is None:
+        return None
+    return f"{stored.replace(tzinfo=None).isoformat()}Z"
+
+
+def columns_of(new: NewItem) -> dict[str, Any]:
+    """The columns of a new row."""
+    now = datetime.now(UTC)
+    return {
+        "id": new_id(),
+        "code": new.code,
+        "name": new.name,
+        "status": new.status,
+        "price": stored_price(new.price),
+        "available_at": stored_instant(new.available_at),
+        "parent_id": new.parent_id,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def shown(row: Any) -> dict[str, Any]:
+    """A row, an entity or a new row's columns in a namespace, ready for JSON."""
+    return {
+        "id": str(row.id),
+        "code": row.code,
+        "name": row.name,
+        "status": row.status,
+        "price": price_text(row.price),
+        "available_at": instant_text(row.available_at),
+        "parent_id": str(row.parent_id) if row.parent_id else None,
+        "version": row.version,
+        "created_at": instant_text(row.created_at),
+        "updated_at": instant_text(row.updated_at),
+    }
+
+
+def cursor_after(row: Any) -> str:
+    """The cursor of the page that follows this row."""
+    return f"{instant_text(row.created_at)}~{row.id}"
+
+
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """The row that the page before ended with."""
+    created_at, _, row_id = cursor.partition("~")
+    return datetime.fromisoformat(created_at), UUID(row_id)

@@ -1,0 +1,87 @@
+"""A load generator: keep-alive connections to loopback, a given number of requests, then the end."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+TIMEOUT_SECONDS = 10.0
+
+
+class Connection:
+    """One keep-alive connection that sends a request and waits for its answer."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def send(self, request: bytes) -> tuple[int, bytes]:
+        """Send the request and return the status and the body of its answer."""
+        self._socket.sendall(request)
+        received = self._socket.recv(65536)
+        while b"\r\n\r\n" not in received:
+            received += self._more()
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = _content_length(head)
+        while len(body) < length:
+            body += self._more()
+        return int(head[9:12]), body
+
+    def _more(self) -> bytes:
+        received = self._socket.recv(65536)
+        if not received:
+            raise ConnectionError("The server closed the connection in an answer.")
+        return received
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise ValueError("The answer has no Content-Length.")
+
+
+def get(path: str) -> bytes:
+    """A GET request."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n".encode()
+
+
+def post(path: str, body: bytes) -> bytes:
+    """A POST request with a JSON body."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@contextmanager
+def connected(port: int, count: int) -> Iterator[list[Connection]]:
+    """Fresh keep-alive connections: a server closes those that were idle for seconds."""
+    with ExitStack() as stack:
+        connections = [Connection(port) for _ in range(count)]
+        for connection in connections:
+            stack.callback(connection.close)
+        yield connections
+
+
+def run(connections: list[Connection], requests: list[bytes], status: int) -> None:
+    """Send the requests over all connections at once.
+
+    Raises RuntimeError when an answer has another status than the one expected.
+    """
+
+    def work(first: int) -> None:
+        connection = connections[first]
+        for request in requests[first :: len(connections)]:
+            answered, body = connection.send(request)
+            if answered != status:
+                raise RuntimeError(f"Expected {status}, not {answered}: {body[:300]!r}")
+
+    with ThreadPoolExecutor(len(connections)) as pool:
+        list(pool.map(work, range(len(connections))))

@@ -1,0 +1,58 @@
+"""Generated projects to measure: fresh from the template, everything on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+PACKAGE = "my_service"
+BAKE_SECONDS = 60
+COMMAND_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Project:
+    """A generated project in a temporary folder."""
+
+    path: Path
+    database: str
+
+    @property
+    def source(self) -> Path:
+        """The folder to import its package from."""
+        return self.path / "src"
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """The environment for its programs: nothing of the caller's settings, and these."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return {**kept, "PYTHONPATH": str(self.source), "TZ": "UTC", **variables}
+
+    def flask(self, *arguments: str, **variables: str) -> None:
+        """Run one of its commands."""
+        command = [sys.executable, "-m", "flask", "--app", PACKAGE, *arguments]
+        environment = self.environment(**variables)
+        subprocess.run(
+            command, cwd=self.path, env=environment, check=True, timeout=COMMAND_SECONDS
+        )
+
+
+@contextmanager
+def baked(database: str) -> Iterator[Project]:
+    """A project for this engine, generated with the defaults of all other prompts."""
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
+        answers = [f"database={database}", "setup=no"]
+        subprocess.run(
+            [*command, "--output-dir", folder, *answers],
+            check=True,
+            timeout=BAKE_SECONDS,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "HOME": folder},
+        )
+        (path,) = (child for child in Path(folder).iterdir() if (child / "src").is_dir())
+        yield Project(path, database)
