@@ -1,5 +1,7 @@
 """Probes: `/livez` asks whether the process answers, `/readyz` whether it can serve."""
 
+import mmap
+
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -7,7 +9,22 @@ from .database import db
 from .migrations import expected_revision, present_revision
 from .problems import unavailable
 
+PROBES = frozenset({"/livez", "/readyz"})
+
 probes = Blueprint("health", __name__)
+
+# One byte that a server shares with the workers it forks: not zero while the service drains.
+_draining = mmap.mmap(-1, 1)
+
+
+def start_draining() -> None:
+    """Let `/readyz` of this process, and of those it forked, answer that it serves no longer."""
+    _draining[0] = 1
+
+
+def is_draining() -> bool:
+    """Whether the service is about to stop."""
+    return _draining[0] != 0
 
 
 def init_app(app: Flask) -> None:
@@ -23,7 +40,12 @@ def live() -> Response:
 
 @probes.get("/readyz")
 def ready() -> Response:
-    """The database answers and its schema is the one that this code was written for."""
+    """The database answers and its schema is the one that this code was written for.
+
+    Not while the service drains: it still serves, and a load balancer takes it out of its list.
+    """
+    if is_draining():
+        return unavailable("The service is stopping.")
     try:
         present = present_revision(db.session.connection())
     except SQLAlchemyError as error:

@@ -1,36 +1,79 @@
 """What can be set from outside, checked at start: all faults at once, no secret in a message."""
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from .engine_{{ cookiecutter.database }} import DRIVERS, EXAMPLE_URL
+from .engine_{{ cookiecutter.database }} import DRIVERS, EXAMPLE_URL, NAMES_NO_DATABASE
 
 DEVELOPMENT_KEY = "not-a-secret-and-refused-in-production"
 SHORTEST_KEY = 32
+
+DEFAULTS_OF_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
+    "test": {"log_format": "json"},
+    "production": {"log_format": "json", "drain_seconds": 5.0},
+}
+"""Where an environment's defaults differ from those of development, which the fields show."""
+
+HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
+ORIGIN = re.compile(r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 
 
 def _usable_url(value: SecretStr) -> SecretStr:
     try:
         url = make_url(value.get_secret_value())
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number, and may be a secret
         raise ValueError(f"is not a database URL; write it like {EXAMPLE_URL}") from None
     if url.drivername not in DRIVERS:
         known = " or ".join(DRIVERS)
         raise ValueError(f"has the unknown driver {url.drivername!r}; this service speaks {known}")
-    if not url.database:
+    if url.database in NAMES_NO_DATABASE:
         raise ValueError(f"names no database; write it like {EXAMPLE_URL}")
     return value
+
+
+def _split(value: Any) -> Any:
+    """Take `a, b` for the two names that it lists."""
+    if not isinstance(value, str):
+        return value
+    return tuple(name for name in re.split(r"[,\s]+", value) if name)
+
+
+def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not HOST.fullmatch(name):
+            raise ValueError(
+                f"holds {name!r}, which is no host in lower case and without a port; write them"
+                " like api.example.com,.example.org"
+            )
+    return names
+
+
+def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not ORIGIN.fullmatch(name):
+            raise ValueError(
+                f"holds {name!r}, which is no origin; write them like https://app.example.com"
+            )
+    return names
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A list of names, in the environment separated by commas."""
 
 
 class Settings(BaseSettings):
@@ -50,6 +93,26 @@ class Settings(BaseSettings):
     pool_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     statement_timeout_seconds: float = Field(default=15.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+
+    bind: str = "127.0.0.1:8000"
+    workers: int = Field(default=2, ge=1, le=256)
+    drain_seconds: float = Field(default=0.0, ge=0, le=300)
+    graceful_timeout_seconds: int = Field(default=30, ge=1, le=3600)
+
+    trusted_hosts: Annotated[Names, AfterValidator(_hosts)] = ()
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    cors_origins: Annotated[Names, AfterValidator(_origins)] = ()
+    hsts_seconds: int = Field(default=0, ge=0)
+
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**DEFAULTS_OF_ENVIRONMENTS.get(given.get("environment", ""), {}), **given}
 
     @field_validator("secret_key")
     @classmethod

@@ -1,0 +1,58 @@
+"""The page at `/docs`: Swagger UI, served by the service itself, so that it works offline.
+
+flask-openapi has a page too, but with scripts inside it; this one keeps a strict policy.
+"""
+
+from pathlib import Path
+
+import flask_openapi_swagger
+from flask import Blueprint, Flask, Response, redirect, send_from_directory
+from markupsafe import escape
+from werkzeug.wrappers import Response as AnyResponse
+
+from .edges import POLICY
+
+FOLDER = Path(flask_openapi_swagger.__file__).parent / "templates" / "swagger"
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<div id="page"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>
+"""
+SCRIPT = "SwaggerUIBundle({url: '/openapi.json', dom_id: '#page', validatorUrl: null});\n"
+POLICY_OF_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def init_app(app: Flask, title: str) -> None:
+    """Add the page, and lead there from `/`."""
+    pages = Blueprint("docs", __name__)
+    page = PAGE.format(title=escape(title))
+
+    @pages.get("/")
+    def home() -> AnyResponse:
+        return redirect("/docs")
+
+    @pages.get("/docs")
+    def show() -> Response:
+        headers = {POLICY: POLICY_OF_PAGE}
+        return Response(page, headers=headers, content_type="text/html; charset=utf-8")
+
+    @pages.get("/docs/start.js")
+    def start() -> Response:
+        return Response(SCRIPT, content_type="text/javascript; charset=utf-8")
+
+    @pages.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js'):name>")
+    def file(name: str) -> Response:
+        return send_from_directory(FOLDER / name.rpartition(".")[2], name)
+
+    app.register_blueprint(pages)

@@ -1,0 +1,89 @@
+"""What stands between the service and the network: headers, hosts, proxies, other origins."""
+
+from flask import Flask, Response, abort, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from .health import PROBES
+from .request_ids import HEADER
+from .settings import Settings
+
+POLICY = "Content-Security-Policy"
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+)
+POLICY_OF_DATA = (POLICY, "default-src 'none'; frame-ancestors 'none'")
+
+CORS_ANSWER = (
+    ("Access-Control-Expose-Headers", f"ETag, Link, Location, Retry-After, {HEADER}"),
+    ("Vary", "Origin"),
+)
+CORS_PREFLIGHT = (
+    ("Access-Control-Allow-Methods", "DELETE, GET, HEAD, PATCH, POST, PUT"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent,"
+        f" {HEADER}",
+    ),
+    ("Access-Control-Max-Age", "600"),
+)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Set up the edges; what a setting leaves empty costs a request nothing."""
+    _send_security_headers(app, settings.hsts_seconds)
+    if settings.trusted_hosts:
+        _answer_to_hosts(app, settings.trusted_hosts)
+    if settings.cors_origins:
+        _let_origins_in(app, frozenset(settings.cors_origins))
+    if settings.trusted_proxies:
+        # The Host header is taken from the request itself: a proxy that does not set
+        # X-Forwarded-Host would let callers choose it.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app,
+            x_for=settings.trusted_proxies,
+            x_proto=settings.trusted_proxies,
+            x_host=0,
+        )
+
+
+def _send_security_headers(app: Flask, hsts_seconds: int) -> None:
+    """A page that says nothing itself may load nothing. HSTS is for HTTPS only (RFC 6797, 7.2)."""
+    data = (*SECURITY_HEADERS, POLICY_OF_DATA)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        headers = response.headers
+        headers.extend(SECURITY_HEADERS if POLICY in headers else data)
+        if hsts_seconds and request.is_secure:
+            headers["Strict-Transport-Security"] = f"max-age={hsts_seconds}; includeSubDomains"
+        return response
+
+
+def _answer_to_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
+    """Refuse requests for other hosts, but not probes: those come to an address, by no name."""
+
+    @app.before_request
+    def check_host() -> None:
+        if not host_is_trusted(request.host.lower(), hosts) and request.path not in PROBES:
+            abort(400, "This host is not served here.")
+
+
+def _let_origins_in(app: Flask, origins: frozenset[str]) -> None:
+    """Let pages of these origins read answers, and answer their browsers' preflight requests."""
+
+    @app.before_request
+    def answer_preflight() -> Response | None:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return Response(status=204, headers=CORS_PREFLIGHT)
+        return None
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        response.headers.extend(CORS_ANSWER)
+        origin = request.headers.get("Origin")
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+        return response

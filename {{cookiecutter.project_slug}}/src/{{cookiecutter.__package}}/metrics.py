@@ -1,0 +1,90 @@
+"""Metrics for Prometheus: of requests by route rule, and of the database's pool.
+
+Under gunicorn each worker counts in files of its own, and the master, which serves them on a port
+apart from the public one, adds them up; docs/operations.md lists them.
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+from wsgiref.simple_server import WSGIServer
+
+from flask import Flask, Response, request
+from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from sqlalchemy import Engine, event
+
+from .request_ids import identity
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+
+def init_app(app: Flask) -> None:
+    """Measure the application, in a registry of its own: `app.extensions["metrics"]`."""
+    registry = CollectorRegistry()
+    app.extensions["metrics"] = registry
+    _measure_requests(app, registry)
+    _measure_pool(app.extensions["database"].engine, registry)
+
+
+def serve(host: str, port: int) -> WSGIServer:
+    """Serve the sum of all workers' metrics, from a thread; the server is returned.
+
+    Raises OSError when the port cannot be opened.
+    """
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    server, _thread = start_http_server(port, host, registry)
+    return server
+
+
+def forget_worker(pid: int) -> None:
+    """Take what a worker that is gone had in use out of the sum; its counts stay."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _measure_requests(app: Flask, registry: CollectorRegistry) -> None:
+    """Count and time requests; labelled by rule and known methods, or anybody could add labels."""
+    seconds = Histogram(
+        "http_request_duration_seconds",
+        "Time from a request's begin until its answer was made; the count is that of requests.",
+        ["method", "route", "status"],
+        buckets=BUCKETS,
+        registry=registry,
+    )
+    observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
+
+    @app.after_request
+    def measure(response: Response) -> Response:
+        rule = request.url_rule
+        key = (request.method, rule.rule if rule else "", response.status_code)
+        observe = observers.get(key)
+        if observe is None:
+            method, route, status = key
+            labels = (method if method in METHODS else "other", route, str(status))
+            observe = seconds.labels(*labels).observe
+            if method in METHODS:
+                observers[key] = observe
+        observe(perf_counter() - identity().began)
+        return response
+
+
+def _measure_pool(engine: Engine, registry: CollectorRegistry) -> None:
+    """Count the connections in use. A connect that fails is checked in, but was never out."""
+    in_use = Gauge(
+        "database_connections_in_use",
+        "Connections that are checked out of the pools of all workers.",
+        multiprocess_mode="livesum",
+        registry=registry,
+    )
+
+    @event.listens_for(engine, "checkout")
+    def count_out(_connection: Any, record: Any, _proxy: Any) -> None:
+        record.record_info["counted"] = True
+        in_use.inc()
+
+    @event.listens_for(engine, "checkin")
+    def count_in(_connection: Any, record: Any) -> None:
+        if record.record_info.pop("counted", False):
+            in_use.dec()
