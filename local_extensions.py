@@ -8,19 +8,23 @@ is imported once: filters may be added only in a module of another name.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
+from typing import Any
 
 from cookiecutter.exceptions import EmptyDirNameException
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from jinja2.ext import Extension
 from slugify import slugify
 
-# All of Jinja that is spoken outside of the template's files: one value and filters on it.
+# One value and filters on it: all of Jinja that is spoken outside of the template's files.
 EXPRESSION = re.compile(
-    r"""\{\{\s*cookiecutter(?:\.\w+)?
+    r"""(\{\{\s*cookiecutter(?:\.\w+)?
         (?:\s*\|\s*\w+(?:\(\s*'[^'{}\\]*'(?:\s*,\s*'[^'{}\\]*')*\s*\))?)*
-    \s*\}\}""",
+    \s*\}\})""",
     re.VERBOSE,
 )
+JINJA = re.compile(r"\{[{%#]")
 
 FALLBACK_SLUG = "my-service"
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
@@ -63,7 +67,14 @@ SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class TemplateExtension(Extension):
-    """Makes the filters known, and keeps Jinja out of what a person answered."""
+    """Makes the filters known, and keeps Jinja out of what a person answered.
+
+    Cookiecutter renders answers from the command line, from its configuration file and from updates
+    as templates: `{{` in a project name would end in a traceback, and a longer expression would
+    run. So wherever Jinja is given no file, everything but plain expressions is text; defaults,
+    names of files and hooks keep to those. Files may hold all of Jinja; most hold plain expressions
+    only, and are rendered in a tenth of the time by compiling each expression once for all of them.
+    """
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -77,28 +88,43 @@ class TemplateExtension(Extension):
             toml_string=toml_string,
             yaml_string=yaml_string,
         )
+        self._compiled: dict[str, Template] = {}
+        self._template_of_jinja = environment.from_string
+        self._file_of_jinja = environment.get_template
+        # The two ways by which cookiecutter comes to a template; there is no other place for this.
+        environment.from_string = self._from_string  # type: ignore[assignment, method-assign]
+        environment.get_template = self._get_template  # type: ignore[assignment, method-assign]
 
-    def preprocess(self, source: str, name: str | None, _filename: str | None = None) -> str:
-        """Take everything but plain expressions for text, wherever Jinja is given no file.
+    def _from_string(self, source: str) -> "PlainTemplate":
+        parts = EXPRESSION.split(source)
+        for index in range(1, len(parts), 2):
+            if parts[index] not in self._compiled:
+                self._compiled[parts[index]] = self._template_of_jinja(parts[index])
+        return PlainTemplate(parts, self._compiled)
 
-        Cookiecutter renders answers from the command line, from its configuration file and from
-        updates as templates: `{{` in a project name would end in a traceback, and a longer
-        expression would run. Defaults, names of files and hooks come the same way, so those keep
-        to plain expressions.
-        """
-        if name is not None:
-            return source
-        parts = []
-        end = 0
-        for expression in EXPRESSION.finditer(source):
-            parts += [_as_text(source[end : expression.start()]), expression.group()]
-            end = expression.end()
-        return "".join([*parts, _as_text(source[end:])])
+    def _get_template(self, name: str, *by_jinja: Any) -> "PlainTemplate | Template":
+        # Jinja itself, for an include, gives more than the name and needs a template of its own.
+        if by_jinja or not self.environment.loader:
+            return self._file_of_jinja(name, *by_jinja)
+        source, _, _ = self.environment.loader.get_source(self.environment, name)
+        if JINJA.search(EXPRESSION.sub("", source)):
+            return self._file_of_jinja(name)
+        return self._from_string(source)
 
 
-def _as_text(source: str) -> str:
-    """A template that renders to `source`, whatever is in it."""
-    return "{{ " + ascii(source) + " }}" if source else ""
+class PlainTemplate:
+    """Texts and, between them, expressions."""
+
+    def __init__(self, parts: list[str], compiled: Mapping[str, Template]) -> None:
+        self._parts = parts
+        self._compiled = compiled
+
+    def render(self, **context: object) -> str:
+        """The texts, with what the expressions mean in this context."""
+        rendered = self._parts.copy()
+        for index in range(1, len(rendered), 2):
+            rendered[index] = self._compiled[rendered[index]].render(**context)
+        return "".join(rendered)
 
 
 def slug(text: str) -> str:

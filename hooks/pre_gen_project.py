@@ -54,9 +54,9 @@ WINDOWS_DEVICES = frozenset(
 OWN_NAMES = frozenset(
     """
     alembic_version api_keys api_types auth cli column_types conditional conftest database dev docs
-    engine_mariadb engine_postgresql engine_sqlite health idempotency idempotency_keys jobs logs
-    metrics migrations openapi pagination problems request_ids resources settings src support tests
-    worker wsgi
+    docs_page edges engine_mariadb engine_postgresql engine_sqlite health idempotency
+    idempotency_keys jobs logs metrics migrations openapi pagination problems reading request_ids
+    resources settings src support tests transactions worker wsgi
     """.split()
 )
 

@@ -9,7 +9,7 @@ import yaml
 from cookiecutter.exceptions import EmptyDirNameException
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import DictLoader, Environment
+from jinja2 import DictLoader, Environment, StrictUndefined, UndefinedError
 from ruff import find_ruff_bin
 
 from local_extensions import (
@@ -117,10 +117,32 @@ def test_only_plain_expressions_are_rendered_outside_of_files(
     assert environment().from_string(source).render(cookiecutter={"name": "A B"}) == expected
 
 
-def test_files_are_rendered_as_ever() -> None:
+@pytest.mark.parametrize(
+    ("source", "rendered"),
+    [
+        ("plain\n", "plain\n"),
+        ("{{ cookiecutter.name }}\n{{cookiecutter.name | lower}}", "A B\na b"),
+        ("{% if true %}{{ 7 * 7 }}{% endif %}", "49"),
+        ("a\n  {% if true %}\n  b\n  {% endif %}\n", "a\n  b\n"),
+        ("{{ cookiecutter.name[0] }}", "A"),
+        ("{# nothing #}x", "x"),
+        ("{% include 'part' %}", "<A B>"),
+        ("{% extends 'whole' %}{% block inner %}x{% endblock %}", "[x]"),
+        ("{% raw %}${{ github.ref }}{% endraw %}", "${{ github.ref }}"),
+    ],
+)
+def test_files_are_rendered_as_by_jinja(source: str, rendered: str) -> None:
     jinja = environment()
-    jinja.loader = DictLoader({"file": "{% if true %}{{ 7 * 7 }}{% endif %}"})
-    assert jinja.get_template("file").render() == "49"
+    files = {"file": source, "part": "<{{ cookiecutter.name }}>"}
+    jinja.loader = DictLoader({**files, "whole": "[{% block inner %}{% endblock %}]"})
+    assert jinja.get_template("file").render(cookiecutter={"name": "A B"}) == rendered
+
+
+def test_a_value_that_is_missing_is_an_error_for_cookiecutter() -> None:
+    jinja = environment()
+    jinja.undefined = StrictUndefined
+    with pytest.raises(UndefinedError):
+        jinja.from_string("{{ cookiecutter.other }}").render(cookiecutter={})
 
 
 @pytest.mark.parametrize(

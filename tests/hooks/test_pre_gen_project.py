@@ -30,6 +30,7 @@ GOOD = {
     "resource": "item",
     "resource_plural": "items",
     "database": "sqlite",
+    "license": "MIT",
     "setup": "no",
 }
 

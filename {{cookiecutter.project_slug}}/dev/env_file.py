@@ -4,7 +4,6 @@ import os
 {% if cookiecutter.database != "sqlite" %}
 import re
 {% endif %}
-import secrets
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -31,11 +30,12 @@ def make_env_file(project: Path = PROJECT) -> bool:
 def own_line(line: str) -> str:
     """A line of `.env` for a line of `.env.example`."""
     if line.startswith("SECRET_KEY="):
-        return f"SECRET_KEY={secrets.token_hex(32)}\n"
+        return f"SECRET_KEY={os.urandom(32).hex()}\n"
 {% if cookiecutter.database != "sqlite" %}
     if line.startswith("DATABASE_URL="):
         # By chance, so that the private servers of two projects can run at once.
-        return re.sub(r":\d+(?=/)", f":{secrets.choice(PORTS)}", line)
+        port = PORTS[int.from_bytes(os.urandom(4)) % len(PORTS)]
+        return re.sub(r":\d+(?=/)", f":{port}", line)
 {% endif %}
     return line
 
