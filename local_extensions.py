@@ -10,7 +10,6 @@ is imported once: filters may be added only in a module of another name.
 import re
 from collections.abc import Mapping
 from typing import Any
-from typing import Any
 
 from cookiecutter.exceptions import EmptyDirNameException
 from jinja2 import Environment, Template
