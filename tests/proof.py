@@ -7,7 +7,8 @@ from pytest_cookies.plugin import Cookies
 
 from .baked import Bake, BakedProject, make_bake
 from .environments import Environment, shared_environment
-from .variants import ROOT, VARIANTS, Variant, parse_only
+from .trees import Tree, claim
+from .variants import ROOT, VARIANTS, Variant, one_for_each, parse_only
 
 BUILD = ROOT / "build"
 
@@ -30,11 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--only: {error}") from None
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for a variant with each one wanted, or with one for each engine."""
+    if "variant" not in metafunc.fixturenames:
+        return
+    only = parse_only(metafunc.config.getoption("--only"))
+    wanted = [variant for variant in VARIANTS if variant.matches(only)]
+    if metafunc.definition.get_closest_marker("one_for_each_engine"):
+        wanted = one_for_each("database", wanted)
+    metafunc.parametrize("variant", wanted, ids=str, scope="session")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what `--only` wants. Slow tests come first; the quick ones of a variant share a bake."""
-    wanted = parse_only(config.getoption("--only"))
-    if wanted:
-        kept = [item for item in items if (one := variant_of(item)) and one.matches(wanted)]
+    """Leave out what `--only` does not concern; put slow tests first, to be ended by quick ones."""
+    if config.getoption("--only"):
+        kept = [item for item in items if variant_of(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
@@ -58,13 +69,6 @@ def variant_of(item: pytest.Item) -> Variant | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     found: Variant | None = parameters.get("variant")
     return found
-
-
-@pytest.fixture(scope="session", params=VARIANTS, ids=str)
-def variant(request: pytest.FixtureRequest) -> Variant:
-    """Each variant in turn."""
-    chosen: Variant = request.param
-    return chosen
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +99,16 @@ def environment() -> Environment:
 def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What mypy learnt about libraries, for all projects that this process checks."""
     return tmp_path_factory.mktemp("mypy")
+
+
+@pytest.fixture
+def tree(
+    project: BakedProject,
+    variant: Variant,
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> Tree:
+    """What the variant runs, and which variant proves that in this run."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder if worker_id == "master" else folder.parent
+    return claim(shared / "trees", project, variant)

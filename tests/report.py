@@ -34,7 +34,6 @@ class Report:
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.lines: list[dict[str, Any]] = []
-        self.rendered: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a test handed in, if it passed."""
@@ -46,12 +45,16 @@ class Report:
         """Print the table and write it down."""
         suites = [line for line in self.lines if line["kind"] == "suite"]
         static = {line["variant"] for line in self.lines if line["kind"] == "static"}
+        trees = {line["same_as"] for line in self.lines if line["kind"] == "tree"}
         proof = {
             "combinations": len(COMBINATIONS),
             "refused": len(REFUSED),
             "checked without running": len(static),
+            "distinct trees": len(trees),
             "suites": suites,
-            "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
+            "other": [
+                line for line in self.lines if line["kind"] not in {"suite", "static", "tree"}
+            ],
             "passed": len(terminalreporter.stats.get("passed", [])),
             "failed": len(terminalreporter.stats.get("failed", []))
             + len(terminalreporter.stats.get("error", [])),
@@ -70,6 +73,7 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
     rows = [
         f"combinations of choices: {proof['combinations']}, of them refused: {proof['refused']}",
         f"variants checked without running: {proof['checked without running']}",
+        f"distinct trees among those whose tests ran: {proof['distinct trees']}",
         "",
         f"{'suite run':<44} {'tests':>5} {'seconds':>8} {'coverage':>9}",
     ]

@@ -11,6 +11,8 @@ from .environments import Environment
 from .names import NAMES
 from .variants import Variant
 
+pytestmark = pytest.mark.one_for_each_engine
+
 OF_NAMES = ("jinja_leftovers", "blank_line_leftovers", "unparsable_files", "dead_references")
 
 

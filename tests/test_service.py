@@ -19,7 +19,7 @@ from .report import Proved
 from .servers import HOST, SECRET_KEY, Answer, Service, database
 from .variants import Variant
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
 
 PUBLIC_NAMES = """
 from {package} import create_app

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,14 @@ def parse_only(text: str) -> dict[str, str]:
             raise ValueError(f"{part!r} is no choice; there are: {known}")
         wanted[name] = choice
     return wanted
+
+
+def one_for_each(prompt: str, variants: Iterable[Variant]) -> list[Variant]:
+    """The first variant of each choice at a prompt: the nearest to the defaults."""
+    first: dict[str, Variant] = {}
+    for variant in variants:
+        first.setdefault(variant.choices[prompt], variant)
+    return list(first.values())
 
 
 COMBINATIONS = tuple(product(CHOICES))

@@ -1,0 +1,131 @@
+"""Makes docs/images/docs-page.png: generates a service, opens its `/docs` and tries an operation.
+
+    uv run --group pictures python docs/make_screenshot.py [picture]
+
+Needs Chromium (Debian: `apt-get install chromium`); CHROMIUM names another program. Ends with an
+error if the page reports one, asks another host for anything, or the operation does not give 201.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from cookiecutter.main import cookiecutter
+from playwright.sync_api import Page, sync_playwright
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+PICTURE = TEMPLATE / "docs" / "images" / "docs-page.png"
+SIZE = (1100, 1250)
+PATIENCE_SECONDS = 20
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_service(folder: Path) -> Iterator[str]:
+    """Generate a service on SQLite in `folder`, and give its address while it runs."""
+    answers = {"project_name": "Library", "resource": "book", "setup": "no"}
+    project = Path(cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder)))
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project / "src"),
+        "DATABASE_URL": f"sqlite:///{project / 'library.db'}",
+        "BIND": f"127.0.0.1:{port}",
+        "METRICS_PORT": "0",
+    }
+    python = [sys.executable, "-m"]
+    migrate = [*python, "flask", "--app", "library", "db", "upgrade"]
+    subprocess.run(migrate, cwd=project, env=environment, check=True)
+    server = subprocess.Popen([*python, "gunicorn"], cwd=project, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{address}/readyz", server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_SECONDS)
+
+
+def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Return when `address` answers with 200."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with urlopen(address):  # noqa: S310
+                return
+        except URLError:
+            if server.poll() is not None or time.monotonic() > end:
+                sys.exit("The service did not start.")
+            time.sleep(0.1)
+
+
+def watch(page: Page, address: str) -> list[str]:
+    """A list that fills with what the page does wrong."""
+    faults: list[str] = []
+    host = urlsplit(address).netloc
+    page.on("console", lambda line: line.type in {"error", "warning"} and faults.append(line.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("requestfailed", lambda request: faults.append(f"{request.url}: {request.failure}"))
+
+    def look_at_host(url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"data", "blob"} and parts.netloc != host:
+            faults.append(f"asked another host: {url}")
+
+    page.on("request", lambda request: look_at_host(request.url))
+    return faults
+
+
+def try_create(page: Page, address: str) -> None:
+    """Open the page and create something with the body that it suggests."""
+    page.goto(f"{address}/")
+    operation = page.locator(".opblock-post").first
+    operation.locator("button.opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    status = operation.locator(".live-responses-table .response-col_status").first
+    status.wait_for()
+    answered = status.inner_text().split()[0]
+    if answered != str(HTTPStatus.CREATED.value):
+        sys.exit(f"The operation gave {answered}: {operation.locator('.live-responses-table').inner_text()}")
+
+
+def main() -> None:
+    """Make the picture."""
+    picture = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        sys.exit("Chromium is not installed; on Debian `apt-get install chromium` does it.")
+    with tempfile.TemporaryDirectory() as folder, running_service(Path(folder)) as address:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
+            faults = watch(page, address)
+            try_create(page, address)
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=picture)
+            browser.close()
+    if faults:
+        sys.exit("\n".join(["The page has faults:", *faults]))
+    print(f"{picture} is written.")
+
+
+if __name__ == "__main__":
+    main()

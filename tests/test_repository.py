@@ -1,0 +1,140 @@
+"""The repository itself: its documents name what is there, its scripts are sound."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .checks.parsing import parser_of
+from .checks.references import LINK, targets_of
+from .variants import CHOICES, PROMPTS, ROOT
+
+PROGRAMS = Path(sys.executable).parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
+TARGETS = targets_of((ROOT / "Makefile").read_text(encoding="utf-8"))
+CODE = re.compile(r"`([^`\n]+)`")
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+# A path of the repository in a document: a folder of it, or a file with one of these ends.
+PATH = re.compile(
+    r"(?:\.ci|\.github|benchmarks|docs|hooks|tests|tools)/[\w./-]*|[\w.-]+\.(?:md|py|json|toml)"
+)
+
+
+def name_of(path: Path) -> str:
+    """How a test calls a file."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def read(path: Path) -> str:
+    """The text of a file."""
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_lead_to_files(document: Path) -> None:
+    missing = [link for link in LINK.findall(read(document)) if not (ROOT / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_files_that_are_named_exist(document: Path) -> None:
+    template = ROOT / "{{cookiecutter.project_slug}}"
+    named = {found for code in CODE.findall(read(document)) for found in PATH.findall(code)}
+    missing = {
+        path
+        for path in named
+        if not (ROOT / path).exists() and not any(template.rglob(Path(path).name))
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_make_targets_that_are_named_exist(document: Path) -> None:
+    text = read(document)
+    commands = [*CODE.findall(text), *"\n".join(BLOCK.findall(text)).splitlines()]
+    named = {found for code in commands for found in re.findall(r"^make ([a-z][\w-]*)", code)}
+    generated = {"run", "setup", "migration", "openapi", "update", "worker"}
+    assert named <= TARGETS.keys() | generated
+
+
+def test_commands_of_the_readme_are_known() -> None:
+    """Each is run by a test; this one says which."""
+    run_by = {
+        "make demo": "tests/test_demo.py",
+        "make test": "the run that this test is a part of",
+        "make test only=": "tests/test_variants.py",
+        "make test-fast": "the same, with a mark",
+        "make check": "its parts are run by the tests below",
+        "make bench": "tests/test_repository.py asks for its module",
+        "cookiecutter": "tests/test_installation.py",
+        "cd my-service": "tests/test_installation.py",
+        "make run": "tests/test_installation.py",
+        "git clone": "a clean clone is what continuous integration begins with",
+    }
+    commands = [
+        line.split("#")[0].strip()
+        for block in BLOCK.findall(read(ROOT / "README.md"))
+        for line in block.splitlines()
+    ]
+    unknown = [line for line in commands if line and not line.startswith(tuple(run_by))]
+    assert not unknown
+
+
+def test_the_readme_shows_every_prompt_and_choice() -> None:
+    text = read(ROOT / "README.md")
+    prompts = [name for name in PROMPTS if not name.startswith("_")]
+    assert [name for name in prompts if f"`{name}`" not in text] == []
+    for choices in CHOICES.values():
+        assert [choice for choice in choices if f"`{choice}`" not in text] == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_recipes_are_sound(target: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--warn-undefined-variables", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+
+
+def test_help_lists_the_targets() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("demo", "test", "test-fast", "check", "bench"):
+        assert f"make {target} " in done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
+def test_shellcheck_finds_nothing(script: Path) -> None:
+    done = subprocess.run(
+        [PROGRAMS / "shellcheck", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert script.stat().st_mode & 0o111
+
+
+def test_continuous_integration_runs_the_whole_proof() -> None:
+    lines = [line for line in read(ROOT / ".ci" / "run").splitlines() if line[:1] != "#"]
+    assert lines[0] == "set -euo pipefail"
+    assert lines[-1] == "make test"
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert workflows
+    for workflow in workflows:
+        parser_of(workflow)(read(workflow))
+        for action in re.findall(r"uses: (\S+)", read(workflow)):
+            assert re.search(r"@[0-9a-f]{40}$", action), f"{action} is not pinned"
+
+
+def test_the_version_is_in_one_place() -> None:
+    released = re.findall(r"^## (\d+\.\d+\.\d+)", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert released
+    assert released == sorted(
+        released, key=lambda version: [int(part) for part in version.split(".")], reverse=True
+    )

@@ -1,0 +1,124 @@
+"""Each variant's own tests, on its real engine: all pass, in random order, and cover everything."""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from .baked import Bake, BakedProject
+from .environments import Environment
+from .names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
+from .report import Proved
+from .servers import FROM_THE_PYTHON_PACKAGE, database
+from .trees import Tree
+from .variants import Variant
+
+pytestmark = pytest.mark.slow
+
+# What runs besides the variants themselves, each on one engine: names and texts change the code of
+# all engines alike. The last has every name at its longest.
+WITH_OTHER_ANSWERS: dict[str, dict[str, str]] = {
+    "category": {
+        "database": "postgresql",
+        "resource": CATEGORY.one,
+        "resource_plural": CATEGORY.many,
+    },
+    "longest names": {
+        "database": "mariadb",
+        "project_slug": LONGEST_SLUG,
+        "resource": LONGEST_RESOURCE.one,
+        "resource_plural": LONGEST_RESOURCE.many,
+    },
+    "hostile texts": {"database": "sqlite", "project_slug": "my-service", **HOSTILE_TEXTS},
+}
+
+
+def run_suite(
+    project: BakedProject,
+    environment: Environment,
+    *options: str,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, float]:
+    """Run the project's tests and return how many passed and how long they took.
+
+    Raises if one fails or is skipped, or if there is none.
+    """
+    began = time.monotonic()
+    pytest_of_it = (environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    done = project.run(
+        *pytest_of_it, *options, variables={**environment.variables, **(variables or {})}
+    )
+    last = done.stdout.strip().splitlines()[-1]
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)}
+    assert counts.get("passed"), done.stdout[-2000:]
+    assert not counts.keys() & {"failed", "error", "errors", "skipped", "xfailed"}, last
+    return {"tests": counts["passed"], "seconds": round(time.monotonic() - began, 1)}
+
+
+def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
+    """The percentage of lines and branches that ran, and the places that did not."""
+    found = json.loads(report.read_text(encoding="utf-8"))
+    missing = [
+        f"{name}: lines {file['missing_lines']}, branches {file['missing_branches']}"
+        for name, file in found["files"].items()
+        if file["missing_lines"] or file["missing_branches"]
+    ]
+    assert any(project.package in name for name in found["files"])
+    return found["totals"]["percent_covered"], missing
+
+
+def test_suite_passes_and_covers_every_line_and_branch(
+    tree: Tree, environment: Environment, tmp_path: Path, proved: Proved
+) -> None:
+    variant = str(tree.variant)
+    proved("tree", variant=variant, same_as=tree.proved_by)
+    if not tree.is_ours:
+        return
+    report = tmp_path / "coverage.json"
+    result = run_suite(
+        tree.project,
+        environment,
+        *("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0"),
+        variables={"COVERAGE_FILE": str(tmp_path / "coverage")},
+    )
+    percent, missing = covered(tree.project, report)
+    assert not missing, "\n".join(missing)
+    proved("suite", variant=variant, how="server of its own", coverage=percent, **result)
+
+
+@pytest.mark.one_for_each_engine
+def test_suite_passes_on_a_database_that_is_given(
+    project: BakedProject,
+    variant: Variant,
+    environment: Environment,
+    tmp_path: Path,
+    proved: Proved,
+) -> None:
+    """On PostgreSQL the server is the one of the Python package, whatever the machine has."""
+    engine = variant.choices["database"]
+    prepare = FROM_THE_PYTHON_PACKAGE if engine == "postgresql" else ""
+    with database(project, environment, tmp_path, prepare=prepare) as url:
+        result = run_suite(
+            project, environment, *("-m", "not slow"), variables={"TEST_DATABASE_URL": url}
+        )
+    proved("suite", variant=str(variant), how="TEST_DATABASE_URL", **result)
+
+
+@pytest.mark.parametrize("name", WITH_OTHER_ANSWERS)
+def test_suite_passes_with_other_names_and_texts(
+    session_bake: Bake, environment: Environment, proved: Proved, name: str
+) -> None:
+    project = session_bake(**WITH_OTHER_ANSWERS[name])
+    result = run_suite(project, environment, "-m", "not slow")
+    proved("suite", variant=f"database={project.answers['database']}", how=name, **result)
+
+
+@pytest.mark.one_for_each_engine
+def test_suite_passes_by_several_workers(
+    project: BakedProject, variant: Variant, environment: Environment, proved: Proved
+) -> None:
+    result = run_suite(project, environment, "-n", "4", "-m", "not slow")
+    proved("suite", variant=str(variant), how="4 workers", **result)
