@@ -50,6 +50,11 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
             "tests/test_engine_mariadb.py",
         ),
     ),
+    (
+        "database server",
+        {"database": ("postgresql", "mariadb")},
+        ("dev/private_server.py",),
+    ),
 )
 
 

@@ -1,0 +1,178 @@
+"""A database server of one's own, that ends with the program that started it."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+SECONDS_TO_START = 60
+SECONDS_TO_STOP = 30
+SECONDS_TO_PULL = 600
+SECONDS_TO_ANSWER = 10
+
+# Its standard input is a pipe from the program that wants the server. However that program ends,
+# the pipe closes: this stops the server, waits for it, and removes the folder if it is temporary.
+KEEPER = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+{ read -r _ <&3; kill -s "$STOP_SIGNAL" "$server"; } 2>/dev/null &
+closing=$!
+exec 3<&-
+wait "$server"
+status=$?
+kill "$closing" 2>/dev/null
+[ -z "$REMOVE" ] || rm -rf "$REMOVE"
+exit "$status"
+"""
+
+
+class NoServerError(RuntimeError):
+    """There is no server and none can be started; the message says what to do."""
+
+
+class PrivateServer:
+    """A running server process; `stop` ends it, and so does the end of this program."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        folder: Path,
+        *,
+        account: str | None,
+        stop_signal: str,
+        temporary: bool,
+    ) -> None:
+        self._log = (folder / "server.log").open("w+b")
+        self._process = subprocess.Popen(
+            ["sh", "-c", KEEPER, "keeper", *map(str, command)],
+            cwd=folder,
+            env={
+                **os.environ,
+                "STOP_SIGNAL": stop_signal,
+                "REMOVE": str(folder) if temporary else "",
+            },
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the program, which still needs the server
+            user=account,
+            group=_group(account),
+            extra_groups=None if account is None else [],
+        )
+
+    def wait_until(self, answers: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
+        """Wait until the server answers. Raises NoServerError, with its last words, if it fails."""
+        end = time.monotonic() + seconds
+        while not answers():
+            if self._process.poll() is not None or time.monotonic() > end:
+                self._log.seek(0)
+                words = self._log.read().decode(errors="replace")
+                self.stop()
+                raise NoServerError(f"The private database server did not start:\n{words[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop the server and wait for its end; does nothing when it has ended already."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+        self._log.close()
+
+
+def unprivileged_account(*names: str) -> str | None:
+    """The account for a server that refuses to run as root: the first that exists, if we are root.
+
+    None when we are somebody else, who can run it as it is.
+    """
+    if os.getuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in (*names, "nobody") if name in known)
+
+
+def temporary_folder(account: str | None) -> Path:
+    """A new folder with a short path, because a socket in it may have no long one."""
+    folder = Path(tempfile.mkdtemp(prefix="db-"))
+    give(folder, account)
+    return folder
+
+
+def give(folder: Path, account: str | None) -> None:
+    """Make the folder the account's, for nobody else to look into."""
+    folder.chmod(0o700)
+    if account is not None:
+        shutil.chown(folder, account, _group(account))
+
+
+def can_read(path: Path, account: str | None) -> bool:
+    """Whether the account can read the file or enter the folder."""
+    done = subprocess.run(
+        ["test", "-r", str(path), "-a", "-x", str(path)],
+        check=False,
+        user=account,
+        group=_group(account),
+        extra_groups=None if account is None else [],
+    )
+    return done.returncode == 0
+
+
+def run(command: Sequence[str | Path], folder: Path, account: str | None) -> None:
+    """Run a program that prepares a server. Raises NoServerError, with its words, if it fails."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+        user=account,
+        group=_group(account),
+        extra_groups=None if account is None else [],
+    )
+    if done.returncode != 0:
+        raise NoServerError(f"{Path(command[0]).name} failed:\n{done.stdout[-2000:]}")
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def is_listening(address: tuple[str, int] | str) -> bool:
+    """Whether something accepts connections at this host and port, or on this Unix socket."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(SECONDS_TO_ANSWER)
+        return probe.connect_ex(address) == 0
+
+
+def docker_answers() -> bool:
+    """Whether containers can be run here."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    try:
+        done = subprocess.run(
+            [docker, "info"], capture_output=True, timeout=SECONDS_TO_ANSWER, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _group(account: str | None) -> int | None:
+    return None if account is None else pwd.getpwnam(account).pw_gid

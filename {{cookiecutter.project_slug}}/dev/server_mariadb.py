@@ -1,0 +1,194 @@
+"""A private MariaDB, from what the machine has: programs or a container."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import URL, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from .private_server import (
+    SECONDS_TO_PULL,
+    NoServerError,
+    PrivateServer,
+    docker_answers,
+    free_port,
+    is_listening,
+    run,
+    temporary_folder,
+    unprivileged_account,
+)
+
+INSTALL = (
+    "No MariaDB can be started here: install it (on Debian: apt-get install mariadb-server), or"
+    " start Docker."
+)
+DEFAULT_PORT = 3306
+IMAGE = "mariadb:11.8"
+PROGRAM_FOLDERS = (
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/opt/homebrew/opt/mariadb/bin",
+    "/usr/local/opt/mariadb/bin",
+)
+
+# What keeps data over a power cut, and a test run does not need. An unknown `loose` option is no
+# error: some of them come and go with the versions.
+NOT_DURABLE = (
+    "--loose-innodb-flush-log-at-trx-commit=0",
+    "--loose-innodb-doublewrite=0",
+    "--loose-innodb-flush-method=nosync",
+    "--loose-innodb-fast-shutdown=2",
+)
+OPTIONS = ("--skip-log-bin", "--skip-name-resolve", "--character-set-server=utf8mb4")
+
+
+def start_temporary() -> tuple[PrivateServer, URL]:
+    """Start a server for one run of tests; its URL is that of a superuser.
+
+    Raises NoServerError when the machine has nothing to start it with.
+    """
+    account = unprivileged_account("mysql")
+    folder = temporary_folder(account)
+    try:
+        if not _find("mariadbd") or not _find("mariadb-install-db"):
+            return _start_container(folder)
+        run(_install(folder / "data", "normal"), folder, account)
+        socket = folder / "socket"
+        server = PrivateServer(
+            _mariadbd(
+                folder / "data",
+                f"--socket={socket}",
+                "--skip-networking",
+                "--max-connections=200",
+                *NOT_DURABLE,
+            ),
+            folder,
+            account=account,
+            stop_signal="TERM",
+            temporary=True,
+        )
+        url = URL.create("mariadb+pymysql", "root", query={"unix_socket": str(socket)})
+        server.wait_until(lambda: answers(url))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return server, url
+
+
+def start_development(url: URL, folder: Path) -> PrivateServer:
+    """Start the server that `url` names, with its data in `folder`, which may be new.
+
+    Raises NoServerError when the machine has nothing to start it with.
+    """
+    if not _find("mariadbd") or not _find("mariadb-install-db"):
+        raise NoServerError(INSTALL)
+    account = unprivileged_account("mysql")
+    data = folder / "data"
+    if not data.exists():
+        run(_install(data, "socket"), folder, account)
+    accounts = folder / "accounts.sql"
+    accounts.touch(mode=0o600)
+    accounts.write_text(_grant_all(url))
+    if account is not None:
+        shutil.chown(accounts, account)
+    server = PrivateServer(
+        _mariadbd(
+            data,
+            f"--bind-address={url.host}",
+            f"--port={url.port or DEFAULT_PORT}",
+            f"--socket={folder / 'socket'}",
+            f"--init-file={accounts}",
+        ),
+        folder,
+        account=account,
+        stop_signal="TERM",
+        temporary=False,
+    )
+    server.wait_until(lambda: answers(url.set(database="")))
+    return server
+
+
+def create_database(url: URL) -> None:
+    """Create the database that `url` names, unless it exists."""
+    with _maintenance(url).connect() as connection:
+        name = _quoted(connection.engine, url)
+        connection.execute(text(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4"))
+
+
+def drop_database(url: URL) -> None:
+    """Drop the database that `url` names, if it exists."""
+    with _maintenance(url).connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {_quoted(connection.engine, url)}"))
+
+
+def answers(url: URL) -> bool:
+    """Whether the server lets us in; asked by a plain socket first, which the driver leaks."""
+    address = url.query.get("unix_socket") or (url.host or "", url.port or DEFAULT_PORT)
+    if not is_listening(cast("tuple[str, int] | str", address)):
+        return False
+    try:
+        with create_engine(url, poolclass=NullPool).connect():
+            return True
+    except OperationalError:
+        return False
+
+
+def _maintenance(url: URL) -> Engine:
+    return create_engine(url.set(database=""), poolclass=NullPool)
+
+
+def _quoted(engine: Engine, url: URL) -> str:
+    return engine.dialect.identifier_preparer.quote_identifier(url.database or "")
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *PROGRAM_FOLDERS]))
+
+
+def _install(data: Path, authentication: str) -> list[str | Path]:
+    return [
+        _find("mariadb-install-db") or "",
+        "--no-defaults",
+        f"--datadir={data}",
+        f"--auth-root-authentication-method={authentication}",
+        "--skip-test-db",
+    ]
+
+
+def _mariadbd(data: Path, *options: str) -> list[str | Path]:
+    return [_find("mariadbd") or "", "--no-defaults", f"--datadir={data}", *OPTIONS, *options]
+
+
+def _grant_all(url: URL) -> str:
+    """The statements that give the user of `url` a password and all rights; on one line each."""
+    user, password = (
+        (value or "").replace("\\", "\\\\").replace("'", "\\'")
+        for value in (url.username, url.password)
+    )
+    return (
+        f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
+        f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
+    )
+
+
+def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
+    if not docker_answers():
+        raise NoServerError(INSTALL)
+    port = free_port()
+    server = PrivateServer(
+        [
+            *("docker", "run", "--rm", "--publish", f"127.0.0.1:{port}:{DEFAULT_PORT}"),
+            *("--env", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1", IMAGE),
+            *OPTIONS,
+            *NOT_DURABLE,
+        ],
+        folder,
+        account=None,
+        stop_signal="TERM",
+        temporary=True,
+    )
+    url = URL.create("mariadb+pymysql", "root", host="127.0.0.1", port=port)
+    server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
+    return server, url

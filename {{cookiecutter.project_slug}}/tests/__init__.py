@@ -1,0 +1,1 @@
+"""The tests; docs/testing.md shows how to write them."""

@@ -1,0 +1,9 @@
+"""Only the list of the fixtures' modules; docs/testing.md shows how to use them."""
+
+pytest_plugins = [
+    "tests.support.problems",
+    "tests.support.databases",
+    "tests.support.sessions",
+    "tests.support.applications",
+    "tests.support.queries",
+]

@@ -1,0 +1,1 @@
+"""The test kit: fixtures and helpers; docs/testing.md has an example for each."""

@@ -1,0 +1,86 @@
+"""The application under test, and a client for it."""
+
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .sessions import Guard
+
+MakeApp = Callable[..., Flask]
+
+
+class Client(FlaskClient):
+    """A client whose requests are apart from the test, as those of another process would be.
+
+    Each has a context of its own, and is over, its session closed, when the answer is returned;
+    `buffered=False` returns the answer of a stream before its body is made. What the test's
+    session holds is committed first, so that the request sees it.
+    """
+
+    session: Session | None = None
+
+    def open(self, *args: Any, buffered: bool = True, **options: Any) -> TestResponse:
+        if self.session is not None:
+            self.session.commit()
+        request = super().open
+        return contextvars.Context().run(lambda: request(*args, buffered=buffered, **options))
+
+    def __enter__(self) -> NoReturn:
+        pytest.fail(
+            "`with client:` would keep the request's context in the test. Look at the response, at"
+            " `response.request`, or use `app.test_request_context()`."
+        )
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, guard: Guard) -> Iterator[Flask]:
+    """The application on the worker's database; its pool has one connection."""
+    made = create_app(settings)
+    made.testing = True
+    made.test_client_class = Client
+    with made.app_context():
+        engine = db.engine
+    guard.watch(engine)
+    yield made
+    engine.dispose()
+
+
+@pytest.fixture
+def make_app(settings: Settings, committed_db: Engine) -> Iterator[MakeApp]:  # noqa: ARG001
+    """Make further applications on the same database, with real commits: `make_app(threads=16)`.
+
+    The arguments are settings.
+    """
+    engines = []
+
+    def make(**changes: Any) -> Flask:
+        made = create_app(settings.model_copy(update=changes))
+        made.testing = True
+        made.test_client_class = Client
+        with made.app_context():
+            engines.append(db.engine)
+        return made
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask, session: Session) -> FlaskClient:
+    """A client of the application; what the test's session holds is committed before a request."""
+    made = app.test_client()
+    assert isinstance(made, Client)
+    made.session = session
+    return made

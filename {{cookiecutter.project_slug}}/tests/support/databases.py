@@ -1,0 +1,136 @@
+"""Which database the tests use: never the one that `.env` names, and one for each worker.
+
+`TEST_DATABASE_URL` names a server if given; without it the run starts one of its own.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic import command
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import URL, make_url
+
+from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .engine_{{ cookiecutter.database }} import (
+    create_database,
+    database_name,
+    drop_database,
+    named,
+    start_temporary,
+)
+
+VARIABLE = "TEST_DATABASE_URL"
+SUFFIX = "_test"
+BASE_NAME = "{{ cookiecutter.__package }}"
+
+SERVER = pytest.StashKey[URL]()
+DEVELOPMENT = pytest.StashKey[URL | None]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the developer's own settings out of the tests."""
+    config.stash[DEVELOPMENT] = _development_url()
+    fields = {name.upper() for name in Settings.model_fields}
+    for name in [name for name in os.environ if name.upper() in fields]:
+        del os.environ[name]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist which server the run uses."""
+    url = _server(node.config)
+    node.workerinput["server"] = url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def worker_url(request: pytest.FixtureRequest) -> URL:
+    """The URL of this worker's own database."""
+    config = request.config
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is None:
+        return _server(config)
+    server = make_url(workerinput["server"])
+    base = database_name(server).removesuffix(SUFFIX)
+    return named(server, f"{base}_{workerinput['workerid']}{SUFFIX}")
+
+
+@pytest.fixture(scope="session")
+def settings(worker_url: URL) -> Iterator[Settings]:
+    """The settings of the tests' application, whose database the migrations have made.
+
+    Its pool has one connection, so that a request that takes two at once fails.
+    """
+    made = Settings(
+        environment="test",
+        database_url=_secret(worker_url),
+        threads=1,
+        pool_timeout_seconds=0.3,
+    )
+    drop_database(worker_url)
+    create_database(worker_url)
+    with connected_config(made) as config:
+        command.upgrade(config, "head")
+    yield made
+    drop_database(worker_url)
+
+
+@pytest.fixture
+def empty_database(worker_url: URL) -> Iterator[Settings]:
+    """Settings with a database of the test's own that has no table; DDL is allowed there."""
+    base = database_name(worker_url).removesuffix(SUFFIX)
+    url = named(worker_url, f"{base}_empty{SUFFIX}")
+    drop_database(url)
+    create_database(url)
+    yield Settings(environment="test", database_url=_secret(url))
+    drop_database(url)
+
+
+def _server(config: pytest.Config) -> URL:
+    """The URL of the run's database without workers, on the server that was given or started."""
+    if SERVER not in config.stash:
+        given = os.environ.get(VARIABLE)
+        if given:
+            config.stash[SERVER] = _checked(given, config.stash[DEVELOPMENT])
+        else:
+            try:
+                server, url = start_temporary()
+            except RuntimeError as error:
+                pytest.exit(f"{error} Or name a server in {VARIABLE}.", returncode=1)
+            config.add_cleanup(server.stop)
+            config.stash[SERVER] = named(url, f"{BASE_NAME}{SUFFIX}")
+    return config.stash[SERVER]
+
+
+def _checked(given: str, development: URL | None) -> URL:
+    """The URL in `TEST_DATABASE_URL`. Ends the run if the tests must not have that database."""
+    url = make_url(given)
+    name = database_name(url)
+    if not name.endswith(SUFFIX):
+        pytest.exit(
+            f"{VARIABLE} names the database {name!r}. The tests delete all that is in theirs, so"
+            f" its name has to end in {SUFFIX}.",
+            returncode=1,
+        )
+    if development and (url.host, url.database) == (development.host, development.database):
+        pytest.exit(
+            f"{VARIABLE} names the database {name!r} of DATABASE_URL. The tests delete all that is"
+            " in theirs: give them another one.",
+            returncode=1,
+        )
+    return url
+
+
+def _development_url() -> URL | None:
+    """What the environment or `.env` names; None if they do not."""
+    try:
+        return make_url(Settings(_env_file=".env").database_url.get_secret_value())
+    except ValidationError:
+        return None
+
+
+def _secret(url: URL) -> SecretStr:
+    return SecretStr(url.render_as_string(hide_password=False))

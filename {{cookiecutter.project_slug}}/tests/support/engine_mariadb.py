@@ -1,0 +1,48 @@
+"""What the test kit needs to know about MariaDB."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
+from sqlalchemy import URL, Connection, Table, delete
+
+from dev.server_mariadb import create_database, drop_database, start_temporary
+
+__all__ = [
+    "create_database",
+    "database_name",
+    "delete_rows",
+    "drop_database",
+    "is_transaction_open",
+    "named",
+    "open_transaction",
+    "start_temporary",
+]
+
+
+def database_name(url: URL) -> str:
+    """The name of the database."""
+    return url.database or ""
+
+
+def named(url: URL, name: str) -> URL:
+    """The URL of the database called `name` on the same server."""
+    return url.set(database=name)
+
+
+def open_transaction(connection: Connection) -> None:
+    """Open it for good, so that `is_transaction_open` can see it even before the first row."""
+    connection.exec_driver_sql("START TRANSACTION")
+
+
+def is_transaction_open(driver: Any) -> bool:
+    """Whether the transaction that the test began in was not ended, as DDL does here silently."""
+    return bool(driver.server_status & SERVER_STATUS_IN_TRANS)
+
+
+def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
+    """Delete all rows of the tables, whatever refers to whatever; InnoDB checks row by row."""
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for table in tables:
+        connection.execute(delete(table))
+    connection.exec_driver_sql("SET foreign_key_checks = 1")

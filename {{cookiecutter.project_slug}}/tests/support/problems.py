@@ -1,0 +1,29 @@
+"""What every problem document has to be."""
+
+from typing import Any
+from urllib.parse import quote
+
+from werkzeug.test import TestResponse
+
+from {{ cookiecutter.__package }}.problems import TITLES
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+def problem(response: TestResponse, status: int) -> dict[str, Any]:
+    """Assert that the answer is a whole problem document with this status, and return it."""
+    body = response.get_data(as_text=True)
+    assert response.status_code == status, f"{response.status}: {body}"
+    assert response.content_type == "application/problem+json", body
+    document: dict[str, Any] = response.get_json(force=True)
+    assert document.keys() - {"errors"} == MEMBERS
+    title = TITLES[status]
+    assert document["title"] == title
+    assert document["type"] == f"/problems/{title.lower().replace(' ', '-')}"
+    assert document["status"] == status
+    assert document["instance"] == quote(response.request.path)
+    assert document["request_id"] == response.headers["X-Request-ID"]
+    for fault in document.get("errors", []):
+        assert fault["detail"]
+        assert fault.keys() - {"detail"} in ({"pointer"}, {"parameter"})
+    return document

@@ -1,0 +1,186 @@
+"""The test's own connection and session, and what keeps tests apart from each other.
+
+A test runs inside one transaction that is rolled back: `connection`, `session`, `client`. One that
+needs real commits, other connections or threads asks for `committed_db` as well.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from flask import Flask
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Engine,
+    Table,
+    event,
+    exists,
+    literal,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session, sessionmaker
+
+from {{ cookiecutter.__package }}.database import Base, db
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_engine
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .engine_{{ cookiecutter.database }} import delete_rows, is_transaction_open, open_transaction
+from .factories import factory_session
+
+MOST_TERMS = 400
+"""Of a compound SELECT; the strictest engine takes 500."""
+
+DDL = re.compile(r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b)", re.IGNORECASE)
+END = re.compile(r"\s*(COMMIT|END|ROLLBACK(?!\s+TO\b))\b", re.IGNORECASE)
+
+SECOND_CONNECTION = (
+    "This test takes a second connection, which cannot see what the first one has not committed."
+    " Use `session` or `connection`, or ask for the fixture `committed_db` if the test needs"
+    " several connections, threads or processes."
+)
+REAL_COMMIT = (
+    "This test would end the transaction that is rolled back after it, and leave its rows to the"
+    " other tests. `session.commit()` is fine, it ends a savepoint; if the test needs real commits,"
+    " ask for the fixture `committed_db`."
+)
+DDL_IN_A_TEST = (
+    "This test changes the schema that all tests share. Write a migration; if the test is about"
+    " DDL, ask for the fixture `empty_database` and use an engine of its own."
+)
+WAS_ENDED = (
+    "Something in this test ended the transaction that is rolled back after it, and its rows may"
+    " stay: DDL or a COMMIT inside a stored routine does that. Ask for the fixture `committed_db`"
+    " for real commits, or `empty_database` for DDL."
+)
+
+
+class IsolationError(AssertionError):
+    """A test does what would touch other tests; the message says how to do it instead."""
+
+
+class Guard:
+    """Refuses, while it is armed, what would let a rolled-back test touch others."""
+
+    def __init__(self) -> None:
+        self.armed = False
+
+    def watch(self, engine: Engine) -> None:
+        """Look at all that this engine does."""
+        event.listen(engine, "checkout", self._refuse_connection)
+        event.listen(engine, "before_cursor_execute", self._refuse_statement)
+        event.listen(engine, "commit", self._refuse_commit)
+
+    def _refuse_connection(self, *_arguments: object) -> None:
+        if self.armed:
+            raise IsolationError(SECOND_CONNECTION)
+
+    def _refuse_statement(
+        self, _connection: Connection, _cursor: object, statement: str, *_arguments: object
+    ) -> None:
+        if self.armed and DDL.match(statement):
+            raise IsolationError(DDL_IN_A_TEST)
+        if self.armed and END.match(statement):
+            raise IsolationError(REAL_COMMIT)
+
+    def _refuse_commit(self, _connection: Connection) -> None:
+        if self.armed:
+            raise IsolationError(REAL_COMMIT)
+
+
+@pytest.fixture(scope="session")
+def guard() -> Guard:
+    """What keeps tests apart."""
+    return Guard()
+
+
+@pytest.fixture(scope="session")
+def test_engine(settings: Settings, guard: Guard) -> Iterator[Engine]:
+    """The tests' own engine, apart from the application's pool of one connection."""
+    engine = make_engine(settings, pool_size=1, max_overflow=50)
+    guard.watch(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(app: Flask, test_engine: Engine, guard: Guard) -> Iterator[Connection]:
+    """The connection of the test and of its requests, in a transaction that is rolled back."""
+    sessions = _sessions_of(app)
+    with test_engine.connect() as connection:
+        connection.begin()
+        open_transaction(connection)
+        application_engine = sessions.kw["bind"]
+        sessions.configure(bind=connection, join_transaction_mode="create_savepoint")
+        guard.armed = True
+        try:
+            yield connection
+        finally:
+            guard.armed = False
+            sessions.configure(
+                bind=application_engine, join_transaction_mode="conditional_savepoint"
+            )
+        driver = connection.connection  # SQLAlchemy gives up on a transaction after a refusal
+        intact = is_transaction_open(driver.driver_connection)
+        driver.rollback()
+    if not intact:
+        raise IsolationError(WAS_ENDED)
+
+
+@pytest.fixture
+def committed_db(test_engine: Engine) -> Iterator[Engine]:
+    """An engine for tests with real commits, several connections, threads or processes.
+
+    The application uses its own pool; `session` and `client` commit for real. Afterwards all rows
+    are deleted.
+    """
+    yield test_engine
+    with test_engine.begin() as connection:
+        if tables := tables_with_rows(connection):
+            delete_rows(connection, tables)
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """The test's own session, which is never that of a request and sees what requests committed."""
+    if "committed_db" in request.fixturenames:
+        bind: Engine | Connection = request.getfixturevalue("committed_db")
+    else:
+        bind = request.getfixturevalue("connection")
+    with (
+        Session(bind, join_transaction_mode="create_savepoint") as session,
+        factory_session(session),
+    ):
+        yield session
+
+
+def tables_with_rows(connection: Connection) -> list[Table]:
+    """The tables that hold rows, those that refer to others first."""
+    found: set[str] = set()
+    for names in _questions():
+        found.update(connection.scalars(names))
+    return [table for table in _tables() if table.name in found]
+
+
+@cache
+def _tables() -> list[Table]:
+    return Base.metadata.sorted_tables[::-1]
+
+
+@cache
+def _questions() -> list[CompoundSelect[tuple[str]]]:
+    """Few statements that find the tables with rows, however many tables there are."""
+    terms = [
+        select(literal(table.name)).where(exists(select(1).select_from(table)))
+        for table in _tables()
+    ]
+    return [
+        union_all(*terms[start : start + MOST_TERMS]) for start in range(0, len(terms), MOST_TERMS)
+    ]
+
+
+def _sessions_of(app: Flask) -> sessionmaker[Session]:
+    with app.app_context():
+        return db.sessions
