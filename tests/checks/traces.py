@@ -10,6 +10,10 @@ WORDS: dict[tuple[str, str], str] = {
     ("database", "sqlite"): r"sqlite|pragma (?!no)",
     ("database", "postgresql"): r"postgres|psycopg|pgserver|\bpg_|\bpgdata|\bpsql",
     ("database", "mariadb"): r"maria|mysql",
+    ("license", "MIT"): r"\bMIT\b",
+    ("license", "Apache-2.0"): r"apache",
+    ("license", "BSD-3-Clause"): r"\bBSD\b",
+    ("license", "Proprietary"): r"proprietary|private ::",
 }
 
 

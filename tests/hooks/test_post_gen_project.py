@@ -137,7 +137,7 @@ def test_whatever_is_named_for_an_option_is_in_the_manifest() -> None:
         for path in TEMPLATE.rglob("*")
         if re.search("|".join(DATABASES), path.name) and "__pycache__" not in path.parts
     }
-    assert named == listed
+    assert named <= listed
 
 
 def test_env_is_for_its_owner_only_and_has_a_secret_of_its_own(
