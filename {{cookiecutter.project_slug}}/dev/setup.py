@@ -80,6 +80,7 @@ class Progress:
         self.on_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self.step = ""
         self.began = 0.0
+        self.program: subprocess.Popen[bytes] | None = None
 
     @property
     def seconds(self) -> float:
@@ -126,14 +127,11 @@ def call(progress: Progress, *command: str | Path, **variables: str) -> str:
             )
         except OSError as error:
             raise StepError(f"{command[0]} cannot be run: {error.strerror}") from error
-        try:
-            while process.poll() is None:
-                progress.tick()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-        except KeyboardInterrupt:
-            _stop(process)
-            raise
+        progress.program = process
+        while process.poll() is None:
+            progress.tick()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
         output.seek(0)
         text = output.read().decode(errors="replace")
     if process.returncode != 0:
@@ -141,14 +139,15 @@ def call(progress: Progress, *command: str | Path, **variables: str) -> str:
     return text
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def interrupt(process: subprocess.Popen[bytes]) -> None:
     """Pass Ctrl-C on, once, so that the program ends in order; see that it does end.
 
     It has a session of its own: two signals would break off the clearing up of a test run, and a
     program without a terminal asks no questions.
     """
     if sys.platform != "win32":
-        os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
     try:
         process.wait(SECONDS_TO_STOP)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
@@ -304,9 +303,10 @@ def main() -> int:
     if sys.version_info[:2] < OLDEST_PYTHON:
         return go_on_with_newer_python()
     began = time.monotonic()
+    progress = Progress()
     print(f"\nSetting up {PROJECT.name}:\n", flush=True)
     try:
-        result = set_up(STEPS, Progress())
+        result = set_up(STEPS, progress)
     except StepError as error:
         if error.output:
             print("", *error.output.splitlines()[-15:], sep="\n    ")
@@ -314,6 +314,8 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         report("Stopped; the project is whole. Go on with:", "make setup")
+        if progress.program and progress.program.poll() is None:
+            interrupt(progress.program)
         return 130
     seconds = time.monotonic() - began
     report(
