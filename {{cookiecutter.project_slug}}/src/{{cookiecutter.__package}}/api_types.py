@@ -143,7 +143,11 @@ Amount = Annotated[Decimal, BeforeValidator(_amount), AMOUNT_SCHEMA]
 StoredAmount = Annotated[Decimal, AMOUNT_SCHEMA]
 """An exact amount in an answer, a string with two digits after the point, as its column gives."""
 
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
+ShortText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=NO_NUL),
+    Field(examples=["A name"]),
+]
 """A text of 1 to 200 characters."""
 
 Code = Annotated[

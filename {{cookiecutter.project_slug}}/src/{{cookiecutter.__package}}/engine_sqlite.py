@@ -46,7 +46,7 @@ def make_engine(settings: "Settings", **options: Any) -> Engine:
         **(options or pool),
     )
     # Not by engine events: their dispatch alone takes a fifth of the time of a short SELECT.
-    engine.dialect.do_begin = _begin  # type: ignore[method-assign]
+    engine.dialect.do_begin = _begin  # type: ignore[assignment,method-assign]
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -135,8 +135,8 @@ def _impatient(limit: float) -> type[sqlite3.Connection]:
             )
 
     class Connection(sqlite3.Connection):
-        def cursor(self, *_factory: Any) -> Cursor:
-            return super().cursor(Cursor)
+        def cursor(self, factory: Any = None) -> Any:
+            return super().cursor(factory or Cursor)
 
     return Connection
 

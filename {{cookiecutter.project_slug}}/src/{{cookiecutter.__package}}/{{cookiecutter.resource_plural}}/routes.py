@@ -3,15 +3,15 @@
 from datetime import datetime
 
 from flask import Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from ..conditional import ReadConditions, WriteConditions, entity_tag, is_current, require_match
 from ..database import db
 from ..idempotency import CreateHeaders, claim_key
-from ..openapi import answer, problems, resource_api
+from ..openapi import answer, no_content, problems, resource_api
 from ..pagination import Order, read_page
+from ..reading import NOT_THERE, read_row
 from .models import {{ cookiecutter.__class }}
 from .schemas import (
     {{ cookiecutter.__class }}Create,
@@ -25,23 +25,17 @@ from .schemas import (
 api = resource_api("{{ cookiecutter.resource_plural }}")
 
 ORDERS = {
-    "created_at": Order({{ cookiecutter.__class }}.created_at, datetime.fromisoformat),
-    "created_at_desc": Order(
-        {{ cookiecutter.__class }}.created_at,
-        datetime.fromisoformat,
-        descending=True,
-    ),
-    "name": Order({{ cookiecutter.__class }}.name),
-    "name_desc": Order({{ cookiecutter.__class }}.name, descending=True),
+    "created_at": Order("created_at", datetime.fromisoformat),
+    "created_at_desc": Order("created_at", datetime.fromisoformat, descending=True),
+    "name": Order("name"),
+    "name_desc": Order("name", descending=True),
 }
 
 
 @api.get("", responses={200: {{ cookiecutter.__class }}Page})
 def list_page(query: {{ cookiecutter.__class }}Query) -> Response:
     """List the {{ cookiecutter.__label_plural }}."""
-    statement = select({{ cookiecutter.__class }}).filter_by(**query.filters)
-    order = ORDERS[query.sort]
-    page = read_page(db.session(), statement, query, order, {{ cookiecutter.__class }}.id)
+    page = read_page(db.session(), {{ cookiecutter.__class }}, query, ORDERS[query.sort])
     return answer({{ cookiecutter.__class }}Page.of(page), headers=page.headers)
 
 
@@ -50,7 +44,7 @@ def list_page(query: {{ cookiecutter.__class }}Query) -> Response:
     responses={201: {{ cookiecutter.__class }}Read, **problems(409)},
 )
 def create(body: {{ cookiecutter.__class }}Create, header: CreateHeaders) -> Response:
-    """Create a {{ cookiecutter.__label }}; with an Idempotency-Key it may be sent again."""
+    """Create one {{ cookiecutter.__label }}; with an Idempotency-Key it may be sent again."""
     session = db.session()
     claim = claim_key(session, header)
     if claim.first_answer is not None:
@@ -71,10 +65,10 @@ def create(body: {{ cookiecutter.__class }}Create, header: CreateHeaders) -> Res
 )
 def read(path: {{ cookiecutter.__class }}Path, header: ReadConditions) -> Response:
     """Read one {{ cookiecutter.__label }}."""
-    row = _find(db.session(), path)
+    row = read_row(db.session(), {{ cookiecutter.__class }}, path.id)
     headers = {"ETag": entity_tag(row)}
     if is_current(row, header):
-        return Response(status=304, headers=headers)
+        return no_content(304, headers)
     return answer({{ cookiecutter.__class }}Read.of(row), headers=headers)
 
 
@@ -108,11 +102,11 @@ def delete(path: {{ cookiecutter.__class }}Path, header: WriteConditions) -> Res
     require_match(row, header)
     session.delete(row)
     session.commit()
-    return Response(status=204)
+    return no_content(204)
 
 
 def _find(session: Session, path: {{ cookiecutter.__class }}Path) -> {{ cookiecutter.__class }}:
     row = session.get({{ cookiecutter.__class }}, path.id)
     if row is None:
-        raise NotFound("There is nothing with this id.")
+        raise NotFound(NOT_THERE)
     return row

@@ -6,7 +6,17 @@ from uuid import UUID
 
 from pydantic import MISSING, Field
 
-from ..api_types import Amount, Answer, Body, Code, Instant, Parameters, ShortText
+from ..api_types import (
+    Amount,
+    Answer,
+    Body,
+    Code,
+    Instant,
+    Parameters,
+    ShortText,
+    StoredAmount,
+    StoredInstant,
+)
 from ..pagination import PageQuery
 from .models import {{ cookiecutter.__class }}Status
 
@@ -21,7 +31,7 @@ class {{ cookiecutter.__class }}Create(Body):
     status: {{ cookiecutter.__class }}Status = {{ cookiecutter.__class }}Status.DRAFT
     price: Amount
     available_at: Instant | None = None
-    parent_id: UUID | None = Field(default=None, description=PARENT)
+    parent_id: UUID | None = Field(default=None, description=PARENT, examples=[None])
 
 
 class {{ cookiecutter.__class }}Patch(Body):
@@ -36,18 +46,18 @@ class {{ cookiecutter.__class }}Patch(Body):
 
 
 class {{ cookiecutter.__class }}Read(Answer):
-    """A {{ cookiecutter.__label }} as it is stored."""
+    """One {{ cookiecutter.__label }} as it is stored."""
 
     id: UUID
-    code: Code
-    name: ShortText
+    code: str
+    name: str
     status: {{ cookiecutter.__class }}Status
-    price: Amount
-    available_at: Instant | None
+    price: StoredAmount
+    available_at: StoredInstant | None
     parent_id: UUID | None
     version: int
-    created_at: Instant
-    updated_at: Instant
+    created_at: StoredInstant
+    updated_at: StoredInstant
 
 
 class {{ cookiecutter.__class }}Page(Answer):
