@@ -80,6 +80,7 @@ class TemplateExtension(Extension):
         environment.filters.update(
             class_name=class_name,
             engine=engine,
+            json_string=json_string,
             package=package,
             plural=plural,
             python_string=python_string,
@@ -177,6 +178,11 @@ def python_string(text: str) -> str:
     quote = "'" if text.count('"') > text.count("'") else '"'
     text = text.replace("\\", "\\\\").replace(quote, "\\" + quote)
     return quote + ESCAPED_IN_PYTHON.sub(lambda found: ascii(found[0])[1:-1], text) + quote
+
+
+def json_string(text: str) -> str:
+    """A JSON string of `text`, just as Python's `json` writes it with `ensure_ascii=False`."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def toml_string(text: str) -> str:

@@ -1,6 +1,7 @@
 """The filters give exact literals, and what a person answers is never taken for Jinja."""
 
 import ast
+import json
 import subprocess
 import tomllib
 
@@ -15,6 +16,7 @@ from ruff import find_ruff_bin
 from local_extensions import (
     TemplateExtension,
     class_name,
+    json_string,
     package,
     plural,
     python_string,
@@ -71,6 +73,11 @@ def test_ruff_format_leaves_a_python_string_as_it_is(many: list[str]) -> None:
 )
 def test_a_python_string_reads_well(text: str, literal: str) -> None:
     assert python_string(text) == literal
+
+
+@given(texts)
+def test_a_json_string_means_the_text(text: str) -> None:
+    assert json.loads(json_string(text)) == text
 
 
 @given(texts)
