@@ -7,6 +7,7 @@ An update (cruft) renders an old and a new version of the template in one proces
 is imported once: filters may be added only in a module of another name.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any

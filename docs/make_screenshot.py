@@ -26,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PICTURE = TEMPLATE / "docs" / "images" / "docs-page.png"
-SIZE = (1100, 1250)
+SIZE = (1000, 1640)
 PATIENCE_SECONDS = 20
 
 
@@ -40,7 +40,12 @@ def free_port() -> int:
 @contextmanager
 def running_service(folder: Path) -> Iterator[str]:
     """Generate a service on SQLite in `folder`, and give its address while it runs."""
-    answers = {"project_name": "Library", "resource": "book", "setup": "no"}
+    answers = {
+        "project_name": "Library",
+        "description": "Which books there are, and who wrote them.",
+        "resource": "book",
+        "setup": "no",
+    }
     project = Path(
         cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
     )
@@ -115,15 +120,18 @@ def main() -> None:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         sys.exit("Chromium is not installed; on Debian `apt-get install chromium` does it.")
-    with tempfile.TemporaryDirectory() as folder, running_service(Path(folder)) as address:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
-            faults = watch(page, address)
-            try_create(page, address)
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=picture)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_service(Path(folder)) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
+        faults = watch(page, address)
+        try_create(page, address)
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=picture)
+        browser.close()
     if faults:
         sys.exit("\n".join(["The page has faults:", *faults]))
     print(f"{picture} is written.")
