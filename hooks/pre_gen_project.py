@@ -56,7 +56,7 @@ OWN_NAMES = frozenset(
     alembic_version api_keys api_types auth cli column_types conditional conftest database dev docs
     docs_page edges engine_mariadb engine_postgresql engine_sqlite health idempotency
     idempotency_keys jobs logs metrics migrations openapi pagination problems reading request_ids
-    resources settings src support tests transactions worker wsgi
+    resources sessions settings src support tests transactions worker wsgi
     """.split()
 )
 

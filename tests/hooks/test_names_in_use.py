@@ -32,8 +32,8 @@ vendor voucher warehouse
 
 
 def own_names() -> Iterator[str]:
-    """Modules and packages of the service, and folders and packages beside it."""
-    yield from (path.name for path in TEMPLATE.iterdir() if path.is_dir())
+    """Modules and packages of the service, packages beside it, and folders of its tests."""
+    yield from (path.parent.name for path in TEMPLATE.glob("*/__init__.py"))
     for folder in (PACKAGE, TEMPLATE / "tests"):
         yield from (path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py")
 
