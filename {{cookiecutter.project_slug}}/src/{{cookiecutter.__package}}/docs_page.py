@@ -51,7 +51,7 @@ def init_app(app: Flask, title: str) -> None:
     def start() -> Response:
         return Response(SCRIPT, content_type="text/javascript; charset=utf-8")
 
-    @pages.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js'):name>")
+    @pages.get("/docs/<name>")
     def file(name: str) -> Response:
         return send_from_directory(FOLDER / name.rpartition(".")[2], name)
 
