@@ -153,7 +153,10 @@ def test_a_tool_of_the_project_finds_what_it_is_for(
 def test_what_is_meant_is_no_leftover(sound: BakedProject, copy: BakedProject) -> None:
     plant(copy, ".github/workflows/x.yml", "x: ${{ github.ref }}\n")
     plant(copy, "src/my_service/wsgi.py", 'x = f"{{{app}}}"\ny = {"a": {"b": {}}}\n')
-    assert new_faults("jinja_leftovers", sound, copy) == []
+    plant(copy, "new.md", "```python\nx = 1\n\n\ndef y() -> None: ...\n```\n")
+    plant(copy, "new.yml", "a: &a\n  b: 1\nc:\n  <<: *a\n  d: 2\n")
+    for check in ("jinja_leftovers", "blank_line_leftovers", "unparsable_files"):
+        assert new_faults(check, sound, copy) == []
 
 
 def test_every_choice_has_its_words() -> None:

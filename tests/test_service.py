@@ -61,6 +61,9 @@ def service(
         "ENVIRONMENT": "production",
         "DATABASE_URL": database_url,
         "SECRET_KEY": SECRET_KEY,
+        # Two services may run here at once, and no load balancer has to see that one stops.
+        "METRICS_PORT": "0",
+        "DRAIN_SECONDS": "0",
     }
     flask = environment.program("flask")
     migrate = (flask, "--app", project.package, "db", "upgrade")

@@ -34,6 +34,9 @@ USED_WITHOUT_IMPORT = {
     "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"import pymysql"),
 }
 
+# Every type checker brings it, and nothing imports it at run time.
+ONLY_FOR_TYPES = {"_typeshed"}
+
 Imports = dict[str, set[str]]
 """Modules, by their first name, and the files that import them."""
 
@@ -90,7 +93,7 @@ def imports_of(project: BakedProject, *patterns: str) -> Imports:
     for pattern in patterns:
         for path in project.path.glob(pattern):
             for module in _imported(ast.parse(path.read_text(encoding="utf-8"))):
-                if module not in sys.stdlib_module_names:
+                if module not in sys.stdlib_module_names | ONLY_FOR_TYPES:
                     imports.setdefault(module, set()).add(project.name_of(path))
     return imports
 

@@ -17,7 +17,9 @@ MEANT = (
     ("README.md", re.compile(r"\bcruft\b.*cookiecutter|cookiecutter.*\bcruft\b"), "on updates"),
 )
 
+# Blank lines in a row: two where there is Python, which may be in a block of Markdown.
 WIDEST_GAP = {".py": 2, ".mako": 2}
+PYTHON_BLOCK = re.compile(r"^```python\n.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def jinja_leftovers(project: BakedProject) -> list[str]:
@@ -71,8 +73,9 @@ def blank_line_leftovers(project: BakedProject) -> list[str]:
         name = project.name_of(path)
         text = path.read_text(encoding="utf-8")
         widest = WIDEST_GAP.get(path.suffix, 1)
-        if "\n" * (widest + 2) in text:
-            line = text[: text.index("\n" * (widest + 2))].count("\n") + 1
+        prose = PYTHON_BLOCK.sub(lambda block: block[0].replace("\n\n\n", "\n#\n#\n"), text)
+        if "\n" * (widest + 2) in prose:
+            line = prose[: prose.index("\n" * (widest + 2))].count("\n") + 1
             faults.append(f"{name}:{line}: more than {widest} blank lines follow")
         if text and (text.startswith("\n") or not text.endswith("\n") or text.endswith("\n\n")):
             faults.append(f"{name}: does not begin with text and end with one line end")

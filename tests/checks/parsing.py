@@ -43,7 +43,11 @@ class _StrictLoader(yaml.SafeLoader):
     """Reads YAML and refuses a key that is written twice, which the specification forbids."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [
+            self.construct_object(key, deep=True)
+            for key, _ in node.value
+            if key.tag != "tag:yaml.org,2002:merge"
+        ]
         if twice := {key for key in keys if keys.count(key) > 1}:
             raise ValueError(f"the keys {twice} are there twice")
         mapping: dict[object, object] = super().construct_mapping(node, deep)
