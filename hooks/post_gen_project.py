@@ -53,7 +53,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
     (
         "database server",
         {"database": ("postgresql", "mariadb")},
-        ("dev/private_server.py",),
+        ("dev/development_server.py", "dev/private_server.py"),
     ),
 )
 

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -27,7 +28,7 @@ exec 3<&-
 wait "$server"
 status=$?
 kill "$closing" 2>/dev/null
-[ -z "$REMOVE" ] || rm -rf "$REMOVE"
+[ -z "$REMOVE" ] || [ -e pausing ] || rm -rf "$REMOVE"
 exit "$status"
 """
 
@@ -48,22 +49,31 @@ class PrivateServer:
         stop_signal: str,
         temporary: bool,
     ) -> None:
+        self._command = ["sh", "-c", KEEPER, "keeper", *map(str, command)]
+        self._folder = folder
+        self._account = account
+        self._variables = {
+            "STOP_SIGNAL": stop_signal,
+            "REMOVE": str(folder) if temporary else "",
+        }
+        self._pausing = folder / "pausing"
         self._log = (folder / "server.log").open("w+b")
+        self.start()
+
+    def start(self) -> None:
+        """Start the server; `wait_until` tells when it answers."""
+        self._pausing.unlink(missing_ok=True)
         self._process = subprocess.Popen(
-            ["sh", "-c", KEEPER, "keeper", *map(str, command)],
-            cwd=folder,
-            env={
-                **os.environ,
-                "STOP_SIGNAL": stop_signal,
-                "REMOVE": str(folder) if temporary else "",
-            },
+            self._command,
+            cwd=self._folder,
+            env=os.environ | self._variables,
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the program, which still needs the server
-            user=account,
-            group=_group(account),
-            extra_groups=None if account is None else [],
+            user=self._account,
+            group=_group(self._account),
+            extra_groups=None if self._account is None else [],
         )
 
     def wait_until(self, answers: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
@@ -77,16 +87,24 @@ class PrivateServer:
                 raise NoServerError(f"The private database server did not start:\n{words[-2000:]}")
             time.sleep(0.02)
 
+    def pause(self) -> None:
+        """Stop the server until `start`; nothing is removed."""
+        self._pausing.touch()
+        self._end()
+
     def stop(self) -> None:
         """Stop the server and wait for its end; does nothing when it has ended already."""
+        self._end()
+        self._log.close()
+
+    def _end(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
             self._process.wait(SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, 9)
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        self._log.close()
 
 
 def unprivileged_account(*names: str) -> str | None:
@@ -114,8 +132,8 @@ def give(folder: Path, account: str | None) -> None:
         shutil.chown(folder, account, _group(account))
 
 
-def can_read(path: Path, account: str | None) -> bool:
-    """Whether the account can read the file or enter the folder."""
+def can_use(path: Path, account: str | None) -> bool:
+    """Whether the account can read and run the file, or look into the folder."""
     done = subprocess.run(
         ["test", "-r", str(path), "-a", "-x", str(path)],
         check=False,

@@ -49,7 +49,7 @@ def start_temporary() -> tuple[PrivateServer, URL]:
 
     Raises NoServerError when the machine has nothing to start it with.
     """
-    account = unprivileged_account("mysql")
+    account = server_account()
     folder = temporary_folder(account)
     try:
         if not _find("mariadbd") or not _find("mariadb-install-db"):
@@ -84,7 +84,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
     """
     if not _find("mariadbd") or not _find("mariadb-install-db"):
         raise NoServerError(INSTALL)
-    account = unprivileged_account("mysql")
+    account = server_account()
     data = folder / "data"
     if not data.exists():
         run(_install(data, "socket"), folder, account)
@@ -98,7 +98,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
             data,
             f"--bind-address={url.host}",
             f"--port={url.port or DEFAULT_PORT}",
-            f"--socket={folder / 'socket'}",
+            "--socket=socket",  # in the data; a whole path may be too long for one
             f"--init-file={accounts}",
         ),
         folder,
@@ -108,6 +108,11 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
     )
     server.wait_until(lambda: answers(url.set(database="")))
     return server
+
+
+def server_account() -> str | None:
+    """The account that the server runs as, if it is not our own."""
+    return unprivileged_account("mysql")
 
 
 def create_database(url: URL) -> None:

@@ -14,7 +14,7 @@ from .private_server import (
     SECONDS_TO_PULL,
     NoServerError,
     PrivateServer,
-    can_read,
+    can_use,
     docker_answers,
     free_port,
     run,
@@ -45,7 +45,7 @@ def start_temporary() -> tuple[PrivateServer, URL]:
 
     Raises NoServerError when the machine has nothing to start it with.
     """
-    account = unprivileged_account("postgres")
+    account = server_account()
     folder = temporary_folder(account)
     try:
         programs = _find_programs(account, folder)
@@ -82,7 +82,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
 
     Raises NoServerError when the machine has nothing to start it with.
     """
-    account = unprivileged_account("postgres")
+    account = server_account()
     data = folder / "data"
     version = data / "PG_VERSION"
     wanted = version.read_text().strip() if version.exists() else None
@@ -119,6 +119,11 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
     )
     server.wait_until(lambda: answers(url.set(database="postgres")))
     return server
+
+
+def server_account() -> str | None:
+    """The account that the server runs as, if it is not our own."""
+    return unprivileged_account("postgres")
 
 
 def create_database(url: URL) -> None:
@@ -162,7 +167,7 @@ def _find_programs(account: str | None, scratch: Path, version: str | None = Non
             continue
         if version is not None and _major_version(folder) != version:
             continue
-        if can_read(folder / "postgres", account):
+        if can_use(folder / "postgres", account):
             return folder
         copy = scratch / "programs"
         if not copy.exists():

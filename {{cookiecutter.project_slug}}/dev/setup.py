@@ -22,6 +22,9 @@ from .env_file import PROJECT, make_env_file
 
 ENVIRONMENT = PROJECT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+INSTALLED = ENVIRONMENT / "installed"
+"""Newer than pyproject.toml when nothing has to be installed; the Makefile looks at it."""
+
 DATABASE = "{{ cookiecutter.__engine }}"
 
 OLDEST_PYTHON = (3, 11)
@@ -192,6 +195,7 @@ def install_packages(progress: Progress) -> str:
     if not uv:
         call(progress, PYTHON, "-m", "pip", "install", PIP_WITH_GROUPS)
         call(progress, PYTHON, "-m", "pip", "install", "--editable", ".", "--group", "dev")
+        INSTALLED.touch()
         return "by pip"
     call(progress, uv, "lock")
     call(
@@ -199,6 +203,7 @@ def install_packages(progress: Progress) -> str:
         *(uv, "sync", "--frozen", "--python", PYTHON),
         UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT),
     )
+    INSTALLED.touch()
     return "by uv, locked in uv.lock"
 
 
@@ -259,6 +264,9 @@ STEPS = (
     Step("tests", run_tests, "Everything is installed and migrated: `make run` serves it."),
 )
 
+ONLY_INSTALL = "--only-install"
+"""What other targets of the Makefile need first."""
+
 
 def set_up(steps: Sequence[Step], progress: Progress) -> str:
     """Run the steps in order and return the remark of the last. Raises the first `StepError`."""
@@ -305,8 +313,9 @@ def main() -> int:
     began = time.monotonic()
     progress = Progress()
     print(f"\nSetting up {PROJECT.name}:\n", flush=True)
+    only_install = ONLY_INSTALL in sys.argv[1:]
     try:
-        result = set_up(STEPS, progress)
+        result = set_up(STEPS[:3] if only_install else STEPS, progress)
     except StepError as error:
         if error.output:
             print("", *error.output.splitlines()[-15:], sep="\n    ")
@@ -317,6 +326,9 @@ def main() -> int:
         if progress.program and progress.program.poll() is None:
             interrupt(progress.program)
         return 130
+    if only_install:
+        print()
+        return 0
     seconds = time.monotonic() - began
     report(
         f"{PROJECT.name} is ready: {result}; {seconds:.1f} s in all. Next:",
@@ -330,7 +342,7 @@ def go_on_with_newer_python() -> int:
     """Run this by a Python that is new enough, if there is one."""
     for name in NEWER_PYTHONS:
         if newer := shutil.which(name):
-            return subprocess.call([newer, "-m", "dev.setup"], cwd=PROJECT)
+            return subprocess.call([newer, "-m", "dev.setup", *sys.argv[1:]], cwd=PROJECT)
     this = ".".join(map(str, sys.version_info[:3]))
     report(f"Python 3.11 or newer is needed, and this is {this}. With one, go on:", "make setup")
     return 1

@@ -1,0 +1,87 @@
+"""Serves the service for development, on a migrated database: `make run`."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from alembic import command
+{% if cookiecutter.database != "sqlite" %}
+from sqlalchemy import make_url
+{% endif %}
+
+from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import Settings, load_settings
+
+{% if cookiecutter.database != "sqlite" %}
+from .development_server import development_server
+{% endif %}
+from .env_file import make_env_file
+
+PROJECT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+PORT = 5000
+
+
+def main() -> int:
+    """Migrate, then serve until Ctrl-C or run what else is asked for; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dev.run", description=__doc__)
+    parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}")
+    parser.add_argument("--migrate-only", action="store_true", help="do not serve")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, help="of `flask`, to run instead of serving"
+    )
+    arguments = parser.parse_args()
+    os.chdir(PROJECT)
+    make_env_file()
+    settings = load_settings()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+{% if cookiecutter.database == "sqlite" %}
+        return work(arguments, settings)
+{% else %}
+        with development_server(make_url(settings.database_url.get_secret_value())):
+            return work(arguments, settings)
+{% endif %}
+    except KeyboardInterrupt:  # how serving ends
+        return 0
+
+
+def work(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Do what is asked for, on a database that is there."""
+    migrate(settings)
+    if arguments.command:
+        return flask(*arguments.command)
+    if arguments.migrate_only:
+        return 0
+    return flask("run", "--reload", "--host", HOST, "--port", str(arguments.port))
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    with connected_config(settings) as config:
+        command.upgrade(config, "head")
+
+
+def flask(*arguments: str) -> int:
+    """Run a command of `flask` and return its exit status."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "{{ cookiecutter.__package }}", *arguments],
+        env=os.environ | {"FLASK_SKIP_DOTENV": "1"},  # the service reads `.env` anew at each reload
+    )
+    try:
+        return process.wait()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
