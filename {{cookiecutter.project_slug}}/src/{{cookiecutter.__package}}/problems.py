@@ -13,6 +13,7 @@ from pydantic import MISSING, BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -75,7 +76,7 @@ def problem(
     detail: str,
     *,
     errors: Iterable[Mapping[str, str]] = (),
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | Mapping[str, str] | None = None,
 ) -> Response:
     """The answer for one problem; `detail` must hold nothing that the caller may not see."""
     document: dict[str, Any] = {
@@ -114,7 +115,8 @@ def init_app(app: Flask) -> None:
 def _http_error(error: HTTPException) -> Response | HTTPException:
     if error.response is not None or error.code is None or error.code < 400:
         return error  # made by `abort(response)`, or a redirect: it is an answer already
-    kept = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    kept = Headers(error.get_headers())
+    kept.remove("Content-Type")
     if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
         kept.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return problem(error.code, error.description or "", headers=kept)

@@ -137,6 +137,8 @@ def load_settings(env_file: str | None = ".env") -> Settings:
         return Settings(_env_file=env_file)
     except ValidationError as error:
         raise SystemExit(_explain(error)) from None
+    except UnicodeDecodeError:
+        raise SystemExit(f"The service cannot start: {env_file} is not UTF-8.") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,0 +1,52 @@
+from types import SimpleNamespace
+
+import pytest
+from werkzeug.exceptions import PreconditionFailed, PreconditionRequired
+
+from {{ cookiecutter.__package }}.conditional import (
+    ReadConditions,
+    WriteConditions,
+    entity_tag,
+    is_current,
+    require_match,
+)
+
+ROW = SimpleNamespace(version=7)
+
+
+def reading(tags: str | None) -> ReadConditions:
+    return ReadConditions.model_validate({"If-None-Match": tags})
+
+
+def writing(tags: str | None) -> WriteConditions:
+    return WriteConditions.model_validate({"If-Match": tags})
+
+
+def test_the_entity_tag_is_the_version() -> None:
+    assert entity_tag(ROW) == '"7"'
+
+
+@pytest.mark.parametrize("tags", ['"7"', 'W/"7"', '"1", W/"7"', "*"])
+def test_a_reader_who_has_the_state(tags: str) -> None:
+    assert is_current(ROW, reading(tags))
+
+
+@pytest.mark.parametrize("tags", [None, "", '"77"', 'W/"1", "2"', '"*"'])
+def test_a_reader_who_has_it_not(tags: str | None) -> None:
+    assert not is_current(ROW, reading(tags))
+
+
+@pytest.mark.parametrize("tags", ['"7"', '"1","7"', "*"])
+def test_a_writer_who_has_seen_the_state(tags: str) -> None:
+    require_match(ROW, writing(tags))
+
+
+@pytest.mark.parametrize("tags", ["", '"77"', 'W/"7"', '"*"'])
+def test_a_writer_who_has_seen_another(tags: str) -> None:
+    with pytest.raises(PreconditionFailed):
+        require_match(ROW, writing(tags))
+
+
+def test_a_writer_who_does_not_say() -> None:
+    with pytest.raises(PreconditionRequired):
+        require_match(ROW, writing(None))

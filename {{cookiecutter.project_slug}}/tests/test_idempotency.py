@@ -1,0 +1,153 @@
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask, g
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from {{ cookiecutter.__package }}.idempotency import IdempotencyKey, forget_old_keys
+
+from .support.api import URL, faults, new_body
+from .support.applications import MakeApp
+from .support.factories import Resource
+from .support.problems import problem
+
+START = "2030-01-01T00:00:00Z"
+WITHIN_A_DAY = "2030-01-01T23:59:59Z"
+AFTER_A_DAY = "2030-01-02T00:00:01Z"
+
+
+def send(client: FlaskClient, key: str = "key-1", **changes: Any) -> TestResponse:
+    return client.post(URL, json=new_body(**changes), headers={"Idempotency-Key": key})
+
+
+def answer_of(response: TestResponse) -> tuple[object, ...]:
+    """What has to be the same when the answer is given again."""
+    kept = {name: response.headers[name] for name in ("Content-Type", "ETag", "Location")}
+    return response.status_code, response.data, kept
+
+
+def test_the_first_answer_is_given_again(client: FlaskClient, session: Session) -> None:
+    first, again = send(client, name="Zoë 😀"), send(client, name="Zoë 😀")
+
+    assert first.status_code == 201
+    assert answer_of(again) == answer_of(first)
+    assert first.headers["X-Request-ID"] != again.headers["X-Request-ID"]
+    assert session.query(Resource).count() == 1
+
+
+def test_the_order_of_members_does_not_matter(client: FlaskClient) -> None:
+    first = send(client)
+    turned = dict(reversed(new_body().items()))
+
+    again = client.post(URL, json=turned, headers={"Idempotency-Key": "key-1"})
+
+    assert answer_of(again) == answer_of(first)
+
+
+def test_another_body_is_refused(client: FlaskClient, session: Session) -> None:
+    send(client)
+
+    document = problem(send(client, code="B-2"), 422)
+
+    assert faults(document) == {"Idempotency-Key": "was used with another body"}
+    assert session.query(Resource).count() == 1
+
+
+def test_another_key_is_another_request(client: FlaskClient) -> None:
+    send(client)
+
+    problem(send(client, key="key-2"), 409)
+    assert send(client, key="KEY-1", code="B-2").status_code == 201
+
+
+def test_the_answer_survives_a_restart(make_app: MakeApp) -> None:
+    first = send(make_app().test_client())
+
+    again = send(make_app().test_client())
+
+    assert answer_of(again) == answer_of(first)
+
+
+def test_a_failed_request_keeps_no_key(client: FlaskClient, session: Session) -> None:
+    problem(send(client, price="free"), 422)
+    problem(send(client, parent_id="00000000-0000-7000-8000-000000000000"), 409)
+    assert session.query(IdempotencyKey).count() == 0
+
+    assert send(client).status_code == 201
+
+
+def test_a_key_is_kept_for_a_day(client: FlaskClient, session: Session) -> None:
+    with time_machine.travel(START, tick=False):
+        first = send(client)
+    with time_machine.travel(WITHIN_A_DAY, tick=False):
+        assert answer_of(send(client)) == answer_of(first)
+    with time_machine.travel(AFTER_A_DAY, tick=False):
+        second = send(client, code="B-2")
+        assert second.status_code == 201
+        assert answer_of(send(client, code="B-2")) == answer_of(second)
+
+    assert session.query(IdempotencyKey).count() == 1
+
+
+def test_old_keys_are_forgotten(client: FlaskClient, session: Session) -> None:
+    with time_machine.travel(START, tick=False):
+        send(client)
+        send(client, key="key-2", code="B-2")
+    with time_machine.travel(WITHIN_A_DAY, tick=False):
+        send(client, key="key-3", code="C-3")
+        assert forget_old_keys(session) == 0
+    with time_machine.travel(AFTER_A_DAY, tick=False):
+        assert forget_old_keys(session) == 2
+
+    assert session.query(IdempotencyKey).count() == 1
+    assert session.query(Resource).count() == 3
+
+
+@pytest.mark.parametrize("key", ["", "two words", "\xe9", "a" * 201, "\t"])
+def test_a_key_that_cannot_be_used_is_refused(client: FlaskClient, key: str) -> None:
+    document = problem(send(client, key=key), 422)
+
+    assert faults(document).keys() == {"Idempotency-Key"}
+
+
+def test_callers_do_not_share_keys(app: Flask, client: FlaskClient) -> None:
+    caller = ["anna"]
+
+    def identify() -> None:
+        g.principal = caller[0]
+
+    app.before_request_funcs.setdefault(None, []).append(identify)
+    try:
+        send(client)
+        caller[0] = "bert"
+        assert send(client, code="B-2").status_code == 201
+    finally:
+        app.before_request_funcs[None].remove(identify)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_simultaneous_requests_one_is_done(make_app: MakeApp, attempt: int) -> None:
+    app = make_app(threads=4, pool_timeout_seconds=5.0)
+    together = Barrier(4)
+    responses: list[TestResponse] = []
+
+    def request() -> None:
+        client = app.test_client()
+        together.wait()
+        responses.append(send(client))
+
+    threads = [Thread(target=request) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert responses[0].status_code == 201
+    assert all(answer_of(response) == answer_of(responses[0]) for response in responses)
+    listed = app.test_client().get(URL).json
+    assert listed is not None
+    assert len(listed["items"]) == 1

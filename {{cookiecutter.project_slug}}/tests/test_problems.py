@@ -1,0 +1,291 @@
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, abort, redirect
+from flask.testing import FlaskClient
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests, Unauthorized
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.wrappers.response import Response as AnyResponse
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.problems import TITLES, problem_type
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.api import ANY, new_body
+from .support.applications import MakeApp
+from .support.problems import problem
+
+STATUSES = (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
+SECRET = "correct-horse-battery-staple"
+UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+def app(settings: Settings) -> Flask:
+    """An application of the test's own, which answers errors as in production."""
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str]]:
+    """All routes of the application: method and path."""
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<uuid:id>", UNKNOWN_ID).replace("<path:filename>", "x")
+        yield from product(sorted(rule.methods or ()), [path])
+
+
+def failing(error: Exception) -> Callable[[], Response]:
+    """A view that the project did not write, and that fails."""
+
+    def fail() -> Response:
+        raise error
+
+    return fail
+
+
+def api_routes(app: Flask) -> Iterator[tuple[str, str]]:
+    for method, path in routes(app):
+        if path.startswith("/api/") and method not in ("HEAD", "OPTIONS"):
+            yield method, path
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_view_that_the_project_did_not_write_answers_with_problems(
+    app: Flask, client: FlaskClient, status: int
+) -> None:
+    app.add_url_rule("/foreign", view_func=lambda: abort(status))
+
+    document = problem(client.get("/foreign"), status)
+
+    assert "errors" not in document
+
+
+def test_all_kinds_of_problems_are_explained() -> None:
+    assert set(TITLES) == set(STATUSES)
+    page = (Path(__file__).parents[1] / "docs" / "problems.md").read_text(encoding="utf-8")
+    for status in STATUSES:
+        assert f"\n## {problem_type(status)}\n\n{status}. " in page
+
+
+def test_another_status_is_of_no_kind(app: Flask, client: FlaskClient) -> None:
+    class Odd(HTTPException):
+        code = 499
+        description = "odd"
+
+    app.add_url_rule("/teapot", view_func=lambda: abort(418))
+    app.add_url_rule("/odd", "odd", failing(Odd()))
+
+    teapot, odd = client.get("/teapot"), client.get("/odd")
+
+    assert (teapot.status_code, odd.status_code) == (418, 499)
+    assert teapot.get_json(force=True)["type"] == "about:blank"
+    assert teapot.get_json(force=True)["title"] == "I'm a teapot"
+    assert odd.get_json(force=True)["title"] == "Unknown"
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1", "/%00", "/%ff%fe", "/é 😀", "/a/../b"])
+def test_an_unknown_url_is_a_problem(app: Flask, path: str) -> None:
+    problem(app.test_client().get(f"/nothing-here{path}"), 404)
+
+
+def test_every_route_refuses_other_methods_and_names_its_own(
+    app: Flask, client: FlaskClient
+) -> None:
+    for path in {path for _, path in routes(app)}:
+        response = client.open(path, method="TRACE")
+        problem(response, 405)
+        assert set(response.headers["Allow"].split(", ")) == {
+            method for method, other in routes(app) if other == path
+        }
+
+
+def test_every_route_of_the_api_refuses_unknown_parameters(app: Flask, client: FlaskClient) -> None:
+    for method, path in api_routes(app):
+        document = problem(
+            client.open(f"{path}?colour=red", method=method, json=new_body(), headers=ANY), 422
+        )
+        assert [fault["parameter"] for fault in document["errors"] if "parameter" in fault] == [
+            "colour"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status"),
+    [
+        (b"{}", None, 415),
+        (b"{}", "text/plain", 415),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b"{}", "application/jsonp", 415),
+        (b"", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"{'a': 1}", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b'{"a":' * 100_000, "application/json; charset=utf-8", 400),
+        (b"[]", "application/json", 422),
+        (b'"{}"', "application/json", 422),
+        (b"null", "application/json", 422),
+        (b"5", "application/json", 422),
+        (b"NaN", "application/json", 422),
+        (b'{"\\ud800": 1}', "application/json", 422),
+        (b'"' + b"a" * (1024 * 1024 - 2) + b'"', "application/json", 422),
+        (b'"' + b"a" * (1024 * 1024 - 1) + b'"', "application/json", 413),
+    ],
+)
+def test_every_route_with_a_body_refuses_what_is_no_object(
+    app: Flask, client: FlaskClient, body: bytes, media_type: str | None, status: int
+) -> None:
+    tried = [(method, path) for method, path in api_routes(app) if method not in ("GET", "DELETE")]
+    assert tried
+    for method, path in tried:
+        response = client.open(
+            path, method=method, data=body, content_type=media_type, headers=ANY
+        )
+        document = problem(response, status)
+        if status == 422:
+            assert document["errors"][0]["pointer"] == "#"
+
+
+def test_a_body_without_a_length_is_bounded_too(app: Flask, client: FlaskClient) -> None:
+    for method, path in api_routes(app):
+        if method in ("POST", "PATCH"):
+            response = client.open(
+                path,
+                method=method,
+                input_stream=BytesIO(b"[" + b" " * 2 * 1024 * 1024 + b"]"),
+                headers={"Transfer-Encoding": "chunked", **ANY},
+                content_type="application/json",
+                environ_overrides={"wsgi.input_terminated": True},
+            )
+            problem(response, 413)
+
+
+def test_every_route_of_the_api_says_that_the_database_is_away(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    with app.app_context():
+        engine = db.engine
+
+    def refuse(*_arguments: object) -> Any:
+        raise engine.dialect.loaded_dbapi.OperationalError(f"cannot connect with {SECRET}")
+
+    event.listen(engine, "do_connect", refuse)
+    for method, path in api_routes(app):
+        response = app.test_client().open(path, method=method, json=_body(method), headers=ANY)
+        document = problem(response, 503)
+        assert response.headers["Retry-After"] == "1"
+        assert SECRET not in str(document)
+
+
+def test_what_is_not_caught_is_a_problem_that_tells_nothing(
+    app: Flask, client: FlaskClient
+) -> None:
+    app.add_url_rule("/foreign", view_func=failing(RuntimeError(SECRET)))
+
+    response = client.get("/foreign")
+
+    problem(response, 500)
+    assert SECRET not in response.text + str(response.headers)
+    assert "Traceback" not in response.text
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_a_statement_that_is_wrong_is_a_problem_that_tells_nothing(
+    app: Flask, client: FlaskClient
+) -> None:
+    def fail() -> Response:
+        db.session.execute(text("SELECT secret FROM no_such_table"))
+        return Response()
+
+    app.add_url_rule("/foreign", view_func=fail)
+
+    response = client.get("/foreign")
+
+    problem(response, 500)
+    assert "no_such_table" not in response.text
+    assert "SELECT" not in response.text
+
+
+def test_an_answer_that_cannot_be_finished_is_a_problem(app: Flask, client: FlaskClient) -> None:
+    def fail(_response: Response) -> Response:
+        raise RuntimeError(SECRET)
+
+    app.after_request_funcs[None].insert(0, fail)
+
+    response = client.get("/livez")
+
+    assert response.status_code == 500
+    assert response.content_type == "application/problem+json"
+    assert SECRET not in response.text
+
+
+def test_headers_of_an_error_are_kept(app: Flask, client: FlaskClient) -> None:
+    errors: dict[str, HTTPException] = {
+        "WWW-Authenticate": Unauthorized(www_authenticate=WWWAuthenticate("bearer")),
+        "Retry-After": TooManyRequests(retry_after=7),
+        "Allow": MethodNotAllowed(["PUT"]),
+    }
+    for name, error in errors.items():
+        app.add_url_rule(f"/{name}", name, failing(error))
+
+    assert client.get("/WWW-Authenticate").headers["WWW-Authenticate"] == "Bearer"
+    assert client.get("/Retry-After").headers["Retry-After"] == "7"
+    assert client.get("/Allow").headers["Allow"] == "PUT"
+
+
+def test_503_always_says_when_to_come_back(app: Flask, client: FlaskClient) -> None:
+    app.add_url_rule("/foreign", view_func=lambda: abort(503))
+
+    assert client.get("/foreign").headers["Retry-After"] == "1"
+
+
+def test_what_is_an_answer_already_is_left_alone(app: Flask, client: FlaskClient) -> None:
+    def moved() -> AnyResponse:
+        return redirect("/livez")
+
+    app.add_url_rule("/moved", view_func=moved)
+    app.add_url_rule("/aborted", "aborted", lambda: abort(Response("as it is", 409)))
+    app.add_url_rule("/slash/", "slash", Response)
+
+    assert client.get("/moved").status_code == 302
+    assert client.get("/aborted").text == "as it is"
+    assert client.get("/slash").status_code == 308
+
+
+def test_a_pool_that_is_exhausted_is_a_problem(app: Flask, client: FlaskClient) -> None:
+    app.add_url_rule("/foreign", view_func=failing(PoolTimeout(SECRET)))
+
+    response = client.get("/foreign")
+
+    document = problem(response, 503)
+    assert response.headers["Retry-After"] == "1"
+    assert SECRET not in str(document)
+
+
+def test_a_rollback_that_fails_does_not_change_the_answer(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OperationalError("ROLLBACK", {}, Exception(SECRET))
+
+    app.add_url_rule("/foreign", view_func=failing(PoolTimeout()))
+    monkeypatch.setattr(db.session, "rollback", fail)
+
+    problem(client.get("/foreign"), 503)
+
+
+def _body(method: str) -> dict[str, Any]:
+    return {} if method == "PATCH" else new_body()

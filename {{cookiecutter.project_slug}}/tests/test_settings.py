@@ -1,0 +1,212 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
+from {{ cookiecutter.__package }}.settings import DEVELOPMENT_KEY, Settings, load_settings
+
+PASSWORD = "correct-horse-battery-staple"
+STRONG_KEY = "k" * 32
+USABLE = {"DATABASE_URL": EXAMPLE_URL}
+
+
+def faults(**values: object) -> dict[str, str]:
+    """The faults that are found in settings, by name; fails if there is none."""
+    with pytest.raises(ValidationError) as caught:
+        Settings(**values)  # type: ignore[arg-type]
+    return {str(fault["loc"][0]): fault["msg"] for fault in caught.value.errors()}
+
+
+def read(folder: Path, variables: dict[str, str], env_file: str = "") -> Settings:
+    """The settings that a program started in `folder` has."""
+    (folder / ".env").write_text(env_file, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        return load_settings(str(folder / ".env"))
+
+
+def test_a_database_url_is_enough() -> None:
+    made = Settings(database_url=SecretStr(EXAMPLE_URL))
+
+    assert made.environment == "development"
+    assert made.max_body_bytes == 1024 * 1024
+
+
+def test_an_environment_may_have_defaults_of_its_own() -> None:
+    for environment, log_format in {"development": "text", "test": "json"}.items():
+        made = Settings.model_validate({"database_url": EXAMPLE_URL, "environment": environment})
+        assert made.log_format == log_format
+    given = {"database_url": EXAMPLE_URL, "environment": "test", "log_format": "text"}
+    assert Settings.model_validate(given).log_format == "text"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    made = read(tmp_path, USABLE | {"THREADS": "7"}, "THREADS=3\nWORKERS=5\nEMPTY=\nMAX_BODY_BYTES=\n")
+
+    assert (made.threads, made.workers, made.max_body_bytes) == (7, 5, 1024 * 1024)
+
+
+def test_the_file_is_enough(tmp_path: Path) -> None:
+    made = read(tmp_path, {}, f"DATABASE_URL='{EXAMPLE_URL}'\n")
+
+    assert made.database_url.get_secret_value() == EXAMPLE_URL
+
+
+def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
+    made = read(
+        tmp_path,
+        USABLE
+        | {
+            "TRUSTED_HOSTS": "api.example.com, .example.org",
+            "CORS_ORIGINS": "https://a.example,http://localhost:8080",
+        },
+    )
+
+    assert made.trusted_hosts == ("api.example.com", ".example.org")
+    assert made.cors_origins == ("https://a.example", "http://localhost:8080")
+    same = Settings.model_validate({"database_url": EXAMPLE_URL, "trusted_hosts": ("a", "b")})
+    assert same.trusted_hosts == ("a", "b")
+
+
+def test_all_faults_are_found_at_once() -> None:
+    found = faults(
+        environment="production",
+        database_url="oracle://x/y",
+        threads=0,
+        pool_timeout_seconds="soon",
+        trusted_hosts="a b/c",
+        cors_origins="example.com",
+        max_body_bytes=1,
+        log_level="loud",
+    )
+
+    assert found.keys() == {
+        "database_url",
+        "secret_key",
+        "threads",
+        "pool_timeout_seconds",
+        "trusted_hosts",
+        "cors_origins",
+        "max_body_bytes",
+        "log_level",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        (None, "valid string"),
+        ("nonsense", "is not a database URL"),
+        ("", "is not a database URL"),
+        (f"db://host:{PASSWORD}/db", "is not a database URL"),
+        ("oracle://user@host/db", "unknown driver 'oracle'"),
+        (f"{EXAMPLE_URL.split(':')[0]}://", "names no database"),
+    ],
+)
+def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str) -> None:
+    found = faults(database_url=url)
+
+    assert fault in found["database_url"]
+    assert PASSWORD not in str(found)
+
+
+def test_the_database_url_is_required() -> None:
+    assert faults() == {"database_url": "Field required"}
+
+
+@pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
+def test_production_needs_a_secret_of_its_own(key: str | None) -> None:
+    values = {"environment": "production", "database_url": EXAMPLE_URL}
+
+    found = faults(**values, **({"secret_key": key} if key else {}))
+
+    assert found.keys() == {"secret_key"}
+    assert "openssl rand" in found["secret_key"]
+
+
+def test_a_long_secret_is_taken_in_production() -> None:
+    values = {"environment": "production", "database_url": EXAMPLE_URL, "secret_key": STRONG_KEY}
+
+    assert Settings.model_validate(values).secret_key.get_secret_value() == STRONG_KEY
+
+
+def test_no_secret_is_shown() -> None:
+    url = f"{EXAMPLE_URL.split(':')[0]}://user:{PASSWORD}@host/name"
+    made = Settings(database_url=SecretStr(url), secret_key=SecretStr(STRONG_KEY))
+
+    for shown in (repr(made), str(made), str(made.model_dump()), made.model_dump_json()):
+        assert PASSWORD not in shown
+        assert STRONG_KEY not in shown
+
+
+def test_no_secret_is_shown_by_an_error() -> None:
+    values = {"database_url": f"oracle://u:{PASSWORD}@h/d", "secret_key": STRONG_KEY, "threads": "x"}
+
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(values)
+
+    for shown in (repr(caught.value), str(caught.value)):
+        assert PASSWORD not in shown
+        assert STRONG_KEY not in shown
+
+
+def test_settings_cannot_be_changed() -> None:
+    made = Settings(database_url=SecretStr(EXAMPLE_URL))
+
+    with pytest.raises(ValidationError):
+        made.threads = 8  # type: ignore[misc]
+
+
+def test_the_program_ends_with_a_line_for_each_fault(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read(tmp_path, {"THREADS": "many", "DATABASE_URL": f"oracle://u:{PASSWORD}@h/d"})
+
+    text = str(caught.value)
+    assert text.startswith("The service cannot start.")
+    assert "\n  THREADS: Input should be a valid integer" in text
+    assert "\n  DATABASE_URL: has the unknown driver 'oracle'" in text
+    assert len(text.splitlines()) == 3
+    assert PASSWORD not in text
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"SECRET_KEY=\xff\xfe")
+
+    with pytest.raises(SystemExit, match=r"\.env is not UTF-8"):
+        load_settings(str(tmp_path / ".env"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["flask", "--app", "{{ cookiecutter.__package }}", "routes"],
+        ["gunicorn"],
+    ],
+    ids=["flask", "gunicorn"],
+)
+def test_programs_say_what_is_wrong_and_end(tmp_path: Path, command: list[str]) -> None:
+    project = Path(__file__).parents[1]
+    (tmp_path / "gunicorn.conf.py").write_bytes((project / "gunicorn.conf.py").read_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(project / "src"), "WORKERS": "none"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    said = done.stdout + done.stderr
+    assert done.returncode not in (0, None)
+    assert said.count("The service cannot start.") == 1
+    assert "DATABASE_URL: Field required" in said
+    assert "WORKERS: " in said
+    assert "Traceback" not in said
