@@ -5,6 +5,8 @@ TESTS := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope
 
 # make test only="database=postgresql"
 only :=
+# make demo port=8000
+port := 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast check bench servers
@@ -13,7 +15,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
 
 demo: .venv/ready ## generate a service with the defaults into build/demo and run it
-	@tools/demo.sh
+	@tools/demo.sh build/demo "$(port)"
 
 test: .venv/ready servers ## prove every variant; only="database=postgresql" proves some
 	@$(TESTS) --no-skips --only "$(only)"

@@ -69,7 +69,7 @@ def database(
             keeper.wait(SECONDS_TO_STOP)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port of the loopback interface that nothing listens on just now."""
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
@@ -103,7 +103,7 @@ class Service:
     environment: Environment
     settings: Mapping[str, str]
     log: Path
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -1,34 +1,38 @@
 """Projects as a person makes them: by the command line, installed for real, run by `make`."""
 
+import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from .baked import BakedProject, clean_environment
+from .processes import until_ctrl_c, wait_for_answer
 from .report import Proved
+from .servers import free_port
 from .variants import ROOT, Variant
 
 pytestmark = pytest.mark.slow
 
 PROGRAMS = Path(sys.executable).parent
+WITH_UV = {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+
+# What a machine has on which only Python, make and what belongs to every system is installed.
+PROGRAMS_OF_EVERY_SYSTEM = ("make", "sh", "sed", "expand", "test", "uname", "setpriv", "env")
 
 
-def generate(folder: Path, *answers: str, variables: dict[str, str] | None = None) -> str:
+def generate(folder: Path, *answers: str) -> str:
     """Generate a project by the command line and return what was printed; that has to end well."""
+    folder.mkdir(parents=True, exist_ok=True)
     command = [PROGRAMS / "cookiecutter", ROOT, "--no-input", "--output-dir", folder, *answers]
     done = subprocess.run(
         [str(part) for part in command],
-        env=clean_environment({**on_path(), "HOME": str(folder), **(variables or {})}),
+        env=clean_environment({**WITH_UV, "COOKIECUTTER_CONFIG": str(_configuration(folder))}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -39,97 +43,114 @@ def generate(folder: Path, *answers: str, variables: dict[str, str] | None = Non
     return done.stdout
 
 
-def on_path() -> dict[str, str]:
-    """What makes uv be found."""
-    return {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+def _configuration(folder: Path) -> Path:
+    """A configuration of cookiecutter that keeps its memory out of the home folder."""
+    file = folder.parent / "cookiecutter.yaml"
+    file.write_text(json.dumps({"replay_dir": str(folder.parent / "replay")}), encoding="utf-8")
+    return file
+
+
+def project_in(folder: Path) -> BakedProject:
+    """The project that was generated there with the default name."""
+    return BakedProject(folder / "my-service", {"__package": "my_service"})
+
+
+def tests_passed(said: str) -> int:
+    """How many tests a run of pytest says have passed; none may have done otherwise."""
+    assert not re.search(r"\d+ (failed|skipped|error|xfailed)", said), said[-3000:]
+    found = re.findall(r"(\d+) passed", said)
+    assert found, said[-3000:]
+    return int(found[-1])
 
 
 @pytest.mark.one_for_each_engine
-def test_a_project_in_a_path_with_a_space_passes_its_own_make_test(
+def test_make_test_passes_in_a_path_with_a_space(
     variant: Variant, tmp_path: Path, proved: Proved
 ) -> None:
     folder = tmp_path / "my projects"
-    folder.mkdir()
     said = generate(folder, "setup=no", *(f"{name}={value}" for name, value in variant.answers))
     assert "make run" in said
-    project = BakedProject(folder / "my-service", {"__package": "my_service"})
     began = time.monotonic()
-    done = project.run("make", "test", variables=on_path(), timeout=900)
-    passed = re.findall(r"(\d+) passed", done.stdout)
-    assert passed, done.stdout[-2000:]
-    assert not re.search(r"\d+ (failed|skipped|error)", done.stdout), done.stdout[-2000:]
+    done = project_in(folder).run("make", "test", variables=WITH_UV, timeout=1200)
     seconds = round(time.monotonic() - began, 1)
-    proved("suite", variant=str(variant), how="make test", tests=int(passed[-1]), seconds=seconds)
-    project.run("make", "check", variables=on_path(), timeout=900)
+    tests = tests_passed(done.stdout)
+    proved("suite", variant=str(variant), how="make test", tests=tests, seconds=seconds)
 
 
 def test_the_defaults_give_a_service_that_is_set_up_and_runs(
     tmp_path: Path, proved: Proved
 ) -> None:
     """`cookiecutter --no-input` alone: environment, packages, commit, migration, tests."""
+    folder = tmp_path / "projects"
     began = time.monotonic()
-    said = generate(tmp_path)
+    said = generate(folder)
     seconds = round(time.monotonic() - began, 1)
     found = re.search(r"(\d+) tests passed on SQLite", said)
     assert found, said
     assert "make run" in said
-    project = BakedProject(tmp_path / "my-service", {"__package": "my_service"})
-    done = project.run("git", "status", "--porcelain")
-    assert done.stdout == ""
     how = "cookiecutter --no-input"
-    proved("suite", variant="database=sqlite", how=how, tests=int(found[1]), seconds=seconds)
-    with running(project, "make", "run") as said_by_it:
-        connection = HTTPConnection(wait_for_address(said_by_it), timeout=10)
-        connection.request("GET", "/api/v1/items")
-        assert connection.getresponse().status == 200
-        connection.close()
+    proved("suite", variant="the defaults", how=how, tests=int(found[1]), seconds=seconds)
+
+    project = project_in(folder)
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    port, log = free_port(), tmp_path / "log"
+    with until_ctrl_c(
+        *("make", "run", f"port={port}"),
+        folder=project.path,
+        variables=clean_environment(WITH_UV),
+        log=log,
+    ):
+        page = json.loads(wait_for_answer(port, "/api/v1/items", log))
+    assert page == {"items": [], "next": None}
+
+    checked = project.run("make", "check", variables=WITH_UV, timeout=600)
+    assert tests_passed(checked.stdout) == int(found[1])
+    fast = project.run("make", "test-fast", variables=WITH_UV, timeout=600)
+    assert tests_passed(fast.stdout) < int(found[1])
 
 
-@contextmanager
-def running(project: BakedProject, *command: str) -> Iterator[Path]:
-    """Run a command of the project, and end it by Ctrl-C; it has to end cleanly."""
-    log = project.path.parent / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=project.path,
-            env=clean_environment(on_path()),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield log
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    said = log.read_text(errors="replace")
-    assert "Traceback" not in said, said
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+@pytest.mark.one_for_each_engine
+def test_make_run_serves_on_a_database_of_its_own(variant: Variant, tmp_path: Path) -> None:
+    folder = tmp_path / "projects"
+    generate(folder, "setup=no", *(f"{name}={value}" for name, value in variant.answers))
+    project = project_in(folder)
+    port, log = free_port(), tmp_path / "log"
+    for _ in range(2):
+        with until_ctrl_c(
+            *("make", "run", f"port={port}"),
+            folder=project.path,
+            variables=clean_environment(WITH_UV),
+            log=log,
+        ):
+            wait_for_answer(port, "/readyz", log)
 
 
-def wait_for_address(log: Path, seconds: float = 60) -> str:
-    """The address that a server says it listens on, once it does."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := re.search(r"http://(127\.0\.0\.1:\d+)", log.read_text(errors="replace")):
-            return found[1]
-        time.sleep(0.1)
-    raise AssertionError(log.read_text(errors="replace"))
+def test_make_demo_serves_the_resource_until_ctrl_c(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    with until_ctrl_c(
+        *(ROOT / "tools" / "demo.sh", tmp_path / "demo", str(port)),
+        folder=ROOT,
+        variables=clean_environment({}),
+        log=log,
+    ):
+        page = json.loads(wait_for_answer(port, "/api/v1/items", log, seconds=300))
+    assert page == {"items": [], "next": None}
+    assert f"http://127.0.0.1:{port}/api/v1/items" in log.read_text()
 
 
-def test_without_uv_pip_installs_it(tmp_path: Path) -> None:
+def test_pip_sets_up_what_uv_is_not_there_for(tmp_path: Path, proved: Proved) -> None:
     """A machine that has Python and make, and neither uv nor git."""
-    generate(tmp_path, "setup=no")
-    project = BakedProject(tmp_path / "my-service", {"__package": "my_service"})
+    folder = tmp_path / "projects"
+    generate(folder, "setup=no")
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("python3", "make", "sh", "env", "rm", "mkdir", "touch", "cp", "uname", "dirname"):
-        found = shutil.which(name)
-        assert found
-        (programs / name).symlink_to(Path(sys.executable).resolve() if name == "python3" else found)
-    project.run("make", "setup", variables={"PATH": str(programs)}, timeout=900)
+    for name in PROGRAMS_OF_EVERY_SYSTEM:
+        (programs / name).symlink_to(shutil.which(name) or f"/no/{name}")
+    (programs / "python3").symlink_to(Path(sys.executable).resolve())
+    began = time.monotonic()
+    variables = {"PATH": str(programs)}
+    done = project_in(folder).run("make", "setup", variables=variables, timeout=900)
+    found = re.search(r"(\d+) tests passed on SQLite", done.stdout)
+    assert found, done.stdout
+    seconds = round(time.monotonic() - began, 1)
+    proved("suite", variant="the defaults", how="by pip", tests=int(found[1]), seconds=seconds)

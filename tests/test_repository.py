@@ -65,7 +65,7 @@ def test_make_targets_that_are_named_exist(document: Path) -> None:
 def test_commands_of_the_readme_are_known() -> None:
     """Each is run by a test; this one says which."""
     run_by = {
-        "make demo": "tests/test_demo.py",
+        "make demo": "tests/test_installation.py",
         "make test": "the run that this test is a part of",
         "make test only=": "tests/test_variants.py",
         "make test-fast": "the same, with a mark",

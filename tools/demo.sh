@@ -1,11 +1,15 @@
 #!/bin/sh
-# Generates a service with every default into build/demo, and runs it until Ctrl-C.
+# Generates a service with every default into a folder and runs it on a port until Ctrl-C.
 set -eu
 cd "$(dirname "$0")/.."
+folder=$1
+port=$2
 
-rm -rf build/demo
-mkdir -p build/demo
-PATH="$PWD/.venv/bin:$PATH" .venv/bin/cookiecutter . --no-input --output-dir build/demo
-cd build/demo/my-service
-echo "The resource: http://127.0.0.1:5000/api/v1/items   Try it: http://127.0.0.1:5000/docs"
-PATH="$PWD/../../../.venv/bin:$PATH" exec make run
+PATH="$PWD/.venv/bin:$PATH"
+rm -rf "$folder"
+mkdir -p "$folder"
+cookiecutter . --no-input --output-dir "$folder"
+cd "$folder/my-service"
+echo "The resource: http://127.0.0.1:$port/api/v1/items"
+echo "Its documents, to try it: http://127.0.0.1:$port/docs"
+exec make --no-print-directory run port="$port"

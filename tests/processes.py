@@ -1,0 +1,68 @@
+"""Servers that run until Ctrl-C, started as a shell would and ended as a person does."""
+
+import http.client
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from .servers import HOST
+
+
+@contextmanager
+def until_ctrl_c(
+    *command: str | Path, folder: Path, variables: Mapping[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a command, and end it by Ctrl-C: nothing of it may be left, and no traceback said."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+        assert not is_running(process.pid), "Something of it still runs after Ctrl-C."
+    finally:
+        if is_running(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    said = log.read_text(errors="replace")
+    assert "Traceback" not in said, said
+
+
+def is_running(group: int) -> bool:
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for_answer(port: int, path: str, log: Path, seconds: float = 120) -> bytes:
+    """What a server on this port answers to GET, once it does, with 200."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection = http.client.HTTPConnection(HOST, port, timeout=10)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except OSError:
+            time.sleep(0.1)
+            continue
+        finally:
+            connection.close()
+        assert response.status == 200, body
+        return body
+    raise AssertionError(f"No answer:\n{log.read_text(errors='replace')[-4000:]}")
