@@ -43,7 +43,7 @@ class {{ cookiecutter.__class }}(Base):
     price: Mapped[Decimal] = mapped_column(ExactDecimal(18, 2))
     available_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey(f"{TABLE}.id"), index=True)
-    version: Mapped[int] = mapped_column()
+    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 

@@ -11,7 +11,7 @@ from ..database import db
 from ..idempotency import CreateHeaders, claim_key
 from ..openapi import answer, no_content, problems, resource_api
 from ..pagination import Order, read_page
-from ..reading import NOT_THERE, read_row
+from ..rows import NOT_THERE, insert_row, read_row
 from .models import {{ cookiecutter.__class }}
 from .schemas import (
     {{ cookiecutter.__class }}Create,
@@ -49,14 +49,13 @@ def create(body: {{ cookiecutter.__class }}Create, header: CreateHeaders) -> Res
     claim = claim_key(session, header)
     if claim.first_answer is not None:
         return claim.first_answer
-    row = {{ cookiecutter.__class }}(**body.model_dump())
-    session.add(row)
-    session.flush()
-    headers = {"Location": f"{api.url_prefix}/{row.id}", "ETag": entity_tag(row)}
-    created = answer({{ cookiecutter.__class }}Read.of(row), 201, headers)
-    claim.keep(created)
+    row = insert_row(session, {{ cookiecutter.__class }}, body.model_dump())
+    created = {{ cookiecutter.__class }}Read.of(row)
+    headers = {"Location": f"{api.url_prefix}/{created.id}", "ETag": entity_tag(created)}
+    response = answer(created, 201, headers)
+    claim.keep(response)
     session.commit()
-    return created
+    return response
 
 
 @api.get(
