@@ -31,6 +31,7 @@ USED_WITHOUT_IMPORT = {
     "pytest-randomly": Use("README.md|docs/testing.md", r"random order"),
     "pytest-xdist": Use("Makefile", r"-n \w+"),
     "ruff": Use("Makefile", r"\bruff\b"),
+    "types-greenlet": Use("tests/**/*.py", r"import greenlet"),
     "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"import pymysql"),
 }
 
