@@ -23,6 +23,7 @@ class Use(NamedTuple):
 
 # Nothing imports these: the evidence that they are used all the same.
 USED_WITHOUT_IMPORT = {
+    "asgiref": Use("tests/**/*.py", r"async def view\b"),
     "gunicorn": Use("README.md", r"gunicorn --config gunicorn\.conf\.py"),
     "mypy": Use("Makefile", r"\bmypy\b"),
     "psycopg": Use("src/*/engine_postgresql.py", r'"postgresql\+psycopg"'),
