@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..baked import BakedProject
 
@@ -17,7 +18,7 @@ MAKE = re.compile(
     re.MULTILINE,
 )
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)\s*([^=\n#]*)", re.MULTILINE)
+TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)([^\n#]*)", re.MULTILINE)
 
 # Paths that a text shows as an example, or that appear while the project lives: what, and why.
 NOT_IN_A_FRESH_PROJECT = (
@@ -45,9 +46,16 @@ def dead_references(project: BakedProject) -> list[str]:
         faults += [
             f"{name}: names {target}, which is not there"
             for target in sorted(_paths_named(text))
-            if not (project.path / target).exists() and not (path.parent / target).exists()
+            if not _exists(project, path, target)
         ]
     return faults
+
+
+def _exists(project: BakedProject, path: Path, target: str) -> bool:
+    """Whether what a file names is there; a name without a folder may be anywhere."""
+    if "/" not in target and any(file.name == target for file in project.files):
+        return True
+    return (project.path / target).exists() or (path.parent / target).exists()
 
 
 def _paths_named(text: str) -> set[str]:
@@ -93,5 +101,6 @@ def targets_of(makefile: str) -> dict[str, list[str]]:
     targets: dict[str, list[str]] = {}
     for names, needed in TARGET.findall(makefile):
         for name in names.split():
-            targets.setdefault(name, []).extend(needed.split())
+            # With an equals sign it is a variable of the target, and no list of what it needs.
+            targets.setdefault(name, []).extend([] if "=" in needed else needed.split())
     return targets

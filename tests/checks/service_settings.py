@@ -24,7 +24,7 @@ def undocumented_settings(project: BakedProject) -> list[str]:
 
 
 def unread_settings(project: BakedProject) -> list[str]:
-    """Settings that no part of the service asks for."""
+    """Settings that no part of the service asks for, nor a rule for another setting."""
     readers = [path for path in project.source.rglob("*.py") if path.name != "settings.py"]
     readers.append(project.path / "gunicorn.conf.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.exists())
@@ -32,6 +32,9 @@ def unread_settings(project: BakedProject) -> list[str]:
         f"{name}: a setting that nothing reads"
         for name in settings_of(project)
         if not re.search(rf"\b\w*settings\.{name}\b|environ\S*{name.upper()}\b", text)
+        and not re.search(
+            rf"\bdata\S*\"{name}\"", project.text(f"src/{project.package}/settings.py")
+        )
     ]
 
 

@@ -10,11 +10,20 @@ WORDS: dict[tuple[str, str], str] = {
     ("database", "sqlite"): r"sqlite|pragma (?!no)",
     ("database", "postgresql"): r"postgres|psycopg|pgserver|\bpg_|\bpgdata|\bpsql",
     ("database", "mariadb"): r"maria|mysql",
+    ("deployment", "docker"): r"docker(file|ignore)|\bcompose\b|docker (build|compose)",
+    ("deployment", "kubernetes"): r"kubernetes|kubectl|kustomi|\bk8s\b",
+    ("deployment", "none"): r"(?!)",
+    ("ci", "github"): r"\.github|github actions|dependabot",
+    ("ci", "gitlab"): r"gitlab|renovate",
+    ("ci", "none"): r"(?!)",
     ("license", "MIT"): r"\bMIT\b",
     ("license", "Apache-2.0"): r"apache",
     ("license", "BSD-3-Clause"): r"\bBSD\b",
     ("license", "Proprietary"): r"proprietary|private ::",
 }
+
+# Choices that contain another choice of the same prompt.
+CONTAINED = {("deployment", "kubernetes"): {"docker"}}
 
 
 def traces_of_other_options(project: BakedProject) -> list[str]:
@@ -23,12 +32,15 @@ def traces_of_other_options(project: BakedProject) -> list[str]:
         f"{prompt}={choice}": re.compile(WORDS[prompt, choice], re.IGNORECASE)
         for prompt, choices in CHOICES.items()
         for choice in choices
-        if choice != project.answers[prompt]
+        if choice not in _chosen(prompt, project.answers[prompt])
     }
     faults = []
     for path in project.files:
         name = project.name_of(path)
-        lines = [name, *path.read_text(encoding="utf-8").splitlines()]
+        text = f"{name}\n{path.read_text(encoding='utf-8')}"
+        if not any(word.search(text) for word in words.values()):
+            continue
+        lines = text.splitlines()
         for number, line in enumerate(lines):
             faults += [
                 f"{name}:{number}: {found[0]!r} belongs to {option}: {line.strip()}"
@@ -36,3 +48,7 @@ def traces_of_other_options(project: BakedProject) -> list[str]:
                 if (found := word.search(line))
             ]
     return faults
+
+
+def _chosen(prompt: str, choice: str) -> set[str]:
+    return {choice} | CONTAINED.get((prompt, choice), set())
