@@ -5,6 +5,7 @@ the service for that: start it anew for a new release, as HUP only reads the set
 """
 
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -21,10 +22,10 @@ FOLDER_OF_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 # hold up requests, and it works where the root file system is read-only.
 worker_tmp_dir = MEMORY if os.access(MEMORY, os.W_OK) else None
 
-# The metrics' library decides when it is imported whether workers count in files. The folder is a
-# fresh one at each start, or the counts of the last run would be added.
+# The metrics' library decides when it is imported whether workers count in files.
 if FOLDER_OF_METRICS not in os.environ:
-    os.environ[FOLDER_OF_METRICS] = tempfile.mkdtemp(prefix="metrics-", dir=worker_tmp_dir)
+    name = f"metrics-{secrets.token_hex(8)}"
+    os.environ[FOLDER_OF_METRICS] = os.path.join(worker_tmp_dir or tempfile.gettempdir(), name)
 
 from {{ cookiecutter.__package }} import health, logs, metrics  # noqa: E402
 from {{ cookiecutter.__package }}.settings import load_settings  # noqa: E402
@@ -77,6 +78,15 @@ class logger_class(Logger):  # noqa: N801
 
 
 def on_starting(server: Arbiter) -> None:
+    """Prepare what has to be there before the first worker."""
+    # A folder of the last run would add its counts.
+    shutil.rmtree(os.environ[FOLDER_OF_METRICS], ignore_errors=True)
+    os.makedirs(os.environ[FOLDER_OF_METRICS], mode=0o700)
+    if settings.drain_seconds:
+        drain_before_stopping(server)
+
+
+def drain_before_stopping(server: Arbiter) -> None:
     """On TERM let readiness answer 503 first, and serve on until load balancers have seen it.
 
     gunicorn would close the door at once. A second TERM does, and so does the end of draining.
@@ -90,9 +100,8 @@ def on_starting(server: Arbiter) -> None:
         server.log.info("Draining for %s seconds", settings.drain_seconds)
         signal.setitimer(signal.ITIMER_REAL, settings.drain_seconds)
 
-    if settings.drain_seconds:
-        server.handle_term = drain_first
-        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    server.handle_term = drain_first
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def when_ready(server: Arbiter) -> None:

@@ -22,6 +22,11 @@ def start_draining() -> None:
     _draining[0] = 1
 
 
+def stop_draining() -> None:
+    """Let `/readyz` answer as before."""
+    _draining[0] = 0
+
+
 def is_draining() -> bool:
     """Whether the service is about to stop."""
     return _draining[0] != 0

@@ -1,0 +1,209 @@
+"""What gunicorn.conf.py promises, tried with real workers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from {{ cookiecutter.__package }}.settings import Settings
+
+PROJECT = Path(__file__).parents[1]
+PATIENCE_SECONDS = 30
+
+SLOW = """
+import os, time
+from {{ cookiecutter.__package }}.wsgi import app
+
+def slow(seconds):
+    time.sleep(float(seconds))
+    return "done"
+
+app.add_url_rule("/slow/<seconds>", view_func=slow)
+app.add_url_rule("/pid", view_func=lambda: str(os.getpid()))
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """gunicorn with two workers, on the tests' database."""
+
+    def __init__(self, settings: Settings, folder: Path, **variables: object) -> None:
+        (folder / "slow.py").write_text(SLOW, encoding="utf-8")
+        self.port = free_port()
+        self.metrics_port = free_port()
+        self.log = folder / "log"
+        self.metrics = folder / "metrics"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(folder)]),
+            "ENVIRONMENT": "test",
+            "DATABASE_URL": settings.database_url.get_secret_value(),
+            "BIND": f"127.0.0.1:{self.port}",
+            "METRICS_PORT": str(self.metrics_port),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics),
+            **{name: str(value) for name, value in variables.items()},
+        }
+        command = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT / "gunicorn.conf.py")]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "slow:app"], cwd=folder, env=environment, stdout=log, stderr=log
+            )
+
+    def get(self, path: str, port: int | None = None) -> tuple[int, str]:
+        """Status and body of an answer, asked for on a connection of its own."""
+        connection = HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def wait_until_ready(self) -> None:
+        """Return when a worker answers."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                if self.get("/readyz")[0] == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+        pytest.fail(f"gunicorn does not serve:\n{self.log.read_text()}")
+
+    def find_workers(self, number: int = 2) -> set[str]:
+        """The processes that answer, once there are so many."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        found: set[str] = set()
+        while len(found) < number:
+            assert time.monotonic() < end, f"only {found} answer:\n{self.log.read_text()}"
+            with ThreadPoolExecutor(8) as threads:
+                found |= {body for _, body in threads.map(self.get, ["/pid"] * 8)}
+        return found
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was logged; each line has to be a JSON object."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def stop(self) -> int:
+        """Stop at once, and return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def server(settings: Settings, tmp_path: Path) -> Iterator[Server]:
+    """A server that drains for a second."""
+    made = Server(settings, tmp_path, DRAIN_SECONDS=1)
+    try:
+        made.wait_until_ready()
+        yield made
+    finally:
+        made.stop()
+
+
+def test_on_term_readiness_goes_first_and_requests_finish(server: Server) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(server.get, "/slow/2.5")
+        time.sleep(0.3)
+        server.process.terminate()
+        began = time.monotonic()
+        while server.get("/readyz")[0] == 200:
+            assert time.monotonic() < began + 0.9
+
+        assert {server.get("/readyz")[0] for _ in range(8)} == {503}
+        assert {server.get("/livez")[0] for _ in range(8)} == {200}
+        assert slow.result() == (200, "done")
+
+    assert server.process.wait(PATIENCE_SECONDS) == 0
+    assert time.monotonic() - began > 1
+    lines = server.lines()
+    assert not [line for line in lines if "exception" in line]
+    assert {"path": "/slow/2.5", "status": 200}.items() <= lines_of("/slow/2.5", lines)[0].items()
+
+
+def lines_of(path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of the requests for this path."""
+    return [line for line in lines if line.get("path") == path]
+
+
+def test_a_second_term_ends_the_draining(settings: Settings, tmp_path: Path) -> None:
+    server = Server(settings, tmp_path, DRAIN_SECONDS=60)
+    try:
+        server.wait_until_ready()
+        server.process.terminate()
+        while server.get("/readyz")[0] == 200:
+            time.sleep(0.05)
+        server.process.terminate()
+
+        assert server.process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        server.stop()
+
+
+def test_each_request_is_logged_once_and_everything_in_one_format(server: Server) -> None:
+    server.get("/livez")
+
+    lines = server.lines()
+    assert len(lines_of("/livez", lines)) == 1
+    assert {"Starting", "Listening", "Booting"} <= {line["event"].split()[0] for line in lines}
+
+
+def test_the_metrics_of_all_workers_are_added(server: Server) -> None:
+    workers = server.find_workers()
+    before = len(lines_of("/pid", server.lines()))
+
+    os.kill(int(workers.pop()), signal.SIGKILL)
+    server.find_workers()
+
+    lines = server.lines()
+    expected = len(lines_of("/pid", lines))
+    assert expected > before
+    status, text = server.get("/metrics", server.metrics_port)
+    assert status == 200
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    name = 'http_request_duration_seconds_count{method="GET",route="/pid",status="200"}'
+    assert float(values[name]) == expected
+    assert float(values["database_connections_in_use"]) == 0
+    assert server.get("/metrics")[0] == 404
+
+
+def test_nothing_is_left_behind(server: Server) -> None:
+    assert os.listdir(server.metrics)
+
+    server.process.terminate()
+    assert server.process.wait(PATIENCE_SECONDS) == 0
+
+    assert not server.metrics.exists()
+
+
+def test_a_port_of_metrics_that_is_taken_is_named(settings: Settings, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = Server(settings, tmp_path, METRICS_PORT=port)
+        status = server.process.wait(PATIENCE_SECONDS)
+
+    assert status == 1
+    said = server.log.read_text()
+    assert f"Metrics cannot be served on 127.0.0.1:{port} (Address already in use)" in said
+    assert "Traceback" not in said

@@ -1,0 +1,74 @@
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from {{ cookiecutter.__package }} import health
+
+from .support.applications import MakeApp
+from .support.at_rest import engine_of
+from .support.problems import problem
+from .support.queries import Queries
+
+
+@pytest.fixture
+def draining() -> Iterator[None]:
+    """The state between TERM and the end."""
+    health.start_draining()
+    yield
+    health.stop_draining()
+
+
+def away(app: Flask) -> None:
+    """Let the application's database be out of reach."""
+
+    @event.listens_for(engine_of(app), "do_connect")
+    def fail(*_arguments: object) -> None:
+        raise OperationalError(None, None, ConnectionError())
+
+
+def test_a_service_that_can_serve_is_ready(client: FlaskClient) -> None:
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json) == (200, {"status": "ready"})
+
+
+def test_the_process_lives_without_asking_the_database(app: Flask, queries: Queries) -> None:
+    with queries(at_most=0):
+        response = app.test_client().get("/livez")
+
+    assert (response.status_code, response.json) == (200, {"status": "alive"})
+
+
+def test_without_its_database_the_service_lives_and_is_not_ready(make_app: MakeApp) -> None:
+    service = make_app()
+    away(service)
+
+    response = service.test_client().get("/readyz")
+
+    assert problem(response, 503)["detail"] == "The database cannot be reached."
+    assert response.headers["Retry-After"]
+    assert service.test_client().get("/livez").status_code == 200
+
+
+def test_a_schema_of_another_revision_is_not_ready(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "expected_revision", lambda: "9999")
+
+    assert "migrate it" in problem(client.get("/readyz"), 503)["detail"]
+
+
+@pytest.mark.usefixtures("draining")
+def test_a_service_that_stops_is_not_ready_and_still_serves(
+    client: FlaskClient, queries: Queries
+) -> None:
+    with queries(at_most=0):
+        response = client.get("/readyz")
+
+    assert problem(response, 503)["detail"] == "The service is stopping."
+    assert client.get("/livez").status_code == 200
+    assert client.get("/openapi.json").status_code == 200

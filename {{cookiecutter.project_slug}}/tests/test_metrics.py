@@ -1,0 +1,135 @@
+import os
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from flask import Flask
+from prometheus_client import CollectorRegistry
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+
+from {{ cookiecutter.__package }} import create_app, metrics
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.applications import MakeApp
+from .support.at_rest import engine_of
+
+REQUESTS = "http_request_duration_seconds_count"
+IN_USE = "database_connections_in_use"
+
+
+def count(app: Flask, method: str, route: str, status: int) -> float | None:
+    """How many requests with these labels the application has measured."""
+    registry: CollectorRegistry = app.extensions["metrics"]
+    labels = {"method": method, "route": route, "status": str(status)}
+    return registry.get_sample_value(REQUESTS, labels)
+
+
+def in_use(app: Flask) -> float | None:
+    """How many connections are in use."""
+    registry: CollectorRegistry = app.extensions["metrics"]
+    return registry.get_sample_value(IN_USE)
+
+
+def test_requests_are_counted_by_rule_and_status(settings: Settings) -> None:
+    service = create_app(settings)
+    service.add_url_rule("/things/<int:number>", view_func=lambda number: str(number))
+    client = service.test_client()
+
+    for path in ("/things/1", "/things/2", "/things/none", "/nowhere"):
+        client.get(path)
+    client.post("/things/1")
+
+    assert count(service, "GET", "/things/<int:number>", 200) == 2
+    assert count(service, "GET", "", 404) == 2
+    assert count(service, "POST", "", 405) == 1
+
+
+def test_callers_cannot_make_labels(settings: Settings) -> None:
+    service = create_app(settings)
+    client = service.test_client()
+
+    for method in ("BREW", "WHEN"):
+        client.open("/livez", method=method)
+
+    assert count(service, "other", "", 405) == 2
+    assert count(service, "BREW", "", 405) is None
+
+
+def test_time_is_measured(settings: Settings) -> None:
+    service = create_app(settings)
+
+    service.test_client().get("/livez")
+
+    labels = {"method": "GET", "route": "/livez", "status": "200"}
+    registry: CollectorRegistry = service.extensions["metrics"]
+    seconds = registry.get_sample_value("http_request_duration_seconds_sum", labels)
+    assert seconds is not None
+    assert 0 < seconds < 1
+
+
+def test_each_application_counts_by_itself(settings: Settings) -> None:
+    first, second = create_app(settings), create_app(settings)
+
+    first.test_client().get("/livez")
+
+    assert count(first, "GET", "/livez", 200) == 1
+    assert count(second, "GET", "/livez", 200) is None
+
+
+def test_connections_in_use_are_counted(make_app: MakeApp) -> None:
+    service = make_app()
+
+    with service.app_context():
+        assert in_use(service) == 0
+        db.session().execute(text("SELECT 1"))
+        assert in_use(service) == 1
+
+    assert in_use(service) == 0
+
+
+def test_a_connection_that_cannot_be_made_is_not_counted(make_app: MakeApp) -> None:
+    service = make_app()
+    with service.app_context():
+        db.session().connection().invalidate()
+
+    @event.listens_for(engine_of(service), "do_connect")
+    def fail(*_arguments: object) -> None:
+        raise OperationalError("connect", None, ConnectionError())
+
+    with service.app_context(), pytest.raises(OperationalError):
+        db.session().execute(text("SELECT 1"))
+
+    assert in_use(service) == 0
+
+
+def test_the_metrics_are_not_on_the_public_port(app: Flask) -> None:
+    assert app.test_client().get("/metrics").status_code == 404
+
+
+def test_the_metrics_of_all_workers_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+    server = metrics.serve("127.0.0.1", 0)
+    try:
+        with urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as response:
+            assert response.status == 200
+            assert response.headers["Content-Type"].startswith("text/plain")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_worker_that_is_gone_uses_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for name in ("gauge_livesum_7.db", "gauge_livesum_8.db", "histogram_7.db"):
+        (tmp_path / name).touch()
+
+    metrics.forget_worker(7)
+
+    assert sorted(os.listdir(tmp_path)) == ["gauge_livesum_8.db", "histogram_7.db"]

@@ -1,0 +1,76 @@
+"""openapi.json and docs/problems.md say what the service does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from {{ cookiecutter.__package }}.problems import TITLES, problem_type
+
+from .support.api import URL
+
+PROJECT = Path(__file__).parents[1]
+EXPLAINED = re.compile(r"^## (/problems/\S+)\n\n(\d{3})\.", re.MULTILINE)
+
+
+def test_the_file_is_up_to_date(app: Flask) -> None:
+    printed = app.test_cli_runner().invoke(args=["openapi", "--indent", "2"]).output
+
+    kept = (PROJECT / "openapi.json").read_text(encoding="utf-8")
+    assert kept == printed, "run `make openapi`, and look at what changed for callers"
+    assert json.loads(kept) == app.test_client().get("/openapi.json").get_json()
+
+
+def test_all_names_of_operations_differ(app: Flask) -> None:
+    document = app.test_client().get("/openapi.json").get_json()
+
+    assert document["openapi"].startswith("3.1.")
+    names = [
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+    ]
+    assert len(set(names)) == len(names) > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "headers"),
+    [
+        ("get", "", "200", {"Link", "X-Request-ID"}),
+        ("post", "", "201", {"ETag", "Location", "X-Request-ID"}),
+        ("get", "/{id}", "200", {"ETag", "X-Request-ID"}),
+        ("get", "/{id}", "304", {"ETag", "X-Request-ID"}),
+        ("patch", "/{id}", "200", {"ETag", "X-Request-ID"}),
+        ("patch", "/{id}", "412", {"X-Request-ID"}),
+        ("delete", "/{id}", "204", {"X-Request-ID"}),
+        ("delete", "/{id}", "503", {"Retry-After", "X-Request-ID"}),
+    ],
+)
+def test_answers_list_their_headers(
+    app: Flask, method: str, path: str, status: str, headers: set[str]
+) -> None:
+    document = app.test_client().get("/openapi.json").get_json()
+
+    response = document["paths"][f"{URL}{path}"][method]["responses"][status]
+    assert response["headers"].keys() == headers
+    assert headers <= document["components"]["headers"].keys()
+
+
+def test_every_operation_lists_what_any_request_can_give(app: Flask) -> None:
+    document = app.test_client().get("/openapi.json").get_json()
+
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert {"400", "422", "500", "503"} <= operation["responses"].keys()
+            if "requestBody" in operation:
+                assert {"413", "415"} <= operation["responses"].keys()
+
+
+def test_every_problem_is_explained() -> None:
+    page = (PROJECT / "docs" / "problems.md").read_text(encoding="utf-8")
+
+    explained = {(name, int(status)) for name, status in EXPLAINED.findall(page)}
+    assert explained == {(problem_type(status), status) for status in TITLES}
+    assert len(re.findall("^## ", page, re.MULTILINE)) == len(explained)
