@@ -5,6 +5,8 @@ TESTS := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope
 
 # make test only="database=postgresql"
 only :=
+# make bench engine=postgresql
+engine := sqlite
 # make demo port=8000
 port := 5000
 
@@ -30,11 +32,14 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/shellcheck tools/*.sh .ci/run
 	@$(TESTS) --quiet tests/hooks tests/test_local_extensions.py tests/test_checks.py tests/test_repository.py
 
-bench: .venv/ready servers ## measure the service and its tests; prints tables
-	@$(PYTHON) -m benchmarks
+bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql
+	@build/benchmarks/bin/python -m benchmarks --engine $(engine) $(only)
 
 servers:
 	@tools/install_mariadb.sh
+
+build/benchmarks/ready: .venv/ready $(wildcard */pyproject.toml)
+	@$(PYTHON) -m benchmarks.environment
 
 .venv/ready: pyproject.toml tools/set_up.sh
 	@tools/set_up.sh

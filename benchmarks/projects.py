@@ -32,13 +32,16 @@ class Project:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return {**kept, "PYTHONPATH": str(self.source), "TZ": "UTC", **variables}
 
+    def environment_with_benchmarks(self) -> dict[str, str]:
+        """The same for a program of the benchmarks that imports the project's package."""
+        path = os.pathsep.join([str(self.source), str(TEMPLATE)])
+        return {**self.environment(), "PYTHONPATH": path}
+
     def flask(self, *arguments: str, **variables: str) -> None:
         """Run one of its commands."""
         command = [sys.executable, "-m", "flask", "--app", PACKAGE, *arguments]
         environment = self.environment(**variables)
-        subprocess.run(
-            command, cwd=self.path, env=environment, check=True, timeout=COMMAND_SECONDS
-        )
+        subprocess.run(command, cwd=self.path, env=environment, check=True, timeout=COMMAND_SECONDS)
 
 
 @contextmanager

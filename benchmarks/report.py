@@ -84,6 +84,11 @@ class Samples:
         """The middle of the rounds."""
         return median(self.of[name])
 
+    def difference(self, name: str, floor: str) -> float:
+        """The middle of the differences within each round."""
+        pairs = zip(self.of[name], self.of[floor], strict=True)
+        return median([value - below for value, below in pairs])
+
     def ratio(self, name: str, floor: str) -> float:
         """The middle of the ratios within each round, so that a slow round slows both sides."""
         pairs = zip(self.of[name], self.of[floor], strict=True)

@@ -19,7 +19,7 @@ WORKERS = 2
 THREADS = 4
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-SECRET_KEY = "0123456789abcdef" * 4  # noqa: S105
+SECRET_KEY = "0123456789abcdef" * 4
 
 SERVICE = "service"
 CORE = "Flask + Core"

@@ -1,4 +1,4 @@
-"""A load generator: keep-alive connections to loopback, a given number of requests, then the end."""
+"""A load generator: keep-alive connections to loopback, so many requests, then the end."""
 
 import socket
 from collections.abc import Iterator

@@ -1,0 +1,78 @@
+"""Run the benchmarks and print their tables: `make bench`, or some: `make bench only="http"`.
+
+All of them together also write docs/benchmarks.md and its picture. The exit status is 1 when a
+bound is broken.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import generation, isolation, session
+from benchmarks.http import compare
+from benchmarks.plot import svg
+from benchmarks.projects import TEMPLATE
+from benchmarks.report import Table
+
+ENGINES = ("sqlite", "postgresql", "mariadb")
+DOCS = TEMPLATE / "docs"
+EXPLANATION = Path(__file__).with_name("explanation.md")
+
+Benchmark = Callable[[], list[Table]]
+
+
+def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
+    """The benchmarks by name; `quick` ones prove that they work, their figures say nothing."""
+    if quick:
+        return {
+            "http": lambda: [compare.table(engine, rounds=1, requests=8)],
+            "session": lambda: [session.table(engine, rounds=1, requests=2)],
+            "isolation": lambda: [isolation.table(engine, rounds=1, tests=2, floor_tests=2)],
+            "generation": lambda: [generation.table(rounds=1)],
+        }
+    return {
+        "http": lambda: [compare.table(engine)],
+        "session": lambda: [session.table(engine)],
+        "isolation": lambda: [isolation.table(name) for name in ENGINES],
+        "generation": lambda: [generation.table()],
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what was asked for; 1 if a bound does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="for http and session")
+    parser.add_argument("--quick", action="store_true", help="only see whether they work")
+    parser.add_argument("only", nargs="*", help="http, session, isolation, generation")
+    options = parser.parse_args(arguments)
+    chosen = benchmarks(options.engine, quick=options.quick)
+    unknown = set(options.only) - set(chosen)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+
+    tables = []
+    for name in options.only or chosen:
+        for table in chosen[name]():
+            print(table.text(), flush=True)
+            tables.append(table)
+    if not options.quick and not options.only and options.engine == ENGINES[0]:
+        write(tables)
+    broken = [fault for table in tables for fault in table.broken]
+    if broken and not options.quick:
+        print("These bounds do not hold:", *broken, sep="\n  ")
+        return 1
+    return 0
+
+
+def write(tables: Sequence[Table]) -> None:
+    """Write docs/benchmarks.md and its picture."""
+    picture = DOCS / "images" / "benchmarks.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(svg(tables), encoding="utf-8")
+    text = [EXPLANATION.read_text(encoding="utf-8"), *(table.markdown() for table in tables)]
+    (DOCS / "benchmarks.md").write_text("\n".join(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

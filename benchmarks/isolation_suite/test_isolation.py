@@ -1,0 +1,27 @@
+"""Tests that write one row each: the floor's among those with the project's fixtures."""
+
+import os
+
+import pytest
+from sqlalchemy.orm import Session
+from tests.support.factories import ResourceFactory  # the project's, where this runs
+
+TESTS = int(os.environ["BENCHMARK_TESTS"])
+FLOOR_TESTS = int(os.environ["BENCHMARK_FLOOR_TESTS"])
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """So many tests of each kind."""
+    count = FLOOR_TESTS if "floor" in metafunc.function.__name__ else TESTS
+    metafunc.parametrize("_number", range(count))
+
+
+@pytest.mark.usefixtures("client")
+def test_fixtures(_number: int, session: Session) -> None:
+    ResourceFactory.create()
+    session.flush()
+
+
+def test_floor(_number: int, floor_session: Session) -> None:
+    floor_session.add(ResourceFactory.build())
+    floor_session.flush()
