@@ -14,6 +14,8 @@ ANSWERS = {
     "package": "{{ cookiecutter.__package }}",
     "engine": "{{ cookiecutter.__engine }}",
     "database": "{{ cookiecutter.database }}",
+    "deployment": "{{ cookiecutter.deployment }}",
+    "ci": "{{ cookiecutter.ci }}",
     "setup": "{{ cookiecutter.setup }}",
     "cruft_commit": "{{ cookiecutter._commit | default('') }}",
 }
@@ -26,6 +28,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         {"database": ("sqlite",)},
         (
             "src/{package}/engine_sqlite.py",
+            "tests/sessions/test_transactions_sqlite.py",
             "tests/support/engine_sqlite.py",
             "tests/test_engine_sqlite.py",
         ),
@@ -36,6 +39,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         (
             "dev/server_postgresql.py",
             "src/{package}/engine_postgresql.py",
+            "tests/sessions/test_transactions_postgresql.py",
             "tests/support/engine_postgresql.py",
             "tests/test_engine_postgresql.py",
         ),
@@ -55,6 +59,14 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         {"database": ("postgresql", "mariadb")},
         ("dev/development_server.py", "dev/private_server.py"),
     ),
+    (
+        "Docker",
+        {"deployment": ("docker", "kubernetes")},
+        (".dockerignore", "Dockerfile", "compose.yaml"),
+    ),
+    ("Kubernetes", {"deployment": ("kubernetes",)}, ("deploy",)),
+    ("GitHub", {"ci": ("github",)}, (".github",)),
+    ("GitLab", {"ci": ("gitlab",)}, (".gitlab-ci.yml", "renovate.json")),
 )
 
 

