@@ -5,11 +5,11 @@ docs/sessions.md tells the rules and why they are so.
 
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_app_context
 from flask.ctx import AppContext
 from flask.globals import app_ctx
 from sqlalchemy import Engine, MetaData
@@ -18,6 +18,9 @@ from werkzeug.local import LocalProxy
 
 from .engine_{{ cookiecutter.database }} import make_engine
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +93,8 @@ class Database:
         engine = make_engine(settings)
         sessions = sessionmaker(engine, expire_on_commit=False)
         app.extensions["database"] = _State(engine, sessions)
-        app.teardown_appcontext(self._end_session)
+        app.do_teardown_appcontext = self._ending_sessions(app)  # type: ignore[method-assign]
+        app.wsgi_app = _in_a_context_of_its_own(app)  # type: ignore[assignment, method-assign]
 
     @property
     def engine(self) -> Engine:
@@ -110,8 +114,37 @@ class Database:
             raise RuntimeError(OUTSIDE_A_CONTEXT.format(name=name))
         return cast(_State, current_app.extensions["database"])
 
-    def _end_session(self, _error: BaseException | None) -> None:
-        self.session.remove()
+    def _ending_sessions(self, app: Flask) -> Callable[..., None]:
+        """The end of a context, and then of its session, even if the teardown of others fails.
+
+        Flask 3.1 skips functions registered by `teardown_appcontext` when one before them fails.
+        """
+        tear_down = app.do_teardown_appcontext
+
+        def do_teardown_appcontext(*context_and_error: Any) -> None:
+            try:
+                tear_down(*context_and_error)
+            finally:
+                self.session.remove()
+
+        return do_teardown_appcontext
+
+
+def _in_a_context_of_its_own(app: Flask) -> "WSGIApplication":
+    """The application, whose requests never share the context that they are sent in.
+
+    Flask 3.1 would answer a request inside `with app.app_context():` in that same context: with its
+    session, and without ending it. A server has no such context, so this costs it nothing.
+    """
+    answer = app.wsgi_app
+
+    def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if not has_app_context():
+            return answer(environ, start_response)
+        with app.app_context():
+            return answer(environ, start_response)
+
+    return wsgi_app
 
 
 def _current_context() -> AppContext:

@@ -148,7 +148,10 @@ def _database_error(error: DBAPIError) -> Response:
 
 def _pool_exhausted(_error: PoolTimeout) -> Response:
     _roll_back()
-    current_app.logger.error("No database connection became free in time")
+    current_app.logger.error(
+        "No database connection became free in time: either there are more threads than"
+        " connections, or a request took two; it may take one connection at most (docs/sessions.md)"
+    )
     return unavailable("The service is busy.")
 
 

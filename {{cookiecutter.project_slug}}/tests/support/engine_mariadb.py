@@ -1,23 +1,29 @@
 """What the test kit needs to know about MariaDB."""
 
+import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
-from sqlalchemy import URL, Connection, Table, delete
+from sqlalchemy import URL, Connection, Engine, Table, delete
 
 from dev.server_mariadb import create_database, drop_database, start_temporary
 
 __all__ = [
     "create_database",
+    "cut_off",
     "database_name",
     "delete_rows",
     "drop_database",
     "is_transaction_open",
     "named",
     "open_transaction",
+    "run_script",
     "start_temporary",
 ]
+
+SECONDS_TO_END = 10
 
 
 def database_name(url: URL) -> str:
@@ -28,6 +34,14 @@ def database_name(url: URL) -> str:
 def named(url: URL, name: str) -> URL:
     """The URL of the database called `name` on the same server."""
     return url.set(database=name)
+
+
+def run_script(driver: Any, script: str) -> None:
+    """Run a script of SQL, as the engine's own shell would."""
+    for statement in re.split(r";\s*", script):
+        if statement:
+            driver.query(statement)
+    driver.commit()
 
 
 def open_transaction(connection: Connection) -> None:
@@ -46,3 +60,15 @@ def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
     for table in tables:
         connection.execute(delete(table))
     connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+
+def cut_off(connection: Connection, by: Engine) -> None:
+    """Let the server end this connection, by another; returns when it is gone."""
+    driver: Any = connection.connection.driver_connection
+    thread = driver.thread_id()
+    end = time.monotonic() + SECONDS_TO_END
+    with by.connect() as other:
+        other.exec_driver_sql(f"KILL {thread}")
+        while thread in other.exec_driver_sql("SHOW PROCESSLIST").scalars():
+            assert time.monotonic() < end
+            time.sleep(0.005)

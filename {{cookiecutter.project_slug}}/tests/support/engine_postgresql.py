@@ -5,20 +5,24 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Table, delete
+from sqlalchemy import URL, Connection, Engine, Table, delete, text
 
 from dev.server_postgresql import create_database, drop_database, start_temporary
 
 __all__ = [
     "create_database",
+    "cut_off",
     "database_name",
     "delete_rows",
     "drop_database",
     "is_transaction_open",
     "named",
     "open_transaction",
+    "run_script",
     "start_temporary",
 ]
+
+MILLISECONDS_TO_END = 10_000
 
 
 def database_name(url: URL) -> str:
@@ -29,6 +33,13 @@ def database_name(url: URL) -> str:
 def named(url: URL, name: str) -> URL:
     """The URL of the database called `name` on the same server."""
     return url.set(database=name)
+
+
+def run_script(driver: Any, script: str) -> None:
+    """Run a script of SQL, as the engine's own shell would."""
+    connection: psycopg.Connection[Any] = driver
+    connection.set_autocommit(True)
+    connection.execute(script.encode())
 
 
 def open_transaction(connection: Connection) -> None:
@@ -46,3 +57,12 @@ def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
     """Delete all rows of the tables, which come with those that refer to others first."""
     for table in tables:
         connection.execute(delete(table))
+
+
+def cut_off(connection: Connection, by: Engine) -> None:
+    """Let the server end this connection, by another; returns when it is gone."""
+    driver: Any = connection.connection.driver_connection
+    with by.connect() as other:
+        ended = text("SELECT pg_terminate_backend(:pid, :milliseconds)")
+        found = {"pid": driver.info.backend_pid, "milliseconds": MILLISECONDS_TO_END}
+        assert other.scalar(ended, found)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, delete
+from sqlalchemy import URL, Connection, Engine, Table, delete
 
 
 class TemporaryFolder:
@@ -47,6 +47,12 @@ def drop_database(url: URL) -> None:
         Path(f"{url.database}{suffix}").unlink(missing_ok=True)
 
 
+def run_script(driver: Any, script: str) -> None:
+    """Run a script of SQL, as the engine's own shell would."""
+    connection: sqlite3.Connection = driver
+    connection.executescript(script)
+
+
 def open_transaction(connection: Connection) -> None:
     """Nothing: it was opened by BEGIN."""
 
@@ -62,3 +68,9 @@ def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
     connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
     for table in tables:
         connection.execute(delete(table))
+
+
+def cut_off(connection: Connection, _by: Engine) -> None:
+    """Close the connection under SQLAlchemy: there is no server that could die."""
+    driver: Any = connection.connection.driver_connection
+    driver.close()

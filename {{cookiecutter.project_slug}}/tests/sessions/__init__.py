@@ -1,0 +1,1 @@
+"""What the session guarantees, a test for each; docs/sessions.md says why."""

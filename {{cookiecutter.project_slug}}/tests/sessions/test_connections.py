@@ -1,0 +1,103 @@
+"""How many connections a request takes: one when it uses the database, none when it does not."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from {{ cookiecutter.__package }}.database import db
+
+from ..support.api import URL
+from ..support.applications import MakeApp
+from ..support.at_rest import assert_at_rest, engine_of, pool_of, traffic
+from ..support.factories import ResourceFactory
+from ..support.problems import problem
+from .conftest import Serve
+
+
+def test_all_tests_run_on_a_pool_of_one_connection(app: Flask) -> None:
+    """So a request that takes two at once fails in whatever test sends it."""
+    pool = pool_of(app)
+    assert pool.size() == 1
+    assert pool._max_overflow == 0
+    assert pool.timeout() < 1
+
+
+def test_pool_has_a_connection_for_each_thread_and_no_more(make_app: MakeApp) -> None:
+    pool = pool_of(make_app(threads=3))
+    assert pool.size() == 3
+    assert pool._max_overflow == 0
+
+
+NEVER_TOUCH = [
+    ("GET", "/livez", 200),
+    ("GET", "/openapi.json", 200),
+    ("GET", "/docs", 200),
+    ("GET", "/nowhere", 404),
+    ("PUT", "/livez", 405),
+    ("OPTIONS", URL, 200),
+    ("GET", f"{URL}?limit=0", 422),
+    ("POST", URL, 415),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), NEVER_TOUCH)
+def test_request_without_need_of_the_database_takes_no_connection(
+    make_app: MakeApp, method: str, path: str, status: int
+) -> None:
+    app = make_app()
+    with traffic(app) as seen:
+        response = app.test_client().open(path, method=method, follow_redirects=True)
+    assert response.status_code == status
+    assert seen.steps == []
+
+
+def test_making_an_application_takes_no_connection(make_app: MakeApp) -> None:
+    assert pool_of(make_app()).checkedin() == 0
+
+
+def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
+    app = make_app()
+    with app.app_context():
+        db.session.add(ResourceFactory.build())
+        assert pool_of(app).checkedout() == 0
+
+
+def test_session_keeps_one_connection_for_its_transaction(make_app: MakeApp) -> None:
+    app = make_app()
+    with app.app_context():
+        db.session.add(ResourceFactory.build())
+        db.session.flush()
+        db.session.add(ResourceFactory.build())
+        db.session.flush()
+        assert pool_of(app).checkedout() == 1
+
+
+def test_commit_gives_the_connection_back(make_app: MakeApp) -> None:
+    app = make_app()
+    with app.app_context():
+        db.session.add(ResourceFactory.build())
+        db.session.commit()
+        assert pool_of(app).checkedout() == 0
+
+
+@pytest.mark.usefixtures("session")
+def test_second_connection_in_a_rolled_back_test_names_the_cure(app: Flask) -> None:
+    with pytest.raises(AssertionError, match="ask for the fixture `committed_db`"):
+        engine_of(app).connect()
+
+
+def test_request_that_takes_two_connections_is_refused(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the cure; the caller learns no more than that the service is busy."""
+
+    def view() -> str:
+        db.session.connection()
+        with db.sessions.begin() as second:
+            second.connection()
+        return "done"
+
+    client: FlaskClient = serve(view)
+    problem(client.get("/view"), 503)
+    assert "one connection at most (docs/sessions.md)" in caplog.text
+    assert_at_rest(client.application)

@@ -1,0 +1,218 @@
+"""However a request ends: no connection stays out, no row stays, no session is kept."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask, abort, stream_with_context
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }}.database import db
+
+from ..support.api import URL, new_body
+from ..support.at_rest import assert_at_rest, count_rows, read_stream
+from ..support.engine_{{ cookiecutter.database }} import cut_off
+from ..support.factories import Resource, ResourceFactory
+from ..support.problems import problem
+from .conftest import Serve, View
+
+
+class KnownError(Exception):
+    """An error that the application has a handler for."""
+
+
+def fail(error: type[BaseException]) -> Any:
+    raise error
+
+
+def violate_a_constraint() -> None:
+    db.session.add_all(ResourceFactory.build(code="the same") for _ in range(2))
+    db.session.flush()
+
+
+def after_a_row(end: Callable[[], Any]) -> View:
+    """A view that has written a row when it ends."""
+
+    def view() -> Any:
+        db.session.add(ResourceFactory.build())
+        db.session.flush()
+        return end()
+
+    return view
+
+
+def prepare(app: Flask) -> None:
+    """Answer errors as in production, and handle one kind of them."""
+    app.testing = False
+    app.register_error_handler(KnownError, lambda _: ("handled", 400))
+
+
+ENDINGS: dict[str, Callable[[], Any]] = {
+    "forgotten commit": lambda: "done",
+    "abort": lambda: abort(404),
+    "handled error": lambda: fail(KnownError),
+    "unhandled error": lambda: fail(ArithmeticError),
+    "constraint": violate_a_constraint,
+    "wrong statement": lambda: db.session.execute(text("SELECT no_such_column")),
+    "SystemExit": lambda: fail(SystemExit),
+    "KeyboardInterrupt": lambda: fail(KeyboardInterrupt),
+    "savepoint left open": lambda: str(db.session.begin_nested()),
+    "connection used directly": lambda: str(db.session.connection()),
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
+def test_nothing_is_left_after(serve: Serve, committed_db: Engine, end: Callable[[], Any]) -> None:
+    client = serve(after_a_row(end), prepare)
+    with contextlib.suppress(SystemExit, KeyboardInterrupt):
+        client.post("/view")
+    assert_at_rest(client.application)
+    assert count_rows(committed_db) == 0
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
+def test_next_request_works_after(serve: Serve, end: Callable[[], Any]) -> None:
+    """The pool has one connection, so the next request gets the same."""
+    client = serve(after_a_row(end), prepare)
+    with contextlib.suppress(SystemExit, KeyboardInterrupt):
+        client.post("/view")
+    assert client.post(URL, json=new_body()).status_code == 201
+
+
+def test_after_a_commit_the_row_stays_and_nothing_else(serve: Serve, committed_db: Engine) -> None:
+    def commit() -> str:
+        db.session.commit()
+        return "done"
+
+    client = serve(after_a_row(commit))
+    assert client.post("/view").status_code == 200
+    assert_at_rest(client.application)
+    assert count_rows(committed_db) == 1
+
+
+def test_what_follows_a_commit_is_rolled_back(serve: Serve, committed_db: Engine) -> None:
+    def view() -> str:
+        db.session.add(ResourceFactory.build())
+        db.session.commit()
+        db.session.add(ResourceFactory.build())
+        db.session.flush()
+        return "done"
+
+    client = serve(view)
+    assert client.post("/view").status_code == 200
+    assert_at_rest(client.application)
+    assert count_rows(committed_db) == 1
+
+
+# The teardown of others
+
+
+def fail_at_teardown(app: Flask) -> None:
+    """Flask 3.1 skips the teardown functions that come after one that fails."""
+    app.teardown_appcontext(lambda _: fail(ArithmeticError))
+
+
+def test_failing_teardown_of_an_extension_leaves_nothing(
+    serve: Serve, committed_db: Engine
+) -> None:
+    client = serve(after_a_row(lambda: "done"), fail_at_teardown)
+    with pytest.raises(ArithmeticError):
+        client.post("/view")
+    assert_at_rest(client.application)
+    assert count_rows(committed_db) == 0
+
+
+def test_next_request_works_after_a_failing_teardown(serve: Serve, committed_db: Engine) -> None:
+    client = serve(after_a_row(lambda: "done"), fail_at_teardown)
+    for _ in range(2):
+        with pytest.raises(ArithmeticError):
+            client.post("/view")
+    with pytest.raises(ArithmeticError):
+        client.post(URL, json=new_body())
+    assert count_rows(committed_db) == 1
+
+
+def test_teardown_of_an_extension_can_use_the_session(serve: Serve) -> None:
+    seen: list[Session] = []
+
+    def view() -> str:
+        seen.append(db.session())
+        return "done"
+
+    client = serve(view, lambda app: app.teardown_appcontext(lambda _: seen.append(db.session())))
+    client.get("/view")
+    assert seen[0] is seen[1]
+    assert_at_rest(client.application)
+
+
+# A server that dies in the middle of a request
+
+
+def test_connection_that_dies_in_a_request_is_answered_with_503(
+    serve: Serve, committed_db: Engine
+) -> None:
+    def die() -> Any:
+        cut_off(db.session.connection(), committed_db)
+        return db.session.scalar(select(Resource.name))
+
+    response = serve(after_a_row(die), prepare).post("/view")
+    problem(response, 503)
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_nothing_is_left_of_a_connection_that_died(serve: Serve, committed_db: Engine) -> None:
+    def die() -> Any:
+        cut_off(db.session.connection(), committed_db)
+        return db.session.scalar(select(Resource.name))
+
+    client = serve(after_a_row(die), prepare)
+    client.post("/view")
+    assert_at_rest(client.application)
+    assert count_rows(committed_db) == 0
+    assert client.post(URL, json=new_body()).status_code == 201
+
+
+def test_connection_that_died_unnoticed_changes_no_answer(
+    serve: Serve, committed_db: Engine
+) -> None:
+    """The rollback at the end of the request is what meets the dead connection."""
+
+    def die() -> str:
+        cut_off(db.session.connection(), committed_db)
+        return "done"
+
+    client = serve(after_a_row(die), prepare)
+    assert client.post("/view").text == "done"
+    assert_at_rest(client.application)
+    assert count_rows(committed_db) == 0
+    assert client.post(URL, json=new_body()).status_code == 201
+
+
+def test_connection_that_dies_in_a_stream_is_given_back(serve: Serve, committed_db: Engine) -> None:
+    def view() -> Any:
+        def lines() -> Iterator[str]:
+            cut_off(db.session.connection(), committed_db)
+            yield str(db.session.scalar(select(Resource.name)))
+
+        return stream_with_context(lines())
+
+    client = serve(view, prepare)
+    with pytest.raises(SQLAlchemyError):
+        read_stream(client.application, "/view")
+    assert_at_rest(client.application)
+    assert client.post(URL, json=new_body()).status_code == 201
+
+
+def test_failing_rollback_at_the_end_gives_the_connection_back(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the error is: SQLAlchemy itself only expects those of the driver."""
+    client = serve(after_a_row(lambda: "done"), prepare)
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "rollback", lambda _: fail(ArithmeticError))
+        assert client.post("/view").text == "done"
+    assert_at_rest(client.application)
+    assert "rollback at the end of a context failed" in caplog.text

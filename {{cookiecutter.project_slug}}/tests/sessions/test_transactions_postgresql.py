@@ -1,0 +1,32 @@
+"""A constraint that PostgreSQL looks at only when the transaction commits."""
+
+from sqlalchemy import text
+
+from {{ cookiecutter.__package }}.database import db
+
+from ..support.at_rest import assert_at_rest
+from ..support.problems import problem
+from .conftest import Serve
+
+DEFERRED = """
+CREATE TEMPORARY TABLE deferred (id int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP
+"""
+
+
+def violate_at_commit() -> str:
+    db.session.execute(text(DEFERRED))
+    db.session.execute(text("INSERT INTO deferred VALUES (1), (1)"))
+    db.session.commit()
+    return "done"
+
+
+def test_constraint_that_refuses_at_commit_is_409(serve: Serve) -> None:
+    client = serve(violate_at_commit)
+    problem(client.post("/view"), 409)
+    assert_at_rest(client.application)
+
+
+def test_request_after_a_constraint_that_refused_at_commit_works(serve: Serve) -> None:
+    client = serve(violate_at_commit)
+    client.post("/view")
+    assert client.get("/readyz").status_code == 200
