@@ -28,7 +28,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
         return {
             "http": lambda: [compare.table(engine, rounds=1, requests=8)],
             "session": lambda: [session.table(engine, rounds=1, requests=2)],
-            "isolation": lambda: [isolation.table(engine, rounds=1, tests=2, floor_tests=2)],
+            "isolation": lambda: [isolation.table(engine, rounds=1, tests=3, floor_tests=2)],
             "generation": lambda: [generation.table(rounds=1)],
         }
     return {

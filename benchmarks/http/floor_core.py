@@ -23,9 +23,10 @@ engine = make_engine()
 
 ONE = select(items).where(items.c.id == bindparam("id"))
 PAGE = select(items).order_by(items.c.created_at, items.c.id).limit(bindparam("count"))
-NEXT_PAGE = PAGE.where(
-    tuple_(items.c.created_at, items.c.id) > tuple_(bindparam("created_at"), bindparam("last"))
+LAST = tuple_(
+    bindparam("created_at", type_=items.c.created_at.type), bindparam("last", type_=items.c.id.type)
 )
+NEXT_PAGE = PAGE.where(tuple_(items.c.created_at, items.c.id) > LAST)
 INSERT = insert(items)
 
 

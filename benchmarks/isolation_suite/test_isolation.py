@@ -13,15 +13,16 @@ FLOOR_TESTS = int(os.environ["BENCHMARK_FLOOR_TESTS"])
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """So many tests of each kind."""
     count = FLOOR_TESTS if "floor" in metafunc.function.__name__ else TESTS
-    metafunc.parametrize("_number", range(count))
+    metafunc.fixturenames.append("number")
+    metafunc.parametrize("number", range(count))
 
 
 @pytest.mark.usefixtures("client")
-def test_fixtures(_number: int, session: Session) -> None:
+def test_fixtures(session: Session) -> None:
     ResourceFactory.create()
     session.flush()
 
 
-def test_floor(_number: int, floor_session: Session) -> None:
+def test_floor(floor_session: Session) -> None:
     floor_session.add(ResourceFactory.build())
     floor_session.flush()
