@@ -31,8 +31,8 @@ def insert_row(session: Session, model: type[Base], values: Mapping[str, Any]) -
 
     Nothing is read back, and nothing is committed.
     """
-    result = session.execute(_insert(model.__table__), values)
-    return cast("CursorResult[Any]", result).last_inserted_params()
+    result = cast("CursorResult[Any]", session.execute(_insert(model.__table__), values))
+    return cast("Mapping[str, Any]", result.last_inserted_params())  # a list is for many rows
 
 
 # Statements are made once: to build one takes as long as to run it.
