@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import cli, docs_page, edges, health, logs, metrics, problems, request_ids, resources
+from . import cli, docs_page, edges, health, logs, metrics, problems, resources
 from .database import db
 {% if cookiecutter.database == "sqlite" %}
 from .engine_sqlite import let_reads_share
@@ -24,10 +24,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 {% if cookiecutter.database == "sqlite" %}
     let_reads_share(app)
 {% endif %}
-    logs.init_app(app, settings)  # first, so that it sees the answer as all others leave it
-    metrics.init_app(app)
-    request_ids.init_app(app)
     edges.init_app(app, settings)
+    metrics.init_app(app)
+    logs.init_app(app, settings)
     problems.init_app(app)
     health.init_app(app)
     resources.init_app(app)

@@ -1,12 +1,18 @@
 """What stands between the service and the network: headers, hosts, proxies, other origins."""
 
+from typing import TYPE_CHECKING
+
 from flask import Flask, Response, abort, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
+from .answers import Headers, on_answer
 from .health import PROBES
-from .request_ids import HEADER
+from .request_ids import HEADER, identify
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 POLICY = "Content-Security-Policy"
 SECURITY_HEADERS = (
@@ -33,7 +39,7 @@ CORS_PREFLIGHT = (
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up the edges; what a setting leaves empty costs a request nothing."""
-    _send_security_headers(app, settings.hsts_seconds)
+    _send_headers(app, settings.hsts_seconds)
     if settings.trusted_hosts:
         _answer_to_hosts(app, settings.trusted_hosts)
     if settings.cors_origins:
@@ -49,17 +55,22 @@ def init_app(app: Flask, settings: Settings) -> None:
         )
 
 
-def _send_security_headers(app: Flask, hsts_seconds: int) -> None:
-    """A page that says nothing itself may load nothing. HSTS is for HTTPS only (RFC 6797, 7.2)."""
-    data = (*SECURITY_HEADERS, POLICY_OF_DATA)
+def _send_headers(app: Flask, hsts_seconds: int) -> None:
+    """Send the request's id, and what browsers have to know.
 
-    @app.after_request
-    def add_headers(response: Response) -> Response:
-        headers = response.headers
-        headers.extend(SECURITY_HEADERS if POLICY in headers else data)
-        if hsts_seconds and request.is_secure:
-            headers["Strict-Transport-Security"] = f"max-age={hsts_seconds}; includeSubDomains"
-        return response
+    An answer without a policy of its own may load nothing. HSTS is for HTTPS only (RFC 6797, 7.2).
+    """
+    https_only = ("Strict-Transport-Security", f"max-age={hsts_seconds}; includeSubDomains")
+
+    def add(environ: "WSGIEnvironment", _status: int, headers: Headers) -> None:
+        if not any(name == POLICY for name, _ in headers):
+            headers.append(POLICY_OF_DATA)
+        headers += SECURITY_HEADERS
+        headers.append((HEADER, identify(environ).request_id))
+        if hsts_seconds and environ["wsgi.url_scheme"] == "https":
+            headers.append(https_only)
+
+    on_answer(app, add)
 
 
 def _answer_to_hosts(app: Flask, hosts: tuple[str, ...]) -> None:

@@ -10,14 +10,18 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask, Response, has_request_context, request
+from flask import Flask, has_request_context
 from structlog.typing import EventDict, WrappedLogger
 
-from .request_ids import identity
+from .answers import Headers, on_answer
+from .request_ids import identify, identity
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 REDACTED = "[redacted]"
 NAMES = r"pass(?:word|wd|phrase)|authorization|cookie|credential|secret|token|api[_-]?key|signature"
@@ -89,7 +93,7 @@ def configure(settings: Settings) -> None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Log each request of the application; registered first, so that it sees the final answer.
+    """Log each request of the application.
 
     The line takes the short way to standard error: all it holds is known to be plain, and the way
     of other lines through `logging` would cost three times as much.
@@ -98,26 +102,27 @@ def init_app(app: Flask, settings: Settings) -> None:
     render = _renderer(settings)
     lowest = logging.getLogger().level
 
-    @app.after_request
-    def log_request(response: Response) -> Response:
-        level = logging.ERROR if response.status_code >= 500 else logging.INFO
-        if level >= lowest:
-            rule = request.url_rule
-            who = identity()
-            line: EventDict = {
-                "event": "request",
-                "level": "error" if level == logging.ERROR else "info",
-                "method": request.method,
-                "route": rule.rule if rule else None,
-                "path": request.path,
-                "status": response.status_code,
-                "duration_ms": round((perf_counter() - who.began) * 1000, 3),
-                "request_id": who.request_id,
-                "trace_id": who.trace_id,
-                "client": request.remote_addr,
-            }
-            sys.stderr.write(render(stamp(None, "", line)) + "\n")
-        return response
+    def log_request(environ: "WSGIEnvironment", status: int, _headers: Headers) -> None:
+        level = logging.ERROR if status >= 500 else logging.INFO
+        if level < lowest:
+            return
+        request = environ["werkzeug.request"]
+        who = identify(environ)
+        line: EventDict = {
+            "event": "request",
+            "level": "error" if level == logging.ERROR else "info",
+            "method": request.method,
+            "route": request.url_rule and request.url_rule.rule,
+            "path": request.path,
+            "status": status,
+            "duration_ms": round((perf_counter() - who.began) * 1000, 3),
+            "request_id": who.request_id,
+            "trace_id": who.trace_id,
+            "client": request.remote_addr,
+        }
+        sys.stderr.write(render(stamp(None, "", line)) + "\n")
+
+    on_answer(app, log_request)
 
 
 def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -6,15 +6,19 @@ apart from the public one, adds them up; docs/operations.md lists them.
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIServer
 
-from flask import Flask, Response, request
+from flask import Flask
 from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, event
 
-from .request_ids import identity
+from .answers import Headers, on_answer
+from .request_ids import identify
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -53,21 +57,21 @@ def _measure_requests(app: Flask, registry: CollectorRegistry) -> None:
         buckets=BUCKETS,
         registry=registry,
     )
-    observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
+    observers: dict[tuple[str, str | None, int], Callable[[float], None]] = {}
 
-    @app.after_request
-    def measure(response: Response) -> Response:
-        rule = request.url_rule
-        key = (request.method, rule.rule if rule else "", response.status_code)
+    def measure(environ: "WSGIEnvironment", status: int, _headers: Headers) -> None:
+        request = environ["werkzeug.request"]
+        key = (request.method, request.url_rule and request.url_rule.rule, status)
         observe = observers.get(key)
         if observe is None:
-            method, route, status = key
-            labels = (method if method in METHODS else "other", route, str(status))
-            observe = seconds.labels(*labels).observe
-            if method in METHODS:
+            method, route, _ = key
+            known = method in METHODS
+            observe = seconds.labels(method if known else "other", route or "", status).observe
+            if known:
                 observers[key] = observe
-        observe(perf_counter() - identity().began)
-        return response
+        observe(perf_counter() - identify(environ).began)
+
+    on_answer(app, measure)
 
 
 def _measure_pool(engine: Engine, registry: CollectorRegistry) -> None:

@@ -3,10 +3,13 @@
 import os
 import re
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import uuid_utils
-from flask import Flask, Response, request
+from flask import request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -28,12 +31,11 @@ class Identity(NamedTuple):
     began: float
 
 
-def identity() -> Identity:
-    """The current request's identity, made when it is first asked for.
+def identify(environ: "WSGIEnvironment") -> Identity:
+    """The identity of the request with this environment, made when it is first asked for.
 
-    It is kept in the WSGI environment, which belongs to this request and no other.
+    It is kept in the environment, which belongs to this request and no other.
     """
-    environ = request.environ
     known: Identity | None = environ.get(KEY)
     if known is None:
         given = environ.get("HTTP_X_REQUEST_ID", "")
@@ -45,6 +47,11 @@ def identity() -> Identity:
     return known
 
 
+def identity() -> Identity:
+    """The current request's identity."""
+    return identify(request.environ)
+
+
 def request_id() -> str:
     """The current request's id: the caller's when it is well formed, else a new one."""
     return identity().request_id
@@ -53,16 +60,3 @@ def request_id() -> str:
 def _trace_id(traceparent: str) -> str:
     found = TRACEPARENT.fullmatch(traceparent)
     return found["trace"] if found else os.urandom(16).hex()
-
-
-def init_app(app: Flask) -> None:
-    """Give each request its identity as soon as it begins, and return the id with the answer."""
-
-    @app.before_request
-    def begin() -> None:
-        identity()
-
-    @app.after_request
-    def add_header(response: Response) -> Response:
-        response.headers[HEADER] = request_id()
-        return response
