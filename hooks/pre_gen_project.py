@@ -75,7 +75,7 @@ DEPENDENCIES = frozenset(
     pycparser pydantic pydantic_core pydantic_settings pygments pyjwt pymysql pyrate_limiter pytest
     pytest_cov pytest_randomly pytest_xdist python_dateutil python_dotenv pyyaml redis referencing
     requests rich rpds_py ruff schemathesis setuptools six sniffio sortedcontainers sqlalchemy
-    starlette structlog tenacity time_machine tomli types_pymysql typing_extensions
+    starlette structlog tenacity time_machine tomli types_greenlet types_pymysql typing_extensions
     typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth werkzeug wheel
     xdist yaml
     """.split()
