@@ -20,7 +20,7 @@ NOT_THERE = "There is nothing with this id."
 
 def read_row(session: Session, model: type[Base], row_id: UUID) -> Row[Any]:
     """The row of the model's table with this id. Raises the HTTP error 404."""
-    row = session.execute(_by_id(model.__table__), {"id": row_id}).one_or_none()
+    row = session.execute(_by_id(model.__table__), {"id": row_id}).first()
     if row is None:
         raise NotFound(NOT_THERE)
     return row
