@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from .baked import Bake
 from .checks.parsing import parser_of
 from .checks.references import LINK, targets_of
 from .variants import CHOICES, PROMPTS, ROOT
@@ -17,7 +18,8 @@ DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
 SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
 TARGETS = targets_of((ROOT / "Makefile").read_text(encoding="utf-8"))
 CODE = re.compile(r"`([^`\n]+)`")
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TEXT = re.MULTILINE | re.DOTALL
+BLOCK = re.compile(r"^```sh\n(.*?)^```", TEXT)
 
 # A path of the repository in a document: a folder of it, or a file with one of these ends.
 PATH = re.compile(
@@ -138,3 +140,20 @@ def test_the_version_is_in_one_place() -> None:
     assert released == sorted(
         released, key=lambda version: [int(part) for part in version.split(".")], reverse=True
     )
+
+
+def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
+    """Every name in it is there, and every module of the package and file beside it is in it."""
+    project = session_bake()
+    [tree] = re.findall(r"^```\nmy-service/\n(.*?)^```", read(ROOT / "README.md"), TEXT)
+    shown = set()
+    for line in tree.splitlines():
+        names = re.match(r"( *)((?:\S+ )*\S+)(?:  |$)", line)
+        assert names, line
+        folder = project.source if len(names[1]) == 4 else project.path
+        shown |= {folder / name for name in names[2].split()}
+    assert [path for path in shown if not path.exists()] == []
+    hidden = {".env", ".gitignore", ".github", "src"}
+    there = {path for path in project.path.iterdir() if path.name not in hidden}
+    there |= {path for path in project.source.iterdir() if path.name != "__pycache__"}
+    assert {path for path in there if path not in shown} == set()
