@@ -37,6 +37,7 @@ bench: build/benchmarks/ready servers ## measure the service and its tests; only
 
 servers:
 	@tools/install_mariadb.sh
+	@tools/install_buildah.sh
 
 build/benchmarks/ready: .venv/ready $(wildcard */pyproject.toml)
 	@$(PYTHON) -m benchmarks.environment

@@ -1,0 +1,188 @@
+"""The image that a Dockerfile makes: built, migrated, called and stopped, on each engine."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from .baked import Bake, BakedProject
+from .environments import Environment
+from .images import Buildah, Container, NoImagesError, ServiceInContainer, can_build, seconds_since
+from .proof import BUILD
+from .report import Proved
+from .servers import HOST, SECRET_KEY, database
+from .variants import CHOICES
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
+
+COMPILERS = ("cc", "gcc", "c++", "ld", "as", "make", "uv", "git")
+NOBODY = 10001
+
+
+@pytest.fixture(scope="module")
+def buildah() -> Buildah:
+    """The store of images, with the base that every Dockerfile begins with."""
+    try:
+        can_build()
+    except NoImagesError as error:
+        pytest.skip(str(error))
+    return Buildah(BUILD / "containers")
+
+
+@pytest.fixture(scope="module", params=CHOICES["database"])
+def project(request: pytest.FixtureRequest, session_bake: Bake) -> BakedProject:
+    """A project for each engine, with a Dockerfile."""
+    return session_bake(database=request.param, deployment="docker")
+
+
+@pytest.fixture(scope="module")
+def container(
+    buildah: Buildah, project: BakedProject, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Container]:
+    """The image, built and mounted; with a volume for the database where that is a file."""
+    [base] = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", project.text("Dockerfile"), re.MULTILINE)
+    buildah.make_base(base)
+    tag = f"localhost/{project.package}-{project.answers['database']}"
+    buildah.build(project, tag)
+    configuration = buildah.configuration(tag)
+    name = buildah("from", "--pull-never", tag).strip()
+    root = Path(buildah("mount", name).strip())
+    mounts = {}
+    for volume in configuration["Volumes"] or ():
+        folder = tmp_path_factory.mktemp("volume")
+        shutil.copystat(root / volume.lstrip("/"), folder)
+        status = (root / volume.lstrip("/")).stat()
+        os.chown(folder, status.st_uid, status.st_gid)
+        for above in list(folder.parents)[: len(folder.parents) - 2]:
+            above.chmod(above.stat().st_mode | 0o011)
+        mounts[folder] = Path(volume)
+    yield Container(root, configuration, mounts)
+    buildah("umount", name)
+    buildah("rm", name)
+
+
+@pytest.fixture(scope="module")
+def in_place(
+    container: Container,
+    project: BakedProject,
+    environment: Environment,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Container, dict[str, str]]]:
+    """The container and its settings, beside a database of its engine, which is empty."""
+    with database(project, environment, tmp_path_factory.mktemp("database")) as url:
+        if project.answers["database"] == "sqlite":
+            yield container, {"SECRET_KEY": SECRET_KEY}
+            return
+        [place] = [value for values in parse_qs(urlsplit(url).query).values() for value in values]
+        folder = Path(place) if Path(place).is_dir() else Path(place).parent
+        folder.chmod(0o711)  # for the socket in it
+        mounts = {**container.mounts, folder: folder}
+        yield replace(container, mounts=mounts), {"SECRET_KEY": SECRET_KEY, "DATABASE_URL": url}
+
+
+def test_the_image_holds_what_runs_and_nothing_else(
+    container: Container, project: BakedProject
+) -> None:
+    places = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "opt/service/bin")
+    found = {path.name for place in places for path in (container.root / place).glob("*")}
+    assert "gunicorn" in found
+    assert not found & set(COMPILERS)
+    assert [path.name for path in (container.root / "srv").iterdir()] == ["gunicorn.conf.py"]
+    packages = next((container.root / "opt/service/lib").glob("python3*/site-packages"))
+    assert (packages / project.package / "wsgi.py").exists()
+    assert not {"pytest", "mypy", "pip"} & {path.name for path in packages.iterdir()}
+    secrets = [path for path in container.root.rglob(".env") if "proc" not in path.parts]
+    assert not secrets
+
+
+def test_the_image_says_how_to_run_it(container: Container) -> None:
+    configuration = container.configuration
+    assert configuration["User"] == f"{NOBODY}:{NOBODY}"
+    assert configuration["StopSignal"] == "SIGTERM"
+    assert configuration["Healthcheck"]["Test"][0] == "CMD"
+    assert not [line for line in configuration["Env"] if line.startswith("SECRET_KEY")]
+
+
+def test_who_runs_there_can_change_nothing(container: Container) -> None:
+    words = container.run({}, "sh", "-c", "id -u; touch /srv/x /opt/service/x || echo refused")
+    assert words.splitlines()[0] == str(NOBODY)
+    assert "Read-only file system" in words
+    assert words.splitlines()[-1] == "refused"
+    for path in ("srv", "opt/service/bin", "opt/service/bin/gunicorn"):
+        assert (container.root / path).lstat().st_uid == 0
+
+
+def test_without_settings_it_says_what_is_missing(container: Container) -> None:
+    with pytest.raises(AssertionError, match="SECRET_KEY: is required in production"):
+        container.run({}, *container.configuration["Cmd"])
+
+
+def test_it_is_migrated_serves_and_finishes_a_request_at_its_end(
+    in_place: tuple[Container, dict[str, str]],
+    project: BakedProject,
+    environment: Environment,
+    tmp_path: Path,
+    proved: Proved,
+) -> None:
+    began = time.monotonic()
+    container, settings = in_place
+    services = yaml.safe_load(project.text("compose.yaml"))["services"]
+    path = f"/api/v1/{project.answers['resource_plural']}"
+    log = tmp_path / "log"
+    with ServiceInContainer(project, environment, settings, log, container=container) as service:
+        assert service.call("GET", "/readyz").is_problem(503)
+        container.run(settings, *services["migration"]["command"])
+        assert service.call("GET", "/readyz").status == 200
+        check = container.configuration["Healthcheck"]["Test"][1:]
+        container.run({}, *(part.replace(":8000", f":{service.port}") for part in check))
+
+        body = json.dumps({"code": f"A-{uuid4()}", "name": "The first one", "price": "12.50"})
+        created = service.call("POST", path, body)
+        assert created.status == 201, created
+        assert service.call("POST", path, body).is_problem(409)
+        status, place = create_while_it_stops(service, path)
+        assert status == 201
+        assert service.stop() == 0
+        service.start()
+        assert service.call("GET", created.headers["Location"]).json == created.json
+        assert service.call("GET", place).status == 200
+    assert "Traceback" not in log.read_text()
+    proved("image", variant=f"database={project.answers['database']}", seconds=seconds_since(began))
+
+
+def create_while_it_stops(service: ServiceInContainer, path: str) -> tuple[int, str]:
+    """Begin a request, send TERM, see that probes tell of it, and end the request."""
+    body = json.dumps({"code": f"A-{uuid4()}", "name": "The last one", "price": "1.00"}).encode()
+    connection = http.client.HTTPConnection(HOST, service.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.putrequest("POST", path)
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:20])
+        time.sleep(0.3)  # the view waits for the rest of the body
+        service.send(signal.SIGTERM)
+        time.sleep(0.3)
+        assert service.call("GET", "/readyz").is_problem(503)
+        assert service.call("GET", "/livez").status == 200
+        connection.send(body[20:])
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers["Location"]
+
+
+def test_a_healthcheck_of_a_service_that_is_away_fails(container: Container) -> None:
+    check = container.configuration["Healthcheck"]["Test"][1:]
+    with pytest.raises(AssertionError, match="URLError"):
+        container.run({}, *(part.replace(":8000", ":1") for part in check))
