@@ -20,16 +20,26 @@ from {{ cookiecutter.__package }}.settings import Settings
 PROJECT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 30
 
-SLOW = """
+VIEWS = """
 import os, time
+from flask import request
+from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.wsgi import app
 
 def slow(seconds):
     time.sleep(float(seconds))
     return "done"
 
-app.add_url_rule("/slow/<seconds>", view_func=slow)
-app.add_url_rule("/pid", view_func=lambda: str(os.getpid()))
+def hold(file):
+    db.session().connection()
+    with open(file, "w") as pid:
+        pid.write(str(os.getpid()))
+    time.sleep(60)
+
+app.add_url_rule("/slow/<seconds>", "slow", slow)
+app.add_url_rule("/hold/<file>", "hold", hold)
+app.add_url_rule("/pid", "pid", lambda: str(os.getpid()))
+app.add_url_rule("/scheme", "scheme", lambda: request.scheme)
 """
 
 pytestmark = pytest.mark.slow
@@ -46,7 +56,8 @@ class Server:
     """gunicorn with two workers, on the tests' database."""
 
     def __init__(self, settings: Settings, folder: Path, **variables: object) -> None:
-        (folder / "slow.py").write_text(SLOW, encoding="utf-8")
+        (folder / "views.py").write_text(VIEWS, encoding="utf-8")
+        self.folder = folder
         self.port = free_port()
         self.metrics_port = free_port()
         self.log = folder / "log"
@@ -64,14 +75,14 @@ class Server:
         command = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT / "gunicorn.conf.py")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "slow:app"], cwd=folder, env=environment, stdout=log, stderr=log
+                [*command, "views:app"], cwd=folder, env=environment, stdout=log, stderr=log
             )
 
-    def get(self, path: str, port: int | None = None) -> tuple[int, str]:
+    def get(self, path: str, port: int | None = None, **headers: str) -> tuple[int, str]:
         """Status and body of an answer, asked for on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE_SECONDS)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:
@@ -101,6 +112,13 @@ class Server:
     def lines(self) -> list[dict[str, Any]]:
         """What was logged; each line has to be a JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def metric(self, name: str) -> float:
+        """The value of a metric, summed over the workers."""
+        status, text = self.get("/metrics", self.metrics_port)
+        assert status == 200
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        return float(values[name])
 
     def stop(self) -> int:
         """Stop at once, and return the exit status."""
@@ -174,16 +192,30 @@ def test_the_metrics_of_all_workers_are_added(server: Server) -> None:
     os.kill(int(workers.pop()), signal.SIGKILL)
     server.find_workers()
 
-    lines = server.lines()
-    expected = len(lines_of("/pid", lines))
+    expected = len(lines_of("/pid", server.lines()))
     assert expected > before
-    status, text = server.get("/metrics", server.metrics_port)
-    assert status == 200
-    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    name = 'http_request_duration_seconds_count{method="GET",route="/pid",status="200"}'
-    assert float(values[name]) == expected
-    assert float(values["database_connections_in_use"]) == 0
+    labels = 'method="GET",route="/pid",status="200"'
+    assert server.metric(f"http_request_duration_seconds_count{% raw %}{{{labels}}}{% endraw %}") == expected
     assert server.get("/metrics")[0] == 404
+
+
+def test_what_a_killed_worker_had_in_use_is_not_counted(server: Server) -> None:
+    name = "database_connections_in_use"
+    note = server.folder / "pid"
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(server.get, "/hold/pid")
+        while server.metric(name) != 1:
+            assert not held.done(), server.log.read_text()
+        os.kill(int(note.read_text()), signal.SIGKILL)
+        with pytest.raises(OSError, match=r"reset|closed"):
+            held.result()
+
+    server.find_workers()
+    assert server.metric(name) == 0
+
+
+def test_nobody_can_pretend_to_be_a_proxy(server: Server) -> None:
+    assert server.get("/scheme", **{"X-Forwarded-Proto": "https"}) == (200, "http")
 
 
 def test_nothing_is_left_behind(server: Server) -> None:
@@ -192,7 +224,8 @@ def test_nothing_is_left_behind(server: Server) -> None:
     server.process.terminate()
     assert server.process.wait(PATIENCE_SECONDS) == 0
 
-    assert not server.metrics.exists()
+    left = {path.name for path in server.folder.iterdir()}
+    assert left <= {"views.py", "log", "__pycache__"}
 
 
 def test_a_port_of_metrics_that_is_taken_is_named(settings: Settings, tmp_path: Path) -> None:
