@@ -3,6 +3,8 @@
 PYTHON := .venv/bin/python
 TESTS := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
+# Where it is set, a skipped test fails the run.
+CI ?=
 # make test only="database=postgresql"
 only :=
 # make bench engine=postgresql
@@ -11,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench servers
+.PHONY: help demo test test-fast check bench servers builders
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -19,8 +21,8 @@ help: ## list the targets
 demo: .venv/ready ## generate a service with the defaults into build/demo and run it
 	@tools/demo.sh build/demo "$(port)"
 
-test: .venv/ready servers ## prove every variant; only="database=postgresql" proves some
-	@$(TESTS) --no-skips --only "$(only)"
+test: .venv/ready servers builders ## prove every variant; only="database=postgresql" proves some
+	@$(TESTS) $(if $(CI),--no-skips) --only "$(only)"
 
 test-fast: .venv/ready ## the same without what installs packages or takes long
 	@$(TESTS) -m "not slow" --only "$(only)"
@@ -37,6 +39,8 @@ bench: build/benchmarks/ready servers ## measure the service and its tests; only
 
 servers:
 	@tools/install_mariadb.sh
+
+builders:
 	@tools/install_buildah.sh
 
 build/benchmarks/ready: .venv/ready $(wildcard */pyproject.toml)
