@@ -1,4 +1,4 @@
-"""The table at the end of a run, and the same as build/proof.json.
+"""The table at the end of a run, and the same as JSON: build/proof.json, unless `--proof` names it.
 
 A test hands in what it proved by the fixture `proved`; that reaches this process from every worker.
 """
@@ -6,13 +6,13 @@ A test hands in what it proved by the fixture `proved`; that reaches this proces
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from .variants import COMBINATIONS, REFUSED, ROOT
 
-PROOF = ROOT / "build" / "proof.json"
 PROVED = "proved"
 
 Proved = Callable[..., None]
@@ -31,7 +31,8 @@ def proved(record_property: Callable[[str, object], None]) -> Proved:
 class Report:
     """Collects what was proved and skipped, and prints it."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.began = time.monotonic()
         self.lines: list[dict[str, Any]] = []
 
@@ -61,8 +62,8 @@ class Report:
             "skipped": [str(report.nodeid) for report in terminalreporter.stats.get("skipped", [])],
             "seconds": round(time.monotonic() - self.began, 1),
         }
-        PROOF.parent.mkdir(exist_ok=True)
-        PROOF.write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
+        self.file.parent.mkdir(exist_ok=True)
+        self.file.write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
         terminalreporter.section("the proof")
         for line in lines_of(proof):
             terminalreporter.write_line(line)
@@ -89,7 +90,8 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
 def pytest_configure(config: pytest.Config) -> None:
     """Collect in the process that prints."""
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Report(), "template-report")
+        report = Report(Path(config.getoption("--proof")))
+        config.pluginmanager.register(report, "template-report")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -102,5 +104,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a run insist on every test."""
+    """Let a run insist on every test, and write its table somewhere else."""
+    parser.addoption("--proof", default=ROOT / "build" / "proof.json", metavar="FILE")
     parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")

@@ -1,0 +1,74 @@
+"""The table says what was proved, and a skipped test is not a passed one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from .variants import COMBINATIONS, REFUSED, ROOT
+
+TESTS = """
+import pytest
+
+def test_proves_something(proved):
+    proved("suite", variant="x=y", how="here", tests=7, seconds=1.25, coverage=100.0)
+
+@pytest.mark.parametrize("variant", ["x=y", "x=z"])
+def test_looks(proved, variant):
+    proved("static", variant=variant)
+
+def test_fails(proved):
+    proved("suite", variant="x=z", how="here", tests=9, seconds=1.25)
+    assert {works}
+
+{skips}
+def test_may_be_left_out():
+    pass
+"""
+SKIPPED = "@pytest.mark.skip(reason='no engine')"
+
+
+def run(folder: Path, *options: str, works: bool = True, skips: str = "") -> tuple[int, str]:
+    """Run these tests in a process of their own, and return its status and words."""
+    file = folder / "test_of_the_report.py"
+    file.write_text(TESTS.format(works=works, skips=skips), encoding="utf-8")
+    plugin = ("-p", "tests.report", "-p", "no:cacheprovider", "--proof", str(folder / "proof.json"))
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), *plugin, *options]
+    done = subprocess.run(
+        [*command, str(file)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_table_and_its_file_say_the_same(tmp_path: Path) -> None:
+    status, said = run(tmp_path)
+    assert status == 0
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    assert (proof["passed"], proof["failed"], proof["skipped"]) == (5, 0, [])
+    assert proof["combinations"] == len(COMBINATIONS)
+    assert proof["refused"] == len(REFUSED)
+    assert proof["checked without running"] == 2
+    assert [suite["tests"] for suite in proof["suites"]] == [7, 9]
+    assert "variants checked without running: 2" in said
+    assert "x=y (here)                                       7      1.2   100.0 %" in said
+    assert "skipped: nothing" in said
+
+
+def test_the_same_by_several_processes(tmp_path: Path) -> None:
+    status, _ = run(tmp_path, "-n", "2")
+    assert status == 0
+    assert json.loads((tmp_path / "proof.json").read_text())["checked without running"] == 2
+
+
+def test_what_failed_is_not_proved(tmp_path: Path) -> None:
+    status, said = run(tmp_path, works=False)
+    assert status == 1
+    assert "x=z (here)" not in said
+
+
+def test_a_skipped_test_is_named_and_may_be_refused(tmp_path: Path) -> None:
+    status, said = run(tmp_path, skips=SKIPPED)
+    assert status == 0
+    assert "test_may_be_left_out" in said.partition("skipped: ")[2]
+    status, _ = run(tmp_path, "--no-skips", skips=SKIPPED)
+    assert status == 1
