@@ -34,6 +34,13 @@ SLUGS = ("my-service", "zz", LONGEST_SLUG, "a")
 # Each resource with a slug: the longest with the longest, the shortest with the shortest.
 NAMES = tuple(zip(RESOURCES, itertools.cycle(SLUGS)))
 
+LONGEST_TEXTS = {
+    "project_name": "N" * 60,
+    "description": "word " * 39 + "words",
+    "author_name": "A" * 80,
+    "project_slug": "my-service",
+}
+
 # Every quote, what escapes, what Jinja, formats, shells, Markdown and markup take for theirs, an
 # emoji of several code points, and a script that is read from right to left.
 HOSTILE_TEXT = "Ü \"q\" 'a' `b` \\n \\ {{ x }} {% raw %} {# %s ${HOME} $(id) <b>&amp; 👩‍🚀 שלום"

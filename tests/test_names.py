@@ -1,4 +1,4 @@
-"""Whatever names are chosen, the formatter and the linter leave the project as it is."""
+"""Whatever names and texts are chosen, the formatter and the linter leave the project as it is."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from .baked import Bake, BakedProject
 from .checks import CHECKS
 from .environments import Environment
-from .names import NAMES
+from .names import HOSTILE_TEXTS, LONGEST_TEXTS, NAMES
 from .variants import Variant
 
 pytestmark = pytest.mark.one_for_each_engine
@@ -30,12 +30,22 @@ def projects(variant: Variant, session_bake: Bake) -> list[BakedProject]:
     ]
 
 
+@pytest.fixture(scope="module")
+def projects_of_texts(variant: Variant, session_bake: Bake) -> list[BakedProject]:
+    """A project for texts that are as long as they may be, and one for hostile ones."""
+    texts = (LONGEST_TEXTS, {"project_slug": "my-service", **HOSTILE_TEXTS})
+    return [session_bake(**variant.choices, **answers) for answers in texts]
+
+
 @pytest.mark.parametrize("command", [("format", "--check"), ("check", "--no-fix")], ids=" ".join)
 def test_ruff_leaves_every_name_as_it_is(
-    projects: list[BakedProject], environment: Environment, command: tuple[str, ...]
+    projects: list[BakedProject],
+    projects_of_texts: list[BakedProject],
+    environment: Environment,
+    command: tuple[str, ...],
 ) -> None:
-    paths = [str(project.path) for project in projects]
-    assert len(set(paths)) == len(NAMES)
+    paths = [str(project.path) for project in [*projects, *projects_of_texts]]
+    assert len(set(paths)) == len(NAMES) + 2
     ruff = [str(environment.program("ruff")), *command, "--no-cache", "--output-format", "concise"]
     done = subprocess.run([*ruff, *paths], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
