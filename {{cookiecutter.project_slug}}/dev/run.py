@@ -69,7 +69,12 @@ def migrate(settings: Settings) -> None:
 def flask(*arguments: str) -> int:
     """Run a command of `flask` and return its exit status."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "{{ cookiecutter.__package }}", *arguments],
+        [
+            sys.executable,
+            *("-m", "flask", "--app"),
+            "{{ cookiecutter.__package }}",
+            *arguments,
+        ],
         env=os.environ | {"FLASK_SKIP_DOTENV": "1"},  # the service reads `.env` anew at each reload
     )
     try:

@@ -9,7 +9,17 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, FromClause, Insert, Row, Select, Table, bindparam, insert, select
+from sqlalchemy import (
+    CursorResult,
+    FromClause,
+    Insert,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    insert,
+    select,
+)
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
