@@ -3,11 +3,11 @@
 import click
 from alembic import command
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from .database import db
 from .idempotency import forget_old_keys
-from .migrations import alembic_config, connected_config, next_revision
+from .migrations import alembic_config, connected_config, leave_out_if_empty, next_revision
 from .settings import Settings
 
 
@@ -18,6 +18,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 @click.command("forget-idempotency-keys")
+@with_appcontext
 def forget_idempotency_keys() -> None:
     """Delete the idempotency keys that are older than a day; run it daily."""
     session = db.session()
@@ -48,7 +49,15 @@ def _database_commands(settings: Settings) -> AppGroup:
     def revision(message: str) -> None:
         """Write a migration from the difference between models and database."""
         with connected_config(settings) as config:
-            command.revision(config, message, autogenerate=True, rev_id=next_revision())
+            written = command.revision(
+                config,
+                message,
+                autogenerate=True,
+                rev_id=next_revision(),
+                process_revision_directives=leave_out_if_empty,
+            )
+        if not written:
+            click.echo("Models and database agree: there is nothing to migrate.")
 
     @group.command("check")
     def check() -> None:

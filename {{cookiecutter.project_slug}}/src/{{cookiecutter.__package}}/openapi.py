@@ -228,9 +228,7 @@ def _misfits(
     except ValidationError as error:
         return [
             {**place(fault["loc"]), "detail": fault["msg"].removeprefix("Value error, ")}
-            for fault in error.errors(
-                include_url=False, include_input=False, include_context=False
-            )
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
         ]
     return []
 
@@ -248,7 +246,8 @@ def _parameter(place: tuple[int | str, ...]) -> dict[str, str]:
 
 def _pointer(place: tuple[int | str, ...]) -> dict[str, str]:
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
-    return {"pointer": "#" + "".join(f"/{quote(part, safe='~', errors='replace')}" for part in parts)}
+    encoded = [quote(part, safe="~", errors="replace") for part in parts]
+    return {"pointer": "/".join(["#", *encoded])}
 
 
 def read_json() -> Any:

@@ -113,8 +113,8 @@ def init_app(app: Flask) -> None:
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:
-    if error.response is not None or error.code is None or error.code < 400:
-        return error  # made by `abort(response)`, or a redirect: it is an answer already
+    if error.response is not None or error.code is None:
+        return error  # whoever raised it has made the answer already
     kept = Headers(error.get_headers())
     kept.remove("Content-Type")
     if error.code == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -25,8 +25,7 @@ def create(client: FlaskClient, **changes: Any) -> TestResponse:
 def faults(document: dict[str, Any]) -> dict[str, str]:
     """What a problem document says of each pointer or parameter."""
     found = {
-        fault.get("pointer") or fault["parameter"]: fault["detail"]
-        for fault in document["errors"]
+        fault.get("pointer") or fault["parameter"]: fault["detail"] for fault in document["errors"]
     }
     assert len(found) == len(document["errors"])
     return found

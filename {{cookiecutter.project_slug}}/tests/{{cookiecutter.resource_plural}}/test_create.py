@@ -157,11 +157,9 @@ def test_a_number_beyond_any_use_is_named(client: FlaskClient) -> None:
 def test_all_faults_are_named_at_once(client: FlaskClient) -> None:
     body = {"name": "", "price": 3, "colour": "vermilion"}
 
-    document = problem(
-        client.post(f"{URL}?fast=1&fast=2", json=body, headers={"Idempotency-Key": "two words"}), 422
-    )
+    response = client.post(f"{URL}?fast=1", json=body, headers={"Idempotency-Key": "two words"})
 
-    found = faults(document)
+    found = faults(problem(response, 422))
     assert found.keys() == {
         "fast",
         "Idempotency-Key",

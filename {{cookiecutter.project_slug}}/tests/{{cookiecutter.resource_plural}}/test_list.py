@@ -14,7 +14,7 @@ from ..support.problems import problem
 from ..support.queries import Queries
 
 LINK = re.compile(r'<([^>]+)>; rel="next"')
-NAMES = ["b", "a", "B", "A", "ä", "Ä", "a ", "é", "e", "É", "ß", "ss", "😀", "\U0001f600x", "z", "a"]
+NAMES = ["b", "a", "B", "A", "ä", "Ä", "a ", "é", "e", "É", "ß", "ss", "😀", "😀x", "z", "a"]
 
 
 def pages(client: FlaskClient, **query: Any) -> Iterator[list[dict[str, Any]]]:
@@ -59,9 +59,7 @@ def test_the_oldest_come_first_and_twenty_at_a_time(client: FlaskClient) -> None
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (100, [3])])
-def test_pages_are_as_long_as_asked_for(
-    client: FlaskClient, limit: int, sizes: list[int]
-) -> None:
+def test_pages_are_as_long_as_asked_for(client: FlaskClient, limit: int, sizes: list[int]) -> None:
     ResourceFactory.create_batch(3)
 
     assert [len(page) for page in pages(client, limit=limit)] == sizes
@@ -151,7 +149,7 @@ def test_filters_choose_rows(client: FlaskClient) -> None:
         ("status=unknown", {"status"}),
         ("parent_id=x", {"parent_id"}),
         ("colour=red", {"colour"}),
-        ("limit=0&sort=x&status=x&parent_id=x&page=2", {"limit", "sort", "status", "parent_id", "page"}),
+        ("limit=0&sort=x&status=x&page=2", {"limit", "sort", "status", "page"}),
         ("limit=1&limit=2", {"limit"}),
         ("status=draft&status=draft", {"status"}),
         ("%ff=1", {"%FF"}),

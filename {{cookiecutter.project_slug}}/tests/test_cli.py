@@ -1,0 +1,30 @@
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }}.idempotency import IdempotencyKey
+
+from .support.api import URL, new_body
+
+
+def test_old_idempotency_keys_are_forgotten(
+    app: Flask, client: FlaskClient, session: Session
+) -> None:
+    for number, day in enumerate(("2030-01-01", "2030-01-02", "2030-01-03")):
+        with time_machine.travel(f"{day}T00:00:00Z", tick=False):
+            key = {"Idempotency-Key": f"key-{number}"}
+            client.post(URL, json=new_body(code=f"A-{number}"), headers=key)
+
+    with time_machine.travel("2030-01-03T12:00:00Z", tick=False):
+        done = app.test_cli_runner().invoke(args=["forget-idempotency-keys"])
+
+    assert (done.exit_code, done.output) == (0, "2 keys forgotten.\n")
+    assert session.query(IdempotencyKey).count() == 1
+
+
+def test_commands_are_listed(app: Flask) -> None:
+    listed = app.test_cli_runner().invoke(args=["--help"]).output
+
+    assert "forget-idempotency-keys" in listed
+    assert "The database's schema." in listed

@@ -1,0 +1,101 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from pydantic import SecretStr
+from sqlalchemy import Pool, event
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.database import Base, db
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
+from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.api import URL, new_body
+from .support.applications import MakeApp
+
+
+def test_an_application_is_made_without_the_database(settings: Settings) -> None:
+    connections: list[object] = []
+
+    def note(*arguments: object) -> None:
+        connections.append(arguments)
+
+    event.listen(Pool, "connect", note)
+    try:
+        for _ in range(10):
+            create_app(settings)
+    finally:
+        event.remove(Pool, "connect", note)
+
+    assert connections == []
+
+
+def test_a_database_url_is_enough() -> None:
+    made = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)))
+
+    assert made.test_client().get("/livez").status_code == 200
+
+
+def test_without_settings_they_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL={EXAMPLE_URL}\nMAX_BODY_BYTES=2000\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert create_app().config["MAX_CONTENT_LENGTH"] == 2001
+
+
+def test_without_usable_settings_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SystemExit, match="DATABASE_URL: Field required"):
+        create_app()
+
+
+def test_applications_have_databases_of_their_own(
+    make_app: MakeApp, empty_database: Settings
+) -> None:
+    with connected_config(empty_database) as config:
+        command.upgrade(config, "head")
+    one = make_app()
+    other = create_app(empty_database)
+
+    assert one.test_client().post(URL, json=new_body()).status_code == 201
+
+    assert other.test_client().get(URL).json == {"items": [], "next": None}
+    with one.app_context(), other.app_context():
+        url = db.engine.url.render_as_string(hide_password=False)
+        db.engine.dispose()
+    assert url == empty_database.database_url.get_secret_value()
+
+
+def test_the_settings_are_those_of_the_application(make_app: MakeApp) -> None:
+    small, large = make_app(max_body_bytes=1024), make_app()
+    body = new_body(unknown="x" * 2000)
+
+    assert small.test_client().post(URL, json=body).status_code == 413
+    assert large.test_client().post(URL, json=body).status_code == 422
+
+
+def test_models_are_known_with_the_application() -> None:
+    assert {"idempotency_keys", URL.rsplit("/", 1)[1]} <= set(Base.metadata.tables)
+
+
+def test_the_entry_point_of_servers(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL={EXAMPLE_URL}\n")
+    source = Path(__file__).parents[1] / "src"
+    program = "from {{ cookiecutter.__package }}.wsgi import app; print(app.import_name)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "{{ cookiecutter.__package }}\n"

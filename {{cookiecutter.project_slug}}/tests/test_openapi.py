@@ -1,0 +1,255 @@
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from flask import Flask, Response, jsonify
+from flask.testing import FlaskClient
+from pydantic import Field
+from sqlalchemy import event
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.api_types import MODELS, Body, Parameters, Query
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.openapi import resource_api
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.api import URL, faults, new_body
+from .support.problems import problem
+
+Document = dict[str, Any]
+ONE = URL + "/{id}"
+BODY = re.compile(r"(Create|Patch)$")
+
+
+class Wanted(Query):
+    """Query parameters with a list."""
+
+    tag: list[str] = Field(default=[])
+    size: int = 1
+
+
+class Note(Body):
+    """A body with parts in it."""
+
+    lines: list[int]
+
+
+class Place(Parameters):
+    """A path that is a number."""
+
+    number: int
+
+
+@pytest.fixture
+def document(app: Flask) -> Document:
+    found: Document = app.test_client().get("/openapi.json").get_json()
+    return found
+
+
+@pytest.fixture
+def things(settings: Settings) -> Iterator[FlaskClient]:
+    """A client of an application with a second resource, made as a team would make it."""
+    app = create_app(settings)
+    api = resource_api("things")
+
+    @api.get("")
+    def search(query: Wanted) -> Response:
+        return jsonify(query.model_dump())
+
+    @api.post("/<number>/start")
+    def start(path: Place) -> Response:
+        return jsonify(path.model_dump())
+
+    @api.post("/<number>/notes")
+    def note(path: Place, body: Note) -> Response:
+        return jsonify(path.number, body.lines)
+
+    app.register_api(api)  # type: ignore[attr-defined]
+    yield app.test_client()
+    for model in (Wanted, Note, Place):
+        assert MODELS[model.__name__] is model
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def references(part: Any) -> Iterator[str]:
+    """All `$ref` in a part of the document."""
+    if isinstance(part, dict):
+        if "$ref" in part:
+            yield part["$ref"]
+        for each in part.values():
+            yield from references(each)
+    if isinstance(part, list):
+        for each in part:
+            yield from references(each)
+
+
+def test_the_document_is_openapi_3_1(document: Document) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["version"] == "1"
+
+
+def test_every_route_of_the_api_is_documented(app: Flask, document: Document) -> None:
+    routes = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/")
+    }
+
+    assert {(path, method) for path, method, _ in operations(document)} == routes
+
+
+def test_operation_ids_are_unique(document: Document) -> None:
+    ids = Counter(operation["operationId"] for _, _, operation in operations(document))
+
+    assert set(ids.values()) == {1}
+
+
+def test_every_operation_lists_all_its_answers(document: Document) -> None:
+    common = {"400", "422", "500", "503"}
+    for _, _, operation in operations(document):
+        assert operation["responses"].keys() >= common
+        if "requestBody" in operation:
+            assert operation["responses"].keys() >= {"413", "415"}
+    own = {
+        ("get", URL): {"200"},
+        ("post", URL): {"201", "409"},
+        ("get", ONE): {"200", "304", "404"},
+        ("patch", ONE): {"200", "404", "409", "412", "428"},
+        ("delete", ONE): {"204", "404", "409", "412", "428"},
+    }
+    for (method, path), statuses in own.items():
+        assert document["paths"][path][method]["responses"].keys() >= statuses
+
+
+def test_every_problem_is_documented_as_one(document: Document) -> None:
+    for _, _, operation in operations(document):
+        for status, response in operation["responses"].items():
+            assert response["description"]
+            assert "X-Request-ID" in response["headers"]
+            if int(status) >= 400:
+                content = response["content"]
+                assert list(content) == ["application/problem+json"]
+                schema = content["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_all_references_lead_somewhere(document: Document) -> None:
+    found = set(references(document))
+
+    assert found
+    for reference in found:
+        part = document
+        for name in reference.removeprefix("#/").split("/"):
+            part = part[name]
+
+
+def test_schemas_are_called_as_their_models_are(document: Document) -> None:
+    schemas = set(document["components"]["schemas"])
+
+    assert {"Problem", "Fault"} <= schemas
+    for name in schemas - {"Problem", "Fault"}:
+        assert name in MODELS or "enum" in document["components"]["schemas"][name]
+
+
+def test_schemas_are_json_schemas_and_their_examples_fit(document: Document) -> None:
+    components = document["components"]
+    for schema in components["schemas"].values():
+        jsonschema_rs.meta.validate({**schema, "components": components})
+        for member in schema.get("properties", {}).values():
+            validator = jsonschema_rs.validator_for({**member, "components": components})
+            alternatives = [member, *member.get("anyOf", [])]
+            for example in [each for part in alternatives for each in part.get("examples", [])]:
+                validator.validate(example)
+
+
+def test_bodies_refuse_what_they_do_not_know_and_a_change_requires_nothing(
+    document: Document,
+) -> None:
+    bodies = {
+        name: schema
+        for name, schema in document["components"]["schemas"].items()
+        if BODY.search(name)
+    }
+    assert bodies
+    for name, schema in bodies.items():
+        assert schema["additionalProperties"] is False
+        assert ("required" in schema) == name.endswith("Create")
+
+
+def test_if_match_is_documented_as_required(document: Document) -> None:
+    for method in ("patch", "delete"):
+        parameters = document["paths"][ONE][method]["parameters"]
+        assert {p["name"]: p["required"] for p in parameters} == {"If-Match": True, "id": True}
+
+
+def test_parameters_are_never_null(document: Document) -> None:
+    for _, _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert '"null"' not in str(parameter["schema"]).replace("'", '"')
+
+
+def test_another_application_leaves_the_document_alone(
+    settings: Settings, things: FlaskClient, document: Document
+) -> None:
+    assert things.get("/api/v1/things").status_code == 200
+    assert create_app(settings).test_client().get("/openapi.json").json == document
+
+
+def test_the_document_does_not_touch_the_database(settings: Settings) -> None:
+    app = create_app(settings)
+    with app.app_context():
+        event.listen(db.engine, "do_connect", lambda *_arguments: pytest.fail("connects"))
+
+    assert app.test_client().get("/openapi.json").status_code == 200
+
+
+def test_a_parameter_may_be_a_list(things: FlaskClient) -> None:
+    response = things.get("/api/v1/things?tag=a&tag=b&size=2")
+
+    assert response.json == {"tag": ["a", "b"], "size": 2}
+
+
+def test_a_fault_beside_a_list_is_named(things: FlaskClient) -> None:
+    document = problem(things.get("/api/v1/things?tag=a&tag=b&size=x&size=2"), 422)
+
+    assert [(fault["parameter"], fault["detail"][:8]) for fault in document["errors"]] == [
+        ("size", "is given"),
+        ("size", "Input sh"),
+    ]
+
+
+def test_a_route_without_a_body_wants_none(things: FlaskClient) -> None:
+    assert things.post("/api/v1/things/7/start").json == {"number": 7}
+
+
+def test_faults_of_path_and_body_are_named_at_once(things: FlaskClient) -> None:
+    document = problem(things.post("/api/v1/things/x/notes", json={"lines": [1, "x", {}]}), 422)
+
+    assert faults(document).keys() == {"number", "#/lines/1", "#/lines/2"}
+
+
+@pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])
+def test_the_bound_of_a_body_is_exact(client: FlaskClient, size: int) -> None:
+    body = b'{"unknown": "' + b"a" * (size - 15) + b'"}'
+    assert len(body) == size
+
+    response = client.post(URL, data=body, content_type="application/json")
+
+    problem(response, 422 if size == 1024 * 1024 else 413)
+
+
+def test_parameters_of_the_media_type_are_fine(client: FlaskClient) -> None:
+    response = client.post(
+        URL, json=new_body(), headers={"Content-Type": "Application/JSON; charset=utf-8"}
+    )
+
+    assert response.status_code == 201

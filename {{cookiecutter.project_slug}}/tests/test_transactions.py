@@ -1,0 +1,215 @@
+from collections.abc import Callable
+from threading import Barrier, Thread
+from uuid import UUID
+
+import pytest
+{% if cookiecutter.database == "sqlite" %}
+from flask import Flask, Response, g
+{% else %}
+from flask import Flask, Response
+{% endif %}
+{% if cookiecutter.database == "sqlite" %}
+from sqlalchemy import Engine, event, text
+{% else %}
+from sqlalchemy import Engine, text
+{% endif %}
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from {{ cookiecutter.__package }} import transactions
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.transactions import in_transaction
+
+from .support.applications import MakeApp
+from .support.factories import Resource, ResourceFactory
+from .support.problems import problem
+
+Unit = Callable[[Session], None]
+
+{% if cookiecutter.database == "sqlite" %}
+SLOW = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
+    SELECT count(*) FROM numbers
+"""
+{% elif cookiecutter.database == "postgresql" %}
+SLOW = "SELECT pg_sleep(20)"
+{% else %}
+SLOW = "SELECT SLEEP(20)"
+{% endif %}
+
+
+class Meeting:
+    """Called in two threads, lets both go on when both are there; only for the first time."""
+
+    def __init__(self, together: Barrier) -> None:
+        self.together = together
+        self.over = False
+
+    def __call__(self) -> None:
+        if not self.over:
+            self.over = True
+            self.together.wait(timeout=10)
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app(threads=2, pool_timeout_seconds=5.0)
+
+
+@pytest.fixture
+def pair(session: Session) -> list[UUID]:
+    """Two committed rows."""
+    ids = [ResourceFactory.create(name="0").id for _ in range(2)]
+    session.commit()
+    return ids
+
+
+def side_by_side(app: Flask, *units: Unit) -> list[BaseException]:
+    """Do each unit of work in a thread and a context of its own; returns what they raised."""
+    raised: list[BaseException] = []
+
+    def run(unit: Unit) -> None:
+        with app.app_context():
+            try:
+                in_transaction(unit)
+            except Exception as error:
+                raised.append(error)
+
+    threads = [Thread(target=run, args=[unit]) for unit in units]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def counting(session: Session, ids: list[UUID], meet: Callable[[], None]) -> None:
+    """Count one up in the name of each row; `meet` is called where the two units collide."""
+{% if cookiecutter.database == "sqlite" %}
+    g.sqlite_begin = "DEFERRED"  # as a request with GET begins, for writers would only wait
+    rows = [session.get_one(Resource, row_id) for row_id in ids]
+    meet()
+    for row in rows:
+        row.name = str(int(row.name) + 1)
+    session.flush()
+{% else %}
+    for row_id in ids:
+        row = session.get_one(Resource, row_id, with_for_update=True)
+        row.name = str(int(row.name) + 1)
+        session.flush()
+        meet()
+{% endif %}
+
+
+def test_two_units_that_collide_both_succeed(
+    app: Flask, session: Session, pair: list[UUID]
+) -> None:
+    attempts: list[list[UUID]] = []
+    together = Barrier(2)
+
+    def unit(ids: list[UUID]) -> Unit:
+        def count(session: Session) -> None:
+            attempts.append(ids)
+            first = attempts.count(ids) == 1
+            counting(session, ids, Meeting(together) if first else lambda: None)
+
+        return count
+
+    assert side_by_side(app, unit(pair), unit(pair[::-1])) == []
+
+    assert [row.name for row in session.query(Resource)] == ["2", "2"]
+    assert len(attempts) == 3
+
+
+def test_what_the_work_returns_is_returned_and_committed(app: Flask, session: Session) -> None:
+    def work(session: Session) -> UUID:
+        row = ResourceFactory.build()
+        session.add(row)
+        session.flush()
+        return row.id
+
+    with app.app_context():
+        row_id = in_transaction(work)
+
+    assert session.get_one(Resource, row_id)
+
+
+def test_another_error_is_raised_at_once(app: Flask, session: Session, pair: list[UUID]) -> None:
+    attempts = []
+
+    def work(session: Session) -> None:
+        attempts.append(1)
+        session.add(ResourceFactory.build(name="lost"))
+        session.add(ResourceFactory.build(code=session.get_one(Resource, pair[0]).code))
+        session.flush()
+
+    with app.app_context(), pytest.raises(IntegrityError):
+        in_transaction(work)
+
+    assert len(attempts) == 1
+    assert session.query(Resource).count() == 2
+
+
+@pytest.mark.parametrize("error", [StaleDataError("x"), DBAPIError("x", {}, Exception("x"))])
+def test_attempts_are_bounded(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(transactions, "is_transient", lambda _error: True)
+    monkeypatch.setattr(transactions, "FIRST_PAUSE_SECONDS", 0)
+    attempts = []
+
+    def work(_session: Session) -> None:
+        attempts.append(1)
+        raise error
+
+    with app.app_context(), pytest.raises(type(error)):
+        in_transaction(work, attempts=3)
+
+    assert len(attempts) == 3
+
+
+def test_the_work_needs_a_context() -> None:
+    with pytest.raises(RuntimeError, match="application context"):
+        in_transaction(lambda _session: None)
+
+
+def test_a_request_that_loses_a_race_may_be_sent_again(
+    app: Flask, committed_db: Engine, pair: list[UUID]
+) -> None:
+    def lock() -> Response:
+{% if cookiecutter.database != "sqlite" %}
+        db.session.get(Resource, pair[0], with_for_update={"nowait": True})
+{% else %}
+        db.session.connection()
+{% endif %}
+        return Response()
+
+    app.add_url_rule("/lock", view_func=lock, methods=["POST"])
+{% if cookiecutter.database == "sqlite" %}
+    with app.app_context():
+        event.listen(db.engine, "connect", lambda c, _record: c.execute("PRAGMA busy_timeout=0"))
+{% endif %}
+
+    with Session(committed_db) as other:
+        other.get(Resource, pair[0], with_for_update=True)
+        response = app.test_client().post("/lock")
+
+    problem(response, 503)
+    assert response.headers["Retry-After"] == "1"
+    assert app.test_client().post("/lock").status_code == 200
+
+
+def test_a_statement_that_takes_too_long_may_be_sent_again(make_app: MakeApp) -> None:
+    app = make_app(statement_timeout_seconds=0.1)
+
+    def dawdle() -> Response:
+        db.session.execute(text(SLOW))
+        return Response()
+
+    app.add_url_rule("/slow", view_func=dawdle)
+
+    response = app.test_client().get("/slow")
+
+    problem(response, 503)
+    assert response.headers["Retry-After"] == "1"
