@@ -84,6 +84,14 @@ class Samples:
         """The middle of the rounds."""
         return median(self.of[name])
 
+    def quartile(self, name: str) -> float:
+        """What a quarter of the samples is below."""
+        return sorted(self.of[name])[len(self.of[name]) // 4]
+
+    def least(self, name: str) -> float:
+        """The smallest of the rounds."""
+        return min(self.of[name])
+
     def difference(self, name: str, floor: str) -> float:
         """The middle of the differences within each round."""
         pairs = zip(self.of[name], self.of[floor], strict=True)
