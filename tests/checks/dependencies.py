@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,13 +95,18 @@ def imports_of(project: BakedProject, *patterns: str) -> Imports:
     imports: Imports = {}
     for pattern in patterns:
         for path in project.path.glob(pattern):
-            for module in _imported(ast.parse(path.read_text(encoding="utf-8"))):
+            for module in _imported(path.read_text(encoding="utf-8")):
                 if module not in sys.stdlib_module_names | ONLY_FOR_TYPES:
                     imports.setdefault(module, set()).add(project.name_of(path))
     return imports
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+@cache  # most files are the same in most variants
+def _imported(text: str) -> frozenset[str]:
+    return frozenset(_modules_named(ast.parse(text)))
+
+
+def _modules_named(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

@@ -4,6 +4,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ..baked import BakedProject
@@ -42,6 +43,11 @@ def _without_what_is_meant(path: Path, name: str) -> list[str]:
             text = meant.sub("", text)
     if path.suffix != ".py":
         return text.splitlines()
+    return _without_brackets_of_f_strings(text)
+
+
+@cache  # most files are the same in most variants
+def _without_brackets_of_f_strings(text: str) -> list[str]:
     lines = text.split("\n")
     for row, start, end in _brackets_in_f_strings(text):
         lines[row] = lines[row][:start] + " " * (end - start) + lines[row][end:]

@@ -5,6 +5,7 @@ import re
 import tomllib
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -33,6 +34,7 @@ def parser_of(path: Path) -> Callable[[str], object]:
     return PARSERS.get(path.suffix, str)
 
 
+@cache  # most files are the same in most variants
 def _compile(text: str) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

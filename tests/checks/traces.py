@@ -1,6 +1,7 @@
 """No word of an option that was not chosen."""
 
 import re
+from functools import cache
 
 from ..baked import BakedProject
 from ..variants import CHOICES
@@ -38,7 +39,7 @@ def traces_of_other_options(project: BakedProject) -> list[str]:
     for path in project.files:
         name = project.name_of(path)
         text = f"{name}\n{path.read_text(encoding='utf-8')}"
-        if not any(word.search(text) for word in words.values()):
+        if not any(_occurs(word, text) for word in words.values()):
             continue
         lines = text.splitlines()
         for number, line in enumerate(lines):
@@ -48,6 +49,11 @@ def traces_of_other_options(project: BakedProject) -> list[str]:
                 if (found := word.search(line))
             ]
     return faults
+
+
+@cache  # most files are the same in most variants
+def _occurs(word: re.Pattern[str], text: str) -> bool:
+    return word.search(text) is not None
 
 
 def _chosen(prompt: str, choice: str) -> set[str]:
