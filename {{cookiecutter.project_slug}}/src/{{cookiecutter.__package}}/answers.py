@@ -7,7 +7,7 @@ the work that goes on there it takes about 40 us of each request, and this a thi
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 
 from .request_ids import identify
 
@@ -37,6 +37,8 @@ def _with_hooks(answer: "WSGIApplication", hooks: list[Hook]) -> "WSGIApplicatio
         identify(environ)
 
         def start(status: str, headers: Headers, error: Any = None) -> Callable[[bytes], object]:
+            if environ.get("werkzeug.request") is None:  # a copied context that ended took it away
+                environ["werkzeug.request"] = request
             code = int(status[:3])
             for hook in hooks:
                 hook(environ, code, headers)
