@@ -1,5 +1,6 @@
 """Fixtures: the variants, each baked once; the shared environment; which variants are wanted."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,11 @@ def group_of(item: pytest.Item) -> str | None:
     variant = variant_of(item)
     if variant is None:
         return None
-    if not item.get_closest_marker("slow"):
-        return str(variant)
-    return f"service {variant}" if "service" in getattr(item, "fixturenames", ()) else None
+    fixtures: Collection[str] = getattr(item, "fixturenames", ())
+    if "service" in fixtures:
+        return f"{item.path.stem} {variant}"
+    shares_a_bake = "tree" in fixtures or not item.get_closest_marker("slow")
+    return str(variant) if shares_a_bake else None
 
 
 def variant_of(item: pytest.Item) -> Variant | None:
