@@ -17,6 +17,8 @@ import pytest
 
 from {{ cookiecutter.__package }}.settings import Settings
 
+from .support.api import URL
+
 PROJECT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 30
 
@@ -70,6 +72,8 @@ class Server:
             "BIND": f"127.0.0.1:{self.port}",
             "METRICS_PORT": str(self.metrics_port),
             "PROMETHEUS_MULTIPROC_DIR": str(self.metrics),
+            "HOME": os.devnull,
+            "XDG_RUNTIME_DIR": "",
             **{name: str(value) for name, value in variables.items()},
         }
         command = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT / "gunicorn.conf.py")]
@@ -85,6 +89,16 @@ class Server:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: bytes | list[bytes]) -> int:
+        """Status of the answer to a JSON body; one in parts is sent chunked, without a length."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        headers = {"Content-Type": "application/json"}
+        try:
+            connection.request("POST", path, body, headers, encode_chunked=isinstance(body, list))
+            return connection.getresponse().status
         finally:
             connection.close()
 
@@ -179,9 +193,11 @@ def test_a_second_term_ends_the_draining(settings: Settings, tmp_path: Path) -> 
 
 def test_each_request_is_logged_once_and_everything_in_one_format(server: Server) -> None:
     server.get("/livez")
+    server.stop()
 
     lines = server.lines()
     assert len(lines_of("/livez", lines)) == 1
+    assert {line["level"] for line in lines} == {"info"}
     assert {"Starting", "Listening", "Booting"} <= {line["event"].split()[0] for line in lines}
 
 
@@ -212,6 +228,13 @@ def test_what_a_killed_worker_had_in_use_is_not_counted(server: Server) -> None:
 
     server.find_workers()
     assert server.metric(name) == 0
+
+
+def test_a_body_is_bounded_with_and_without_a_length(server: Server) -> None:
+    for size, status in ((1024 * 1024, 422), (1024 * 1024 + 1, 413)):
+        body = b'{"unknown": "' + b"a" * (size - 15) + b'"}'
+        assert server.post(URL, body) == status
+        assert server.post(URL, [body[:65536], body[65536:]]) == status
 
 
 def test_nobody_can_pretend_to_be_a_proxy(server: Server) -> None:
