@@ -272,6 +272,13 @@ def documents(project: BakedProject) -> dict[str, dict[str, Any]]:
     return found
 
 
+def pods(manifests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The templates of pods, by the kind of what makes them."""
+    specs = {kind: manifests[kind]["spec"] for kind in ("Deployment", "Job")}
+    specs["CronJob"] = manifests["CronJob"]["spec"]["jobTemplate"]["spec"]
+    return {kind: spec["template"] for kind, spec in specs.items()}
+
+
 def in_kubernetes(projects: list[BakedProject]) -> list[BakedProject]:
     """Those with manifests."""
     return [project for project in projects if (project.path / "deploy").exists()]
@@ -291,32 +298,49 @@ def test_manifests_fit_each_other(shipped: list[BakedProject]) -> None:
     assert projects
     for project in projects:
         found = documents(project)
-        deployment, job = found["Deployment"], found["Job"]
-        template = deployment["spec"]["template"]
-        labels = template["metadata"]["labels"]
-        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
-        assert found["Service"]["spec"]["selector"].items() <= labels.items()
-        disruptions = found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]
-        assert disruptions.items() <= labels.items()
-        assert not found["Service"]["spec"]["selector"].items() <= (
-            job["spec"]["template"]["metadata"]["labels"].items()
-        ), "the Service would send requests to the migration"
-        policy = found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]
-        for one in (deployment, job):
-            assert policy.items() <= one["spec"]["template"]["metadata"]["labels"].items()
+        labels = {kind: pod["metadata"]["labels"].items() for kind, pod in pods(found).items()}
+        deployment = found["Deployment"]
+        ours = labels["Deployment"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= ours
+        assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"].items() <= ours
+        called = found["Service"]["spec"]["selector"].items()
+        assert [kind for kind, those in labels.items() if called <= those] == ["Deployment"]
+        guarded = found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items()
+        assert all(guarded <= those for those in labels.values())
         scaled = found["HorizontalPodAutoscaler"]["spec"]
         assert scaled["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
         assert scaled["minReplicas"] > found["PodDisruptionBudget"]["spec"]["maxUnavailable"]
         assert "replicas" not in deployment["spec"], "it would fight with the autoscaler"
+
+
+def test_kustomize_finds_all_and_only_secrets_are_missing(shipped: list[BakedProject]) -> None:
+    for project in in_kubernetes(shipped):
+        found = documents(project)
         kustomization = found["Kustomization"]
         files = {path.name for path in (project.path / "deploy" / "kubernetes").iterdir()}
         assert {*kustomization["resources"], "kustomization.yaml"} == files
         [settings] = kustomization["configMapGenerator"]
-        for one in (deployment, job):
-            [container] = one["spec"]["template"]["spec"]["containers"]
+        for pod in pods(found).values():
+            [container] = pod["spec"]["containers"]
             assert container["image"] == kustomization["images"][0]["name"]
             assert container["envFrom"] == [{"configMapRef": {"name": settings["name"]}}]
             assert all("secretKeyRef" in line["valueFrom"] for line in container["env"])
+
+
+def test_what_containers_run_are_commands_of_the_service(shipped: list[BakedProject]) -> None:
+    commands = set()
+    for project in shipped:
+        if (project.path / "compose.yaml").exists():
+            services = yaml.safe_load(project.text("compose.yaml"))["services"]
+            commands.add(tuple(services["migration"]["command"]))
+    for project in in_kubernetes(shipped):
+        found = [pod["spec"]["containers"][0] for pod in pods(documents(project)).values()]
+        commands |= {tuple(container["command"]) for container in found if "command" in container}
+    cli = (shipped[0].source / "cli.py").read_text(encoding="utf-8")
+    assert len(commands) == 2
+    for flask, app, package, *words in commands:
+        assert (flask, app, package) == ("flask", "--app", shipped[0].package)
+        assert all(f'"{word}"' in cli for word in words)
 
 
 def test_a_pod_has_time_to_drain(shipped: list[BakedProject]) -> None:
@@ -339,9 +363,8 @@ def test_a_container_has_time_to_drain(sqlite_in_docker: BakedProject) -> None:
 def test_pods_may_do_nothing_that_they_need_not(shipped: list[BakedProject]) -> None:
     """As the `restricted` profile of the Pod Security Standards demands."""
     for project in in_kubernetes(shipped):
-        found = documents(project)
-        for kind in ("Deployment", "Job"):
-            pod = found[kind]["spec"]["template"]["spec"]
+        for template in pods(documents(project)).values():
+            pod = template["spec"]
             assert pod["automountServiceAccountToken"] is False
             assert pod["securityContext"]["runAsNonRoot"] is True
             assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
