@@ -1,6 +1,7 @@
 """Options of the whole run, and the fixtures that every test of the template may use.
 
-tests/proof.py has the fixtures that bake, tests/report.py the table at the end.
+tests/proof.py has the fixtures that bake, tests/running.py those that serve, tests/report.py the
+table at the end.
 """
 
-pytest_plugins = ["tests.proof", "tests.report"]
+pytest_plugins = ["tests.proof", "tests.running", "tests.report"]

@@ -23,6 +23,9 @@ from .openapi import unprocessable
 
 LARGEST_PAGE = 100
 USUAL_PAGE = 20
+LONGEST_CURSOR = 2000
+"""Characters; that of a row with 200 emoji in its name has 1200."""
+
 POSITION = {"limit", "cursor"}
 NOT_A_FILTER = {*POSITION, "sort"}
 STATEMENTS_KEPT = 200
@@ -37,7 +40,8 @@ class PageQuery(Query):
     )
     cursor: str | None = Field(
         default=None,
-        max_length=2000,
+        max_length=LONGEST_CURSOR,
+        pattern=r"^[A-Za-z0-9_=-]+$",
         description="`next` of the page before; only with the same sort and filters",
     )
 
