@@ -53,10 +53,10 @@ WINDOWS_DEVICES = frozenset(
 # test compares them with the template.
 OWN_NAMES = frozenset(
     """
-    alembic_version api_keys api_types auth cli column_types conditional conftest database dev docs
+    alembic_version answers api_keys api_types auth cli column_types conditional conftest database dev docs
     docs_page edges engine_mariadb engine_postgresql engine_sqlite health idempotency
-    idempotency_keys jobs logs metrics migrations openapi pagination problems reading request_ids
-    resources sessions settings src support tests transactions worker wsgi
+    idempotency_keys jobs logs metrics migrations openapi pagination problems request_ids
+    resources retrying rows sessions settings src support tests worker wsgi
     """.split()
 )
 
@@ -86,8 +86,8 @@ DEPENDENCIES = frozenset(
 CLASS_NAMES = frozenset(
     """
     Base Callable CheckConstraint CreateHeaders Decimal Enum ExactDecimal ForeignKey Index Iterator
-    Literal Mapped Mapping NotFound ORDERS Order Page Problem Query ReadConditions Request Response
-    Select Sequence Session Settings StrEnum TABLE UUID UtcDateTime WriteConditions
+    Literal Mapped Mapping NotFound ORDERS Page Problem Query ReadConditions Request Response
+    Select Sequence Session Settings SortOrder StrEnum TABLE UUID UtcDateTime WriteConditions
     """.split()
 )
 

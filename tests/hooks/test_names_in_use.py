@@ -18,15 +18,14 @@ from tests.minimal_template import TEMPLATE
 CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package}}"
 
-# Things that many services manage: no name in the service may forbid them. `order`, `transaction`
-# belong here as soon as `pagination.Order` and `transactions.py` have other names.
+# Things that many services manage: no name in the service may forbid them.
 COMMON_RESOURCES = """
 account address answer appointment article asset author book booking brand campaign car category
 city client comment company contact contract course customer delivery department device document
 email employee event file group hotel image invoice job_offer lesson location match_result member
-message movie note notification offer order_line patient payment person photo plan player
+message movie note notification offer order order_line patient payment person photo plan player
 post product project rating recipe report reservation review room school shipment shop song
-stock store student subscription supplier tag task team ticket tool trip user vehicle
+stock store student subscription supplier tag task team ticket tool transaction trip user vehicle
 vendor voucher warehouse
 """.split()
 

@@ -83,7 +83,7 @@ def _code(error: DBAPIError) -> int:
 
 
 def make_migration_engine(settings: "Settings") -> Engine:
-    """An engine for migrations, with time for slow ones.
+    """An engine for migrations, with time for slow ones, its own and another's to wait for.
 
     Foreign keys are not enforced while a table is replaced by an altered copy, because the copy's
     references would be lost with the original; `migration_lock` looks at them in the end.
@@ -94,6 +94,7 @@ def make_migration_engine(settings: "Settings") -> Engine:
     @event.listens_for(engine, "connect")
     def loosen(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute(f"PRAGMA busy_timeout={round(LONGEST_MIGRATION_SECONDS * 1000)}")
 
     return engine
 

@@ -52,7 +52,7 @@ class PageQuery(Query):
 
 
 @dataclass(frozen=True)
-class Order:
+class SortOrder:
     """An order of a list: by a column that is never null, then by id.
 
     `parse` reads the column's value back from `str(value)`.
@@ -96,7 +96,7 @@ class Page:
         return {"Link": f'<{request.path}?{urlencode(parameters)}>; rel="next"'}
 
 
-def read_page(session: Session, model: type[Base], query: PageQuery, order: Order) -> Page:
+def read_page(session: Session, model: type[Base], query: PageQuery, order: SortOrder) -> Page:
     """The page of the model's table that `query` asks for, with one SELECT.
 
     A cursor that was changed, or made for another sort or filter, is answered with 422.
@@ -115,7 +115,7 @@ def read_page(session: Session, model: type[Base], query: PageQuery, order: Orde
 
 @lru_cache(STATEMENTS_KEPT)
 def _statement(
-    table: FromClause, order: Order, filters: tuple[str, ...], follows: bool
+    table: FromClause, order: SortOrder, filters: tuple[str, ...], follows: bool
 ) -> Select[Any]:
     """Made once for each combination: to build a statement takes as long as to run it."""
     statement = select(table).where(*(table.c[name] == bindparam(name) for name in filters))
@@ -124,12 +124,12 @@ def _statement(
     return statement.order_by(*order.by(table)).limit(bindparam("most"))
 
 
-def _cursor_after(row: Row[Any], query: PageQuery, order: Order) -> str:
+def _cursor_after(row: Row[Any], query: PageQuery, order: SortOrder) -> str:
     position = [str(getattr(row, order.column)), str(row.id)]
     return _sealed(json.dumps(position, ensure_ascii=False).encode(), query)
 
 
-def _open_cursor(cursor: str, query: PageQuery, order: Order) -> tuple[Any, UUID]:
+def _open_cursor(cursor: str, query: PageQuery, order: SortOrder) -> tuple[Any, UUID]:
     """The value and the id of the last row. Answers 422 unless it was sealed for this query."""
     try:
         position = urlsafe_b64decode(cursor.encode())[SEAL_BYTES:]

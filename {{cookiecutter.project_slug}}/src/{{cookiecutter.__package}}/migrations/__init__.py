@@ -1,11 +1,13 @@
 """The schema's history: Alembic, with an environment of our own that locks before it looks."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
+from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url
@@ -18,7 +20,7 @@ FOLDER = Path(__file__).parent
 
 def alembic_config(settings: Settings, connection: Connection | None = None) -> Config:
     """Alembic's configuration; without a connection it can only write SQL scripts."""
-    config = Config()
+    config = Config(stdout=sys.stdout)  # the default is what it was when Alembic was imported
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
@@ -51,3 +53,12 @@ def present_revision(connection: Connection) -> str | None:
 def next_revision() -> str:
     """The number after the newest revision: `0002` after `0001`."""
     return f"{int(expected_revision() or 0) + 1:04d}"
+
+
+def leave_out_if_empty(
+    _context: MigrationContext, _revision: object, scripts: list[MigrationScript]
+) -> None:
+    """Write no migration that does nothing; for `alembic.command.revision`."""
+    operations = scripts[0].upgrade_ops
+    if operations is None or operations.is_empty():
+        scripts.clear()

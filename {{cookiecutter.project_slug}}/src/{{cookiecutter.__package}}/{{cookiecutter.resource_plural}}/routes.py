@@ -10,7 +10,7 @@ from ..conditional import ReadConditions, WriteConditions, entity_tag, is_curren
 from ..database import db
 from ..idempotency import CreateHeaders, claim_key
 from ..openapi import answer, no_content, problems, resource_api
-from ..pagination import Order, read_page
+from ..pagination import SortOrder, read_page
 from ..rows import NOT_THERE, insert_row, read_row
 from .models import {{ cookiecutter.__class }}
 from .schemas import (
@@ -25,10 +25,10 @@ from .schemas import (
 api = resource_api("{{ cookiecutter.resource_plural }}")
 
 ORDERS = {
-    "created_at": Order("created_at", datetime.fromisoformat),
-    "created_at_desc": Order("created_at", datetime.fromisoformat, descending=True),
-    "name": Order("name"),
-    "name_desc": Order("name", descending=True),
+    "created_at": SortOrder("created_at", datetime.fromisoformat),
+    "created_at_desc": SortOrder("created_at", datetime.fromisoformat, descending=True),
+    "name": SortOrder("name"),
+    "name_desc": SortOrder("name", descending=True),
 }
 
 

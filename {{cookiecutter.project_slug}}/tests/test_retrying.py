@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from {{ cookiecutter.__package }} import transactions
+from {{ cookiecutter.__package }} import retrying
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.transactions import in_transaction
+from {{ cookiecutter.__package }}.retrying import in_transaction
 
 from .support.applications import MakeApp
 from .support.factories import Resource, ResourceFactory
@@ -155,8 +155,8 @@ def test_another_error_is_raised_at_once(app: Flask, session: Session, pair: lis
 def test_attempts_are_bounded(
     app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(transactions, "is_transient", lambda _error: True)
-    monkeypatch.setattr(transactions, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retrying, "is_transient", lambda _error: True)
+    monkeypatch.setattr(retrying, "FIRST_PAUSE_SECONDS", 0)
     attempts = []
 
     def work(_session: Session) -> None:
