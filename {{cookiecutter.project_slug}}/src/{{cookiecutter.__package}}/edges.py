@@ -6,8 +6,8 @@ from flask import Flask, Response, abort, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from .answers import Headers, on_answer
 from .health import PROBES
+from .on_answer import Headers, on_answer
 from .request_ids import HEADER, identify
 from .settings import Settings
 

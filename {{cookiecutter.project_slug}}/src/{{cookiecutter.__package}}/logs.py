@@ -16,7 +16,7 @@ import structlog
 from flask import Flask, has_request_context
 from structlog.typing import EventDict, WrappedLogger
 
-from .answers import Headers, on_answer
+from .on_answer import Headers, on_answer
 from .request_ids import identify, identity
 from .settings import Settings
 

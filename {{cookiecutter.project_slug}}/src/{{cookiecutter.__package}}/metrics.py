@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_se
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, event
 
-from .answers import Headers, on_answer
+from .on_answer import Headers, on_answer
 from .request_ids import identify
 
 if TYPE_CHECKING:

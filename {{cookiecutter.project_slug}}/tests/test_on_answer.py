@@ -4,7 +4,7 @@ import pytest
 from flask import Flask, Response
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.answers import Headers, on_answer
+from {{ cookiecutter.__package }}.on_answer import Headers, on_answer
 from {{ cookiecutter.__package }}.settings import Settings
 
 
