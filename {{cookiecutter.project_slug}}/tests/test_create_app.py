@@ -87,7 +87,7 @@ def test_models_are_known_with_the_application() -> None:
 def test_the_entry_point_of_servers(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DATABASE_URL={EXAMPLE_URL}\n")
     source = Path(__file__).parents[1] / "src"
-    program = "from {{ cookiecutter.__package }}.wsgi import app; print(app.import_name)"
+    program = f"from {create_app.__module__}.wsgi import app; print(app.import_name)"
 
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -98,4 +98,4 @@ def test_the_entry_point_of_servers(tmp_path: Path) -> None:
         check=True,
     )
 
-    assert done.stdout == "{{ cookiecutter.__package }}\n"
+    assert done.stdout.strip() == create_app.__module__

@@ -7,7 +7,11 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
-from {{ cookiecutter.__package }}.settings import DEVELOPMENT_KEY, Settings, load_settings
+from {{ cookiecutter.__package }}.settings import (
+    DEVELOPMENT_KEY,
+    Settings,
+    load_settings,
+)
 
 PASSWORD = "correct-horse-battery-staple"
 STRONG_KEY = "k" * 32
