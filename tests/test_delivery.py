@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pytest_cookies.plugin import Cookies
 
 from hooks.post_gen_project import MANIFEST, paths_to_remove
 
@@ -376,6 +377,18 @@ def test_pods_may_do_nothing_that_they_need_not(shipped: list[BakedProject]) -> 
                     "capabilities": {"drop": ["ALL"]},
                 }
                 assert container["resources"]["limits"]["memory"]
+
+
+def test_a_file_as_a_database_is_refused_for_several_replicas(
+    cookies: Cookies, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers = {"database": "sqlite", "deployment": "kubernetes", "setup": "no"}
+    result = cookies.bake(extra_context=answers, template=str(ROOT))
+    assert result.exit_code != 0
+    assert result.project_path is None
+    said = capfd.readouterr().err
+    assert "would give each replica a database file of its own" in said
+    assert "take PostgreSQL or MariaDB, or Docker on one machine" in said
 
 
 def test_names_keep_to_what_clusters_allow(bake: Bake) -> None:
