@@ -29,6 +29,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         (
             "src/{package}/engine_sqlite.py",
             "tests/sessions/test_transactions_sqlite.py",
+            "tests/sessions/test_outages_sqlite.py",
             "tests/support/engine_sqlite.py",
             "tests/test_engine_sqlite.py",
         ),
@@ -57,7 +58,13 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
     (
         "database server",
         {"database": ("postgresql", "mariadb")},
-        ("dev/development_server.py", "dev/private_server.py"),
+        (
+            "dev/development_server.py",
+            "dev/private_server.py",
+            "tests/sessions/test_concurrency_servers.py",
+            "tests/sessions/test_outages_servers.py",
+            "tests/support/restarts.py",
+        ),
     ),
     (
         "Docker",

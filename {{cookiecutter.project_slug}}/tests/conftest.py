@@ -6,4 +6,7 @@ pytest_plugins = [
     "tests.support.sessions",
     "tests.support.applications",
     "tests.support.queries",
+{% if cookiecutter.database != "sqlite" %}
+    "tests.support.restarts",
+{% endif %}
 ]

@@ -11,11 +11,13 @@ from sqlalchemy import URL, Connection, Engine, Table, delete
 from dev.server_mariadb import create_database, drop_database, start_temporary
 
 __all__ = [
+    "connection_number",
     "create_database",
     "cut_off",
     "database_name",
     "delete_rows",
     "drop_database",
+    "end_connection",
     "is_transaction_open",
     "named",
     "open_transaction",
@@ -64,11 +66,20 @@ def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
 
 def cut_off(connection: Connection, by: Engine) -> None:
     """Let the server end this connection, by another; returns when it is gone."""
+    end_connection(connection_number(connection), by)
+
+
+def connection_number(connection: Connection) -> int:
+    """What the server calls this connection."""
     driver: Any = connection.connection.driver_connection
-    thread = driver.thread_id()
+    return int(driver.thread_id())
+
+
+def end_connection(number: int, by: Engine) -> None:
+    """Let the server end the connection with this number; returns when it is gone."""
     end = time.monotonic() + SECONDS_TO_END
     with by.connect() as other:
-        other.exec_driver_sql(f"KILL {thread}")
-        while thread in other.exec_driver_sql("SHOW PROCESSLIST").scalars():
+        other.exec_driver_sql(f"KILL {number}")
+        while number in other.exec_driver_sql("SHOW PROCESSLIST").scalars():
             assert time.monotonic() < end
             time.sleep(0.005)

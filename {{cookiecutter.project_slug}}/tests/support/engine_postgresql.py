@@ -10,11 +10,13 @@ from sqlalchemy import URL, Connection, Engine, Table, delete, text
 from dev.server_postgresql import create_database, drop_database, start_temporary
 
 __all__ = [
+    "connection_number",
     "create_database",
     "cut_off",
     "database_name",
     "delete_rows",
     "drop_database",
+    "end_connection",
     "is_transaction_open",
     "named",
     "open_transaction",
@@ -61,8 +63,17 @@ def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
 
 def cut_off(connection: Connection, by: Engine) -> None:
     """Let the server end this connection, by another; returns when it is gone."""
+    end_connection(connection_number(connection), by)
+
+
+def connection_number(connection: Connection) -> int:
+    """What the server calls this connection."""
     driver: Any = connection.connection.driver_connection
+    return int(driver.info.backend_pid)
+
+
+def end_connection(number: int, by: Engine) -> None:
+    """Let the server end the connection with this number; returns when it is gone."""
     with by.connect() as other:
-        ended = text("SELECT pg_terminate_backend(:pid, :milliseconds)")
-        found = {"pid": driver.info.backend_pid, "milliseconds": MILLISECONDS_TO_END}
-        assert other.scalar(ended, found)
+        ended = text("SELECT pg_terminate_backend(:number, :milliseconds)")
+        assert other.scalar(ended, {"number": number, "milliseconds": MILLISECONDS_TO_END})

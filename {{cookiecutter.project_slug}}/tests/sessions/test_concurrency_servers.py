@@ -1,0 +1,65 @@
+"""Two requests that overlap exactly; a server lets both read before either writes."""
+
+from threading import Barrier
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }}.database import db
+
+from ..support.api import URL
+from ..support.applications import MakeApp
+from ..support.at_rest import assert_at_rest
+from ..support.factories import Resource, ResourceFactory
+from ..support.side_by_side import SECONDS, in_threads
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """An application in which a write waits until two requests want to write."""
+    app = make_app(threads=2, pool_timeout_seconds=30.0)
+    together = Barrier(2, timeout=SECONDS)
+    with app.app_context():
+        event.listen(db.sessions, "before_flush", lambda *_: together.wait())
+    return app
+
+
+@pytest.fixture
+def row_id(session: Session) -> UUID:
+    row_id = ResourceFactory.create().id
+    session.commit()
+    return row_id
+
+
+def test_of_two_patches_that_read_the_same_state_one_wins(
+    app: Flask, committed_db: Engine, row_id: UUID
+) -> None:
+    def write(number: int) -> int:
+        change = {"name": f"by {number}"}
+        client = app.test_client()
+        return client.patch(f"{URL}/{row_id}", json=change, headers={"If-Match": "*"}).status_code
+
+    statuses = in_threads(write, 2)
+    assert sorted(statuses) == [200, 412]
+    assert_at_rest(app)
+    with Session(committed_db) as session:
+        assert session.get_one(Resource, row_id).name == f"by {statuses.index(200)}"
+
+
+def test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins(
+    app: Flask, committed_db: Engine, row_id: UUID
+) -> None:
+    def write(number: int) -> int:
+        client = app.test_client()
+        if number:
+            return client.delete(f"{URL}/{row_id}", headers={"If-Match": "*"}).status_code
+        change = {"name": "changed"}
+        return client.patch(f"{URL}/{row_id}", json=change, headers={"If-Match": "*"}).status_code
+
+    patched, deleted = in_threads(write, 2)
+    assert (patched, deleted) in [(200, 412), (412, 204)]
+    with Session(committed_db) as session:
+        assert (session.get(Resource, row_id) is None) == (deleted == 204)

@@ -1,0 +1,110 @@
+"""A server that ends connections, or goes away and comes back, while the service runs on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from alembic import command
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import Settings
+
+from ..support.api import URL, new_body
+from ..support.applications import Client, MakeApp
+from ..support.at_rest import assert_at_rest, engine_of, pool_of
+from ..support.engine_{{ cookiecutter.database }} import connection_number, end_connection
+from ..support.factories import Resource
+from ..support.load import creating
+from ..support.problems import problem
+from ..support.restarts import RestartableServer
+
+THREADS = 4
+
+
+# Idle connections
+
+
+@pytest.fixture
+def idle(make_app: MakeApp, committed_db: Engine) -> FlaskClient:
+    """A client of an application whose pool is full of connections that the server has ended."""
+    app = make_app(threads=THREADS)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(engine_of(app).connect()) for _ in range(THREADS)]
+        numbers = [connection_number(connection) for connection in opened]
+    assert pool_of(app).checkedin() == THREADS
+    for number in numbers:
+        end_connection(number, committed_db)
+    return app.test_client()
+
+
+def test_idle_connections_that_the_server_ended_are_seen_by_no_read(idle: FlaskClient) -> None:
+    assert [idle.get(URL).status_code for _ in range(2 * THREADS)] == [200] * 2 * THREADS
+
+
+def test_idle_connections_that_the_server_ended_are_seen_by_no_write(idle: FlaskClient) -> None:
+    bodies = [new_body(code=f"code-{number}") for number in range(2 * THREADS)]
+    assert {idle.post(URL, json=body).status_code for body in bodies} == {201}
+
+
+# A restart
+
+
+@pytest.fixture
+def app(restartable_server: RestartableServer, settings: Settings) -> Iterator[Flask]:
+    """An application on a server of its own."""
+    url = SecretStr(restartable_server.url.render_as_string(hide_password=False))
+    changes = {"database_url": url, "threads": THREADS, "pool_timeout_seconds": 30.0}
+    its_settings = settings.model_copy(update=changes)
+    with connected_config(its_settings) as config:
+        command.upgrade(config, "head")
+    made = create_app(its_settings)
+    made.test_client_class = Client
+    yield made
+    engine_of(made).dispose()
+
+
+@pytest.mark.slow
+def test_restart_under_load_is_seen_only_while_the_server_is_away(
+    app: Flask, restartable_server: RestartableServer
+) -> None:
+    """And no row is missing that was answered with 201."""
+    with creating(app, THREADS) as load:
+        load.wait_for(201)
+        stopping = time.monotonic()
+        restartable_server.stop()
+        load.wait_for(503, after=time.monotonic())
+        restartable_server.start()
+        back = time.monotonic()
+        load.wait_for(201, after=back)
+
+    assert {answer.status for answer in load.answers} == {201, 503}
+    away = [answer for answer in load.answers if answer.status == 503]
+    for answer in away:
+        problem(answer.response, 503)
+        assert answer.response.headers["Retry-After"] == "1"
+    assert min(answer.ended for answer in away) > stopping
+    assert {answer.status for answer in load.begun_after(back)} == {201}
+    with Session(engine_of(app)) as session:
+        assert load.created <= set(session.scalars(select(Resource.code)))
+    assert_at_rest(app)
+
+
+@pytest.mark.slow
+def test_probes_tell_a_server_that_is_away(
+    app: Flask, restartable_server: RestartableServer
+) -> None:
+    client = app.test_client()
+    assert client.get("/readyz").status_code == 200
+    restartable_server.stop()
+    problem(client.get("/readyz"), 503)
+    problem(client.get(URL), 503)
+    assert client.get("/livez").status_code == 200
+    restartable_server.start()
+    assert client.get("/readyz").status_code == 200

@@ -1,0 +1,46 @@
+"""A private server of {{ cookiecutter.__engine }} that a test may stop and start again."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from dev.private_server import PrivateServer, free_port, temporary_folder
+from dev.server_{{ cookiecutter.database }} import create_database, server_account, start_development
+
+
+class RestartableServer:
+    """A server with its data on disk, kept over a restart; never the one of other tests."""
+
+    def __init__(self, drivername: str, folder: Path) -> None:
+        self.folder = folder
+        self.url = URL.create(
+            drivername, "restarts", "a-password", "127.0.0.1", free_port(), "restarts_test"
+        )
+        self.running: PrivateServer | None = None
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        self.running = start_development(self.url, self.folder)
+
+    def stop(self) -> None:
+        """Stop it, if it runs; returns when it is gone."""
+        if self.running is not None:
+            self.running.stop()
+        self.running = None
+
+
+@pytest.fixture
+def restartable_server(worker_url: URL) -> Iterator[RestartableServer]:
+    """A server of the test's own, with an empty database; what it keeps is deleted afterwards."""
+    folder = temporary_folder(server_account())
+    server = RestartableServer(worker_url.drivername, folder)
+    try:
+        server.start()
+        create_database(server.url)
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
