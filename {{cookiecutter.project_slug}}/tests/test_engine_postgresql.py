@@ -1,0 +1,185 @@
+"""What this service asks of PostgreSQL: bounds on everything, and errors told by their codes."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from {{ cookiecutter.__package }}.engine_postgresql import (
+    is_conflict,
+    is_transient,
+    make_engine,
+    make_migration_engine,
+    ran_out_of_time,
+)
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
+
+START_AND_WAIT = """
+import time
+from dev.server_postgresql import start_temporary
+
+server, url = start_temporary()
+print(url.query["host"], flush=True)
+time.sleep(60)
+"""
+SECONDS_TO_END = 20
+
+
+@pytest.fixture
+def engine(empty_database: Settings) -> Iterator[Engine]:
+    """An engine with a table of two numbers."""
+    engine = make_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(
+            text("CREATE TABLE numbers (id INT PRIMARY KEY, number INT CHECK (number < 9))")
+        )
+        connection.execute(text("INSERT INTO numbers VALUES (1, 1), (2, 2)"))
+    yield engine
+    engine.dispose()
+
+
+def test_connections_are_prepared(engine: Engine) -> None:
+    with engine.connect() as connection:
+        shown = {
+            name: connection.execute(text(f"SHOW {name}")).scalar()
+            for name in ("timezone", "statement_timeout", "transaction_isolation")
+        }
+
+    assert shown == {
+        "timezone": "UTC",
+        "statement_timeout": "15s",
+        "transaction_isolation": "read committed",
+    }
+
+
+def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> None:
+    engine = make_engine(empty_database.model_copy(update={"threads": 3}))
+
+    assert isinstance(engine.pool, sa.QueuePool)
+    assert engine.pool.size() == 3
+    assert engine.pool._max_overflow == 0
+
+
+@pytest.mark.parametrize("values", [(1, 1), (3, 9), (None, 1)])
+def test_refusal_by_a_constraint_is_a_conflict(
+    engine: Engine, values: tuple[int | None, int]
+) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError) as refused:
+        connection.execute(
+            text("INSERT INTO numbers VALUES (:id, :number)"),
+            {"id": values[0], "number": values[1]},
+        )
+
+    assert is_conflict(refused.value)
+    assert not is_transient(refused.value)
+    assert not ran_out_of_time(refused.value)
+
+
+def test_other_errors_are_of_no_kind(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError) as wrong:
+        connection.execute(text("SELECT nonsense"))
+
+    assert not is_conflict(wrong.value)
+    assert not is_transient(wrong.value)
+    assert not ran_out_of_time(wrong.value)
+
+
+def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
+    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 0.1}))
+    began = time.monotonic()
+    with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as ended:
+            connection.execute(text("SELECT pg_sleep(30)"))
+        connection.rollback()
+
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    engine.dispose()
+
+    assert ran_out_of_time(ended.value)
+    assert not is_transient(ended.value)
+    assert time.monotonic() - began < 10
+
+
+def test_wait_for_a_lock_is_ended_at_the_time_limit(engine: Engine) -> None:
+    update = text("UPDATE numbers SET number = 3 WHERE id = 1")
+    with engine.connect() as one, engine.connect() as other:
+        one.execute(update)
+        other.execute(text("SET LOCAL statement_timeout = 100"))
+
+        with pytest.raises(DBAPIError) as ended:
+            other.execute(update)
+
+    assert ran_out_of_time(ended.value)
+
+
+def test_lost_update_under_serialisation_is_transient(engine: Engine) -> None:
+    strict = engine.execution_options(isolation_level="SERIALIZABLE")
+    with strict.connect() as one, strict.connect() as other:
+        for connection in (one, other):
+            connection.execute(text("SELECT sum(number) FROM numbers"))
+        one.execute(text("UPDATE numbers SET number = 3 WHERE id = 1"))
+        one.commit()
+
+        with pytest.raises(DBAPIError) as lost:
+            other.execute(text("UPDATE numbers SET number = 4 WHERE id = 1"))
+
+    assert is_transient(lost.value)
+
+
+def test_migrations_have_time(empty_database: Settings) -> None:
+    with make_migration_engine(empty_database).connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "1h"
+
+
+def test_migration_that_fails_leaves_the_old_schema(
+    empty_database: Settings, tmp_path: Path
+) -> None:
+    upgrade(empty_database)
+    before = schema_of(empty_database)
+
+    with pytest.raises(RuntimeError, match="the other half fails"):
+        upgrade_with_more(empty_database, tmp_path)
+
+    assert schema_of(empty_database) == before
+    with migration_connection(empty_database) as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+
+
+def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
+    nowhere = SecretStr("postgresql://nobody@127.0.0.1:9/nowhere_test")
+    engine = make_engine(empty_database.model_copy(update={"database_url": nowhere}))
+
+    with pytest.raises(OperationalError) as away:
+        engine.connect()
+
+    assert not is_conflict(away.value)
+    assert not is_transient(away.value)
+    assert not ran_out_of_time(away.value)
+
+
+@pytest.mark.slow
+def test_private_server_ends_with_the_program_that_started_it() -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    folder = Path(program.stdout.readline().strip())
+    assert folder.is_dir()
+
+    program.send_signal(signal.SIGKILL)
+    program.communicate()
+
+    end = time.monotonic() + SECONDS_TO_END
+    while folder.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)

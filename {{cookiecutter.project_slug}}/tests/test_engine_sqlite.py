@@ -1,0 +1,283 @@
+"""SQLite as a real database: transactions that begin, wait for each other, and end in time."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask, g
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from {{ cookiecutter.__package }} import engine_sqlite
+from {{ cookiecutter.__package }}.engine_sqlite import (
+    LONGEST_MIGRATION_SECONDS,
+    is_conflict,
+    is_transient,
+    make_engine,
+    make_migration_engine,
+    ran_out_of_time,
+)
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.factories import Resource
+from .support.schemas import alter, migration_connection, schema_of, upgrade, upgrade_with_more
+
+TABLE = Resource.__tablename__
+
+FOREVER = text(
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+)
+
+ROUNDS = 50_000
+SOME_TIME = text(
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+    f" WHERE i < {ROUNDS}) SELECT count(*) FROM n"
+)
+
+KEEPS_ROWS = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("{table}") as table:
+        table.alter_column("name", type_=sa.String(300), existing_type=sa.String(200))
+"""
+
+LOSES_A_ROW = """
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.execute("DELETE FROM {table} WHERE parent_id IS NULL")
+"""
+
+
+@pytest.fixture
+def engine(empty_database: Settings) -> Iterator[Engine]:
+    """An engine with a table of numbers; a writer does not wait for another."""
+    engine = make_engine(empty_database)
+
+    @sa.event.listens_for(engine, "connect")
+    def hurry(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout=1")
+
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (number INTEGER UNIQUE CHECK (number < 9))"))
+    yield engine
+    engine.dispose()
+
+
+def test_connections_are_prepared(empty_database: Settings) -> None:
+    engine = make_engine(empty_database)
+    with engine.connect() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "busy_timeout", "foreign_keys", "synchronous")
+        }
+    engine.dispose()
+
+    assert pragmas == {
+        "journal_mode": "wal",
+        "busy_timeout": 30_000,
+        "foreign_keys": 1,
+        "synchronous": 1,
+    }
+
+
+def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> None:
+    engine = make_engine(empty_database.model_copy(update={"threads": 3}))
+
+    assert isinstance(engine.pool, sa.QueuePool)
+    assert engine.pool.size() == 3
+    assert engine.pool._max_overflow == 0
+
+
+def test_writers_take_the_lock_when_they_begin(engine: Engine) -> None:
+    with engine.connect() as one, engine.connect() as other:
+        one.begin()
+
+        with pytest.raises(OperationalError, match="locked") as locked:
+            other.begin()
+
+    assert is_transient(locked.value)
+
+
+def test_reads_of_safe_requests_share(app: Flask, engine: Engine) -> None:
+    with app.app_context(), engine.connect() as one, engine.connect() as other:
+        one.execute(text("INSERT INTO numbers VALUES (1)"))
+        g.sqlite_begin = "DEFERRED"
+
+        assert other.execute(text("SELECT count(*) FROM numbers")).scalar() == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_safe_methods_begin_without_the_lock(app: Flask, method: str) -> None:
+    with app.test_request_context(method=method):
+        app.preprocess_request()
+
+        assert g.sqlite_begin == "DEFERRED"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_other_methods_begin_with_the_lock(app: Flask, method: str) -> None:
+    with app.test_request_context(method=method):
+        app.preprocess_request()
+
+        assert g.sqlite_begin == "IMMEDIATE"
+
+
+def test_read_that_another_overtook_cannot_write(engine: Engine) -> None:
+    with engine.connect() as one, engine.connect() as other:
+        driver = one.connection.driver_connection
+        assert driver is not None
+        driver.execute("BEGIN DEFERRED")
+        driver.execute("SELECT count(*) FROM numbers").fetchall()
+        other.execute(text("INSERT INTO numbers VALUES (1)"))
+        other.commit()
+
+        with pytest.raises(DBAPIError) as overtaken:
+            one.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+        driver.rollback()
+
+    assert is_transient(overtaken.value)
+
+
+def test_savepoint_ends_with_its_transaction(engine: Engine) -> None:
+    with engine.connect() as connection:
+        with connection.begin_nested():
+            connection.execute(text("INSERT INTO numbers VALUES (1)"))
+        connection.rollback()
+
+        assert connection.execute(text("SELECT count(*) FROM numbers")).scalar() == 0
+
+
+@pytest.mark.parametrize("value", [1, 9])
+def test_refusal_by_a_constraint_is_a_conflict(engine: Engine, value: int) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO numbers VALUES (1)"))
+        with pytest.raises(IntegrityError) as refused:
+            connection.execute(text("INSERT INTO numbers VALUES (:value)"), {"value": value})
+
+    assert is_conflict(refused.value)
+    assert not is_transient(refused.value)
+    assert not ran_out_of_time(refused.value)
+
+
+def test_other_errors_are_of_no_kind(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError) as wrong:
+        connection.execute(text("SELECT nonsense"))
+
+    assert not is_conflict(wrong.value)
+    assert not is_transient(wrong.value)
+    assert not ran_out_of_time(wrong.value)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_statement_is_ended_at_its_time_limit(empty_database: Settings, many: bool) -> None:
+    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 0.1}))
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
+        statement = text(f"INSERT INTO numbers {FOREVER} WHERE :number > 0") if many else FOREVER
+        began = time.monotonic()
+        with pytest.raises(DBAPIError) as ended:
+            connection.execute(statement, [{"number": 1}, {"number": 2}] if many else None)
+        connection.rollback()
+
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    engine.dispose()
+
+    assert ran_out_of_time(ended.value)
+    assert 0.1 <= time.monotonic() - began < 5
+
+
+def test_time_limit_is_of_each_statement(empty_database: Settings) -> None:
+    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 0.2}))
+    with engine.connect() as connection:
+        for _ in range(3):
+            time.sleep(0.1)
+            assert connection.execute(SOME_TIME).scalar() == ROUNDS
+    engine.dispose()
+
+
+def test_migrations_have_time(empty_database: Settings) -> None:
+    with make_migration_engine(empty_database).connect() as connection:
+        wait = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+
+    assert wait == LONGEST_MIGRATION_SECONDS * 1000
+
+
+def test_migration_that_fails_leaves_the_old_schema(
+    empty_database: Settings, tmp_path: Path
+) -> None:
+    upgrade(empty_database)
+    before = schema_of(empty_database)
+
+    with pytest.raises(RuntimeError, match="the other half fails"):
+        upgrade_with_more(empty_database, tmp_path)
+
+    assert schema_of(empty_database) == before
+    assert version_of(empty_database) == "0001"
+
+
+def test_migration_that_alters_a_table_keeps_its_rows(
+    empty_database: Settings, tmp_path: Path
+) -> None:
+    upgrade(empty_database)
+    add_parent_and_child(empty_database)
+
+    upgrade_with_more(empty_database, tmp_path, KEEPS_ROWS.format(table=TABLE))
+
+    with migration_connection(empty_database) as connection:
+        parents = connection.scalars(text(f"SELECT parent_id FROM {TABLE} ORDER BY code")).all()
+    assert parents == [None, "1" * 32]
+    assert "VARCHAR(300)" in str(schema_of(empty_database)[TABLE])
+
+
+def test_migration_that_breaks_a_reference_is_undone(
+    empty_database: Settings, tmp_path: Path
+) -> None:
+    upgrade(empty_database)
+    add_parent_and_child(empty_database)
+
+    with pytest.raises(RuntimeError, match=f"rows that do not exist in: {TABLE}"):
+        upgrade_with_more(empty_database, tmp_path, LOSES_A_ROW.format(table=TABLE))
+
+    with migration_connection(empty_database) as connection:
+        assert connection.execute(text(f"SELECT count(*) FROM {TABLE}")).scalar() == 2
+    assert version_of(empty_database) == "0001"
+
+
+def add_parent_and_child(settings: Settings) -> None:
+    """Two rows, the second of which refers to the first."""
+    parent, child = "1" * 32, "2" * 32
+    columns = "id, code, name, status, price, parent_id, version, created_at, updated_at"
+    rest = "'n', 'draft', 1"
+    stamps = "1, '2026-01-01', '2026-01-01'"
+    alter(
+        settings,
+        lambda operations: operations.execute(
+            f"INSERT INTO {TABLE} ({columns}) VALUES"
+            f" ('{parent}', 'a', {rest}, NULL, {stamps}),"
+            f" ('{child}', 'b', {rest}, '{parent}', {stamps})"
+        ),
+    )
+
+
+def version_of(settings: Settings) -> str:
+    """The revision that the database says it is at."""
+    with migration_connection(settings) as connection:
+        return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
+
+
+def test_kinds_of_errors_are_told_by_their_codes() -> None:
+    assert engine_sqlite._code(DBAPIError("SELECT 1", None, Exception("database is locked"))) == 0

@@ -1,0 +1,91 @@
+"""What tests of migrations need: a look at a schema, and migrations that are not in the project."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Inspector, inspect
+
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_migration_engine
+from {{ cookiecutter.__package }}.migrations import FOLDER, alembic_config, connected_config
+from {{ cookiecutter.__package }}.settings import Settings
+
+OWN_TABLE = "alembic_version"
+
+REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.create_table("half", sa.Column("id", sa.Integer(), primary_key=True))
+    raise RuntimeError("the other half fails")
+"""
+
+
+def upgrade(settings: Settings, revision: str = "head") -> None:
+    """Migrate the database of these settings forward."""
+    with connected_config(settings) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(settings: Settings, revision: str) -> None:
+    """Migrate the database of these settings back."""
+    with connected_config(settings) as config:
+        command.downgrade(config, revision)
+
+
+def upgrade_with_more(settings: Settings, folder: Path, revision: str = REVISION) -> None:
+    """Migrate forward with one more migration, by default one that fails halfway."""
+    (folder / "0002_more.py").write_text(revision)
+    with migration_connection(settings) as connection:
+        config = alembic_config(settings, connection)
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("version_locations", f"{FOLDER / 'versions'}\n{folder}")
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def migration_connection(settings: Settings) -> Iterator[Connection]:
+    """A connection in a transaction, with an engine as migrations have it."""
+    with make_migration_engine(settings).begin() as connection:
+        yield connection
+
+
+def alter(settings: Settings, change: Callable[[Operations], object]) -> None:
+    """Change the schema behind the back of the migrations."""
+    with migration_connection(settings) as connection:
+        change(Operations(MigrationContext.configure(connection)))
+
+
+def schema_of(settings: Settings) -> dict[str, Any]:
+    """All that can be told of a schema, in an order that does not depend on how it came to be."""
+    with migration_connection(settings) as connection:
+        inspector = inspect(connection)
+        names = set(inspector.get_table_names()) - {OWN_TABLE}
+        return {name: _table(inspector, name) for name in sorted(names)}
+
+
+def _table(inspector: Inspector, name: str) -> dict[str, Any]:
+    return {
+        "columns": [
+            (column["name"], str(column["type"]), column["nullable"], column["default"])
+            for column in inspector.get_columns(name)
+        ],
+        "primary key": inspector.get_pk_constraint(name),
+        "foreign keys": _sorted(inspector.get_foreign_keys(name)),
+        "unique": _sorted(inspector.get_unique_constraints(name)),
+        "checks": _sorted(inspector.get_check_constraints(name)),
+        "indexes": _sorted(inspector.get_indexes(name)),
+    }
+
+
+def _sorted(entries: Any) -> list[str]:
+    return sorted(repr(entry) for entry in entries)

@@ -1,0 +1,222 @@
+"""What is stored comes back equal, and what cannot be stored exactly is refused."""
+
+import enum
+import itertools
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import JSON, Column, Connection, Engine, Enum, MetaData, Table, Uuid, insert, select
+from sqlalchemy.exc import StatementError
+
+from {{ cookiecutter.__package }}.column_types import ExactDecimal, UtcDateTime, new_id, now, text
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_engine
+from {{ cookiecutter.__package }}.settings import Settings
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    DEEP_BLUE = "deep blue"
+
+
+VALUES = Table(
+    "every_type",
+    MetaData(),
+    Column("id", Uuid, primary_key=True),
+    Column("instant", UtcDateTime),
+    Column("amount", ExactDecimal(18, 2)),
+    Column("share", ExactDecimal(9, 9)),
+    Column("whole", ExactDecimal(18, 0)),
+    Column("word", text(30)),
+    Column("document", JSON(none_as_null=True)),
+    Column(
+        "colour",
+        Enum(
+            Colour,
+            name="colour",
+            native_enum=False,
+            create_constraint=True,
+            length=16,
+            values_callable=lambda colours: [colour.value for colour in colours],
+        ),
+    ),
+)
+
+TOKYO = timezone(timedelta(hours=9))
+NEWFOUNDLAND = timezone(timedelta(hours=-3, minutes=-30))
+
+ROUND_TRIPS = [
+    ("instant", datetime(2026, 11, 22, 15, 4, 5, 123456, tzinfo=UTC)),
+    ("instant", datetime(2026, 11, 22, 23, 59, 59, 999999, tzinfo=TOKYO)),
+    ("instant", datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=NEWFOUNDLAND)),
+    ("instant", datetime(1, 1, 2, tzinfo=UTC)),
+    ("instant", datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)),
+    ("amount", Decimal("9999999999999999.99")),
+    ("amount", Decimal("-9999999999999999.99")),
+    ("amount", Decimal("1234567890123456.78")),
+    ("amount", Decimal("0.01")),
+    ("amount", Decimal("0.00")),
+    ("amount", Decimal("5")),
+    ("amount", Decimal("1E+3")),
+    ("share", Decimal("0.123456789")),
+    ("whole", Decimal("999999999999999999")),
+    ("word", "naïve ÆØÅ 漢字 👩🏽‍🚀"),
+    ("word", " a "),
+    ("word", ""),
+    ("word", "'\"\\%_;--"),
+    ("document", {"a": [1, 2.5, None, True], "é": {"👍": "x"}}),
+    ("document", []),
+    ("colour", Colour.DEEP_BLUE),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine of a database with a table that has a column of each type."""
+    engine = make_engine(settings, pool_size=1)
+    VALUES.create(engine)
+    yield engine
+    VALUES.drop(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def stored(engine: Engine) -> Iterator[Connection]:
+    """A connection that stores nothing for good."""
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+def store(connection: Connection, **values: Any) -> uuid.UUID:
+    row: uuid.UUID = values.setdefault("id", new_id())
+    connection.execute(insert(VALUES).values(**values))
+    return row
+
+
+def read(connection: Connection, column: str, row: uuid.UUID) -> Any:
+    return connection.scalar(select(VALUES.c[column]).where(VALUES.c.id == row))
+
+
+@pytest.mark.parametrize(("column", "value"), ROUND_TRIPS)
+def test_value_comes_back_equal(stored: Connection, column: str, value: object) -> None:
+    row = store(stored, **{column: value})
+
+    back = read(stored, column, row)
+
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize("column", ["instant", "amount", "word", "document", "colour"])
+def test_null_comes_back(stored: Connection, column: str) -> None:
+    row = store(stored, **{column: None})
+
+    assert read(stored, column, row) is None
+
+
+@pytest.mark.parametrize(("column", "value"), ROUND_TRIPS)
+def test_value_is_found_by_itself(stored: Connection, column: str, value: object) -> None:
+    if column == "document":
+        return
+    row = store(stored, **{column: value})
+
+    found = stored.scalars(select(VALUES.c.id).where(VALUES.c[column] == value)).all()
+
+    assert row in found
+
+
+def test_instant_comes_back_in_utc(stored: Connection) -> None:
+    row = store(stored, instant=datetime(2026, 7, 1, 9, 0, tzinfo=TOKYO))
+
+    back = read(stored, "instant", row)
+
+    assert back.tzinfo is UTC
+    assert back.hour == 0
+
+
+def test_instants_of_different_zones_are_in_order(stored: Connection) -> None:
+    later = store(stored, instant=datetime(2026, 7, 1, 0, 0, 1, tzinfo=UTC))
+    earlier = store(stored, instant=datetime(2026, 7, 1, 9, 0, tzinfo=TOKYO))
+
+    query = select(VALUES.c.id).where(VALUES.c.id.in_([earlier, later])).order_by(VALUES.c.instant)
+
+    assert stored.scalars(query).all() == [earlier, later]
+
+
+def test_naive_time_is_refused(stored: Connection) -> None:
+    with pytest.raises(StatementError, match="has no time zone"):
+        store(stored, instant=datetime(2026, 7, 1))
+
+
+def test_now_is_aware_and_has_microseconds() -> None:
+    assert now().tzinfo is UTC
+    assert any(now().microsecond % 1000 for _ in range(100))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("amount", "0.001"),
+        ("amount", "1.005"),
+        ("amount", "10000000000000000.00"),
+        ("amount", "-10000000000000000.00"),
+        ("amount", "1E+16"),
+        ("share", "1"),
+        ("whole", "0.5"),
+        ("amount", "NaN"),
+        ("amount", "Infinity"),
+        ("amount", "-Infinity"),
+    ],
+)
+def test_decimal_that_does_not_fit_is_refused(stored: Connection, column: str, value: str) -> None:
+    with pytest.raises(StatementError, match="does not fit"):
+        store(stored, **{column: Decimal(value)})
+
+
+def test_decimal_comes_back_with_its_whole_scale(stored: Connection) -> None:
+    row = store(stored, amount=Decimal("7"), whole=Decimal("7"))
+
+    assert str(read(stored, "amount", row)) == "7.00"
+    assert str(read(stored, "whole", row)) == "7"
+
+
+def test_decimals_are_compared_and_sorted_as_numbers(stored: Connection) -> None:
+    amounts = [Decimal(amount) for amount in ("-10.50", "-9.00", "0.00", "2.00", "10.00")]
+    rows = [store(stored, amount=amount) for amount in reversed(amounts)]
+
+    mine = VALUES.c.id.in_(rows)
+    ordered = stored.scalars(select(VALUES.c.amount).where(mine).order_by(VALUES.c.amount)).all()
+    below = select(VALUES.c.amount).where(mine, VALUES.c.amount < Decimal("2.01"))
+
+    assert list(ordered) == amounts
+    assert set(stored.scalars(below)) == set(amounts[:-1])
+
+
+@pytest.mark.parametrize(("one", "other"), [("a", "A"), ("a", "a "), ("e", "é"), ("ss", "ß")])
+def test_texts_that_differ_are_different(stored: Connection, one: str, other: str) -> None:
+    row = store(stored, word=one)
+
+    query = select(VALUES.c.id).where(VALUES.c.word == other, VALUES.c.id == row)
+
+    assert stored.scalars(query).all() == []
+
+
+def test_value_outside_of_an_enum_is_refused(stored: Connection) -> None:
+    with pytest.raises(StatementError, match="colour"):
+        store(stored, colour="green")
+
+
+def test_ids_are_version_7_and_in_the_order_of_their_making(stored: Connection) -> None:
+    made = [new_id() for _ in range(200)]
+    for row in reversed(made):
+        store(stored, id=row)
+
+    query = select(VALUES.c.id).where(VALUES.c.id.in_(made)).order_by(VALUES.c.id)
+
+    assert {row.version for row in made} == {7}
+    assert all(one < other for one, other in itertools.pairwise(made))
+    assert list(stored.scalars(query)) == made

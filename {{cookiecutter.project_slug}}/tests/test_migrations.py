@@ -1,0 +1,301 @@
+"""The history of the schema: forward, back, alone among replicas, and in step with the models."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import inspect
+
+from {{ cookiecutter.__package }} import create_app, migrations
+from {{ cookiecutter.__package }}.database import Base
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_migration_engine
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.engine_{{ cookiecutter.database }} import run_script
+from .support.factories import Resource
+from .support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
+
+TABLE = Resource.__tablename__
+REPLICAS = 4
+
+# Runs in a process of its own; all begin in the same moment.
+MIGRATE = """
+import sys, time
+from alembic import command
+from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import load_settings
+
+settings = load_settings(None)
+time.sleep(max(0, float(sys.argv[1]) - time.time()))
+with connected_config(settings) as config:
+    command.upgrade(config, "head")
+"""
+
+Change = Callable[[Operations], object]
+
+
+def add_column(operations: Operations) -> None:
+    operations.add_column(TABLE, sa.Column("colour", sa.String(20), nullable=True))
+
+
+def change_type(operations: Operations) -> None:
+    with operations.batch_alter_table(TABLE) as table:
+        table.alter_column(
+            "version", type_=sa.String(9), existing_type=sa.Integer(), existing_nullable=False
+        )
+
+
+def change_length(operations: Operations) -> None:
+    with operations.batch_alter_table("idempotency_keys") as table:
+        table.alter_column(
+            "headers", type_=sa.String(300), existing_type=sa.String(2000), existing_nullable=False
+        )
+
+
+def change_default(operations: Operations) -> None:
+    with operations.batch_alter_table(TABLE) as table:
+        table.alter_column(
+            "version", server_default="7", existing_type=sa.Integer(), existing_nullable=False
+        )
+
+
+def allow_null(operations: Operations) -> None:
+    with operations.batch_alter_table(TABLE) as table:
+        table.alter_column("version", nullable=True, existing_type=sa.Integer())
+
+
+def drop_index(operations: Operations) -> None:
+    operations.drop_index("ix_idempotency_keys_created_at", "idempotency_keys")
+
+
+def drop_unique(operations: Operations) -> None:
+    with operations.batch_alter_table(TABLE) as table:
+        table.drop_constraint(f"uq_{TABLE}_code", type_="unique")
+
+
+DRIFTS = [
+    add_column,
+    change_type,
+    change_length,
+    change_default,
+    allow_null,
+    drop_index,
+    drop_unique,
+]
+
+
+@pytest.fixture
+def migrated(empty_database: Settings) -> Settings:
+    """Settings with a migrated database of the test's own."""
+    upgrade(empty_database)
+    return empty_database
+
+
+@pytest.fixture
+def runner(migrated: Settings) -> FlaskCliRunner:
+    """Runs commands on that database."""
+    return create_app(migrated).test_cli_runner()
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the migrations that a test may add to."""
+    folder = tmp_path / "migrations"
+    copytree(migrations.FOLDER, folder)
+    monkeypatch.setattr(migrations, "FOLDER", folder)
+    return folder
+
+
+def test_there_is_one_head() -> None:
+    assert len(ScriptDirectory(str(migrations.FOLDER)).get_heads()) == 1
+
+
+def test_the_way_back_leaves_nothing_and_the_way_forward_leads_to_the_same(
+    migrated: Settings,
+) -> None:
+    first = schema_of(migrated)
+    assert first.keys() == Base.metadata.tables.keys()
+
+    downgrade(migrated, "base")
+    assert schema_of(migrated) == {}
+
+    upgrade(migrated)
+    assert schema_of(migrated) == first
+
+
+def test_each_step_back_and_forward_leads_to_the_same(migrated: Settings) -> None:
+    script = ScriptDirectory(str(migrations.FOLDER))
+    for revision in script.walk_revisions():
+        before = schema_of(migrated)
+        downgrade(migrated, "-1")
+        below = schema_of(migrated)
+        upgrade(migrated, revision.revision)
+        assert schema_of(migrated) == before
+        downgrade(migrated, "-1")
+        assert schema_of(migrated) == below
+
+
+@pytest.mark.slow
+def test_models_and_migrations_agree_in_a_fresh_process(migrated: Settings) -> None:
+    done = run_flask(migrated, "db", "check")
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_drift_is_found(runner: FlaskCliRunner, migrated: Settings, drift: Change) -> None:
+    assert runner.invoke(args=["db", "check"]).exit_code == 0
+
+    alter(migrated, drift)
+
+    result = runner.invoke(args=["db", "check"])
+    assert result.exit_code != 0
+    assert "New upgrade operations detected" in str(result.exception or result.output)
+
+
+def test_offline_script_makes_the_same_schema(runner: FlaskCliRunner, migrated: Settings) -> None:
+    expected = schema_of(migrated)
+    script = runner.invoke(args=["db", "sql"])
+    assert script.exit_code == 0
+    downgrade(migrated, "base")
+    with migration_connection(migrated) as connection:
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+
+    with make_migration_engine(migrated).connect() as connection:
+        run_script(connection.connection.driver_connection, script.stdout)
+
+    assert schema_of(migrated) == expected
+    assert "0001" in runner.invoke(args=["db", "current"]).stdout
+
+
+def test_script_of_a_part(runner: FlaskCliRunner) -> None:
+    script = runner.invoke(args=["db", "sql", "0001:head"])
+
+    assert script.exit_code == 0
+    assert "CREATE TABLE" not in script.stdout
+
+
+@pytest.mark.slow
+def test_of_replicas_that_start_together_one_migrates(empty_database: Settings) -> None:
+    start = str(time.time() + 2)
+    replicas = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, start],
+            env=environment_of(empty_database),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(REPLICAS)
+    ]
+
+    words = [replica.communicate()[1] for replica in replicas]
+
+    assert [replica.returncode for replica in replicas] == [0] * REPLICAS, words
+    assert schema_of(empty_database).keys() == Base.metadata.tables.keys()
+    with migration_connection(empty_database) as connection:
+        versions = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
+    assert versions == [migrations.expected_revision()]
+
+
+def test_commands_lead_back_and_forward(runner: FlaskCliRunner, migrated: Settings) -> None:
+    assert "0001 (head)" in runner.invoke(args=["db", "current"]).stdout
+
+    assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
+    assert schema_of(migrated) == {}
+    assert "0001" not in runner.invoke(args=["db", "current"]).stdout
+
+    assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
+    assert "0001 (head)" in runner.invoke(args=["db", "current"]).stdout
+
+
+def test_new_migration_holds_the_difference(
+    runner: FlaskCliRunner, migrated: Settings, own_folder: Path
+) -> None:
+    expected = schema_of(migrated)
+    alter(migrated, drop_index)
+
+    result = runner.invoke(args=["db", "revision", "-m", "Bring an index back"])
+
+    assert result.exit_code == 0, result.exception
+    written = own_folder / "versions" / "0002_bring_an_index_back.py"
+    assert "op.create_index" in written.read_text()
+    assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
+    assert schema_of(migrated) == expected
+    assert runner.invoke(args=["db", "downgrade", "0001"]).exit_code == 0
+    assert schema_of(migrated) != expected
+
+
+def test_new_migration_imports_the_types_that_it_names(
+    runner: FlaskCliRunner, migrated: Settings, own_folder: Path
+) -> None:
+    expected = schema_of(migrated)
+    alter(migrated, lambda operations: operations.drop_table("idempotency_keys"))
+
+    result = runner.invoke(args=["db", "revision", "-m", "Bring a table back"])
+
+    assert result.exit_code == 0, result.exception
+    written = (own_folder / "versions" / "0002_bring_a_table_back.py").read_text()
+    assert re.search(r"column_types\.UtcDateTime\(", written)
+    assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
+    assert schema_of(migrated) == expected
+
+
+def test_no_migration_is_written_without_a_difference(
+    runner: FlaskCliRunner, own_folder: Path
+) -> None:
+    result = runner.invoke(args=["db", "revision", "-m", "Nothing"])
+
+    assert result.exit_code == 0
+    assert "agree" in result.output
+    assert len(list((own_folder / "versions").glob("*.py"))) == 1
+
+
+def test_migrations_do_not_need_an_application(empty_database: Settings) -> None:
+    with migrations.connected_config(empty_database) as config:
+        command.upgrade(config, "head")
+
+    with migration_connection(empty_database) as connection:
+        assert migrations.present_revision(connection) == migrations.expected_revision()
+        assert inspect(connection).has_table(TABLE)
+
+
+def test_a_database_without_a_schema_has_no_revision(empty_database: Settings) -> None:
+    with migration_connection(empty_database) as connection:
+        assert migrations.present_revision(connection) is None
+
+
+def test_the_factory_does_not_touch_the_database(empty_database: Settings) -> None:
+    app = create_app(empty_database)
+
+    assert isinstance(app, Flask)
+    assert schema_of(empty_database) == {}
+
+
+def run_flask(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "{{ cookiecutter.__package }}", *arguments],
+        env=environment_of(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+    }
