@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench servers builders
+.PHONY: help demo test test-fast check bench servers builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -21,7 +21,7 @@ help: ## list the targets
 demo: .venv/ready ## generate a service with the defaults into build/demo and run it
 	@tools/demo.sh build/demo "$(port)"
 
-test: .venv/ready servers builders ## prove every variant; only="database=postgresql" proves some
+test: .venv/ready servers builders browser ## prove every variant; only="database=postgresql" proves some
 	@$(TESTS) $(if $(CI),--no-skips) --only "$(only)"
 
 test-fast: .venv/ready ## the same without what installs packages or takes long
@@ -42,6 +42,9 @@ servers:
 
 builders:
 	@tools/install_buildah.sh
+
+browser:
+	@tools/install_chromium.sh
 
 build/benchmarks/ready: .venv/ready $(wildcard */pyproject.toml)
 	@$(PYTHON) -m benchmarks.environment

@@ -1,11 +1,13 @@
 """Makes docs/images/docs-page.png: generates a service, opens its `/docs` and tries an operation.
 
-    uv run --group pictures python docs/make_screenshot.py [picture]
+    python docs/make_screenshot.py [--at http://127.0.0.1:8000] [picture]
 
-Needs Chromium (Debian: `apt-get install chromium`); CHROMIUM names another program. Ends with an
-error if the page reports one, asks another host for anything, or the operation does not give 201.
+With `--at` it looks at a service that runs already; without, the Python that runs this needs the
+service's libraries too. Needs Chromium; CHROMIUM names another program. Ends with an error if the
+page reports one, asks another host for anything, or the operation does not give 201.
 """
 
+import argparse
 import os
 import shutil
 import socket
@@ -114,17 +116,12 @@ def try_create(page: Page, address: str) -> None:
         sys.exit(f"The operation gave {status}: {answer.inner_text()}")
 
 
-def main() -> None:
-    """Make the picture."""
-    picture = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
+def look(address: str, picture: Path) -> list[str]:
+    """Use the page of the service at `address`, make the picture, and return what was wrong."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         sys.exit("Chromium is not installed; on Debian `apt-get install chromium` does it.")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_service(Path(folder)) as address,
-        sync_playwright() as playwright,
-    ):
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
         faults = watch(page, address)
@@ -132,9 +129,26 @@ def main() -> None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=picture)
         browser.close()
+    return faults
+
+
+def main() -> None:
+    """Make the picture."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--at", metavar="ADDRESS")
+    parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)
+    arguments = parser.parse_args()
+    if arguments.at:
+        faults = look(arguments.at, arguments.picture)
+    else:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            running_service(Path(folder)) as address,
+        ):
+            faults = look(address, arguments.picture)
     if faults:
         sys.exit("\n".join(["The page has faults:", *faults]))
-    print(f"{picture} is written.")
+    print(f"{arguments.picture} is written.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""The page at /docs, opened and used in a browser."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .servers import HOST, Service
+from .variants import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_page_works_without_fault_and_without_other_hosts(service: Service, tmp_path: Path) -> None:
+    picture = tmp_path / "page.png"
+    script = ROOT / "docs" / "make_screenshot.py"
+
+    done = subprocess.run(
+        [sys.executable, script, "--at", f"http://{HOST}:{service.port}", picture],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert picture.read_bytes().startswith(PNG)
