@@ -54,7 +54,7 @@ def measure(project: Project, tables: int, *, tests: int, floor_tests: int) -> S
     return Samples(json.loads(output.read_text()))
 
 
-def table(database: str, *, rounds: int = 5, tests: int = 80, floor_tests: int = 3) -> Table:
+def table(database: str, *, rounds: int = 3, tests: int = 80, floor_tests: int = 3) -> Table:
     """Set-up and teardown on this engine as a table.
 
     A server and a disk take part in these times, and other work can only lengthen them. So the
