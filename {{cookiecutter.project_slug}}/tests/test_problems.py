@@ -25,7 +25,7 @@ from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.problems import TITLES, problem_type
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.api import ANY, new_body
+from .support.api import ANY, URL, create, new_body
 from .support.applications import MakeApp
 from .support.problems import problem
 
@@ -149,6 +149,7 @@ def test_every_route_of_the_api_refuses_unknown_parameters(app: Flask, client: F
         (b"{}", "text/plain", 415),
         (b"a=b", "application/x-www-form-urlencoded", 415),
         (b"{}", "application/jsonp", 415),
+        (b"{}", "application/merge-patch+json", 415),
         (b"", "application/json", 400),
         (b"{", "application/json", 400),
         (b"{'a': 1}", "application/json", 400),
@@ -188,9 +189,7 @@ def test_a_body_without_a_length_is_bounded_too(app: Flask, client: FlaskClient)
         problem(response, 413)
 
 
-def test_every_route_of_the_api_says_that_the_database_is_away(
-    make_app: MakeApp,
-) -> None:
+def test_every_route_of_the_api_says_that_the_database_is_away(make_app: MakeApp) -> None:
     app = make_app()
     with app.app_context():
         engine = db.engine
@@ -233,6 +232,23 @@ def test_a_statement_that_is_wrong_is_a_problem_that_tells_nothing(
     problem(response, 500)
     assert "no_such_table" not in response.text
     assert "SELECT" not in response.text
+
+
+def test_after_an_error_of_the_database_the_session_can_be_used(make_app: MakeApp) -> None:
+    app = make_app()
+    client = app.test_client()
+    found: list[object] = []
+
+    def use(response: Response) -> Response:
+        found.append(db.session.scalar(text("SELECT 1")))
+        return response
+
+    app.after_request(use)
+    create(client, code="taken")
+    location = create(client).headers["Location"]
+    problem(client.post(URL, json=new_body()), 409)
+    problem(client.patch(location, json={"code": "taken"}, headers=ANY), 409)
+    assert found == [1, 1, 1, 1]
 
 
 def test_an_answer_that_cannot_be_finished_is_a_problem(app: Flask, client: FlaskClient) -> None:

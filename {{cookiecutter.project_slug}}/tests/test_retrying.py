@@ -195,7 +195,7 @@ def test_a_request_that_loses_a_race_may_be_sent_again(
         other.get(Resource, pair[0], with_for_update=True)
         response = app.test_client().post("/lock")
 
-    problem(response, 503)
+    assert problem(response, 503)["detail"] == "The service is busy."
     assert response.headers["Retry-After"] == "1"
     assert app.test_client().post("/lock").status_code == 200
 

@@ -126,7 +126,7 @@ def _amount(value: Any) -> Any:
     """Take a decimal written as a string; a JSON number would lose digits on its way."""
     if isinstance(value, Decimal):
         return value
-    if not isinstance(value, str) or not re.fullmatch(AMOUNT_PATTERN, value, re.ASCII):
+    if not isinstance(value, str) or not re.fullmatch(AMOUNT_PATTERN, value):
         raise ValueError(
             f'should be a decimal in a string that matches {AMOUNT_PATTERN}, such as "12.50"'
         )
