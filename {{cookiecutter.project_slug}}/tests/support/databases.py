@@ -94,7 +94,7 @@ def _server(config: pytest.Config) -> URL:
     if SERVER not in config.stash:
         given = os.environ.get(VARIABLE)
         if given:
-            config.stash[SERVER] = _checked(given, config.stash[DEVELOPMENT])
+            config.stash[SERVER] = checked(given, config.stash[DEVELOPMENT])
         else:
             try:
                 server, url = start_temporary()
@@ -105,7 +105,7 @@ def _server(config: pytest.Config) -> URL:
     return config.stash[SERVER]
 
 
-def _checked(given: str, development: URL | None) -> URL:
+def checked(given: str, development: URL | None) -> URL:
     """The URL in `TEST_DATABASE_URL`. Ends the run if the tests must not have that database."""
     url = make_url(given)
     name = database_name(url)

@@ -137,9 +137,7 @@ def committed_db(test_engine: Engine) -> Iterator[Engine]:
     are deleted.
     """
     yield test_engine
-    with test_engine.begin() as connection:
-        if tables := tables_with_rows(connection):
-            delete_rows(connection, tables)
+    delete_all_rows(test_engine)
 
 
 @pytest.fixture
@@ -154,6 +152,13 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
         factory_session(session),
     ):
         yield session
+
+
+def delete_all_rows(engine: Engine) -> None:
+    """Empty all tables that are not empty."""
+    with engine.begin() as connection:
+        if tables := tables_with_rows(connection):
+            delete_rows(connection, tables)
 
 
 def tables_with_rows(connection: Connection) -> list[Table]:

@@ -1,0 +1,330 @@
+"""The test kit does what docs/testing.md says of it: all other tests rest on it."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import URL, Connection, Engine, func, select, text
+from sqlalchemy.orm import Session
+from time_machine import TimeMachineFixture
+from werkzeug.test import TestResponse
+
+from {{ cookiecutter.__package }} import column_types
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support import api
+from .support.applications import MakeApp
+from .support.databases import SUFFIX, VARIABLE, checked
+from .support.engine_{{ cookiecutter.database }} import database_name, named
+from .support.factories import Resource, ResourceFactory, Status
+from .support.problems import problem
+from .support.queries import Queries
+from .support.schemas import alter, schema_of
+from .support.sessions import IsolationError, delete_all_rows, tables_with_rows
+
+COUNT = select(func.count()).select_from(Resource)
+
+
+# Databases
+
+
+def test_database_is_one_for_tests(worker_url: URL) -> None:
+    assert database_name(worker_url).endswith(SUFFIX)
+
+
+def test_settings_are_those_of_a_test(settings: Settings) -> None:
+    assert settings.environment == "test"
+    assert settings.threads == 1
+
+
+def test_database_of_another_name_is_refused(worker_url: URL) -> None:
+    precious = named(worker_url, "precious")
+
+    with pytest.raises(pytest.exit.Exception, match="has to end in _test"):
+        checked(precious.render_as_string(hide_password=False), None)
+
+
+def test_database_of_development_is_refused(worker_url: URL) -> None:
+    with pytest.raises(pytest.exit.Exception, match="give them another one"):
+        checked(worker_url.render_as_string(hide_password=False), worker_url)
+
+
+def test_database_that_is_given_is_taken(worker_url: URL) -> None:
+    other = named(worker_url, "other_test")
+
+    assert checked(other.render_as_string(hide_password=False), worker_url) == other
+
+
+@pytest.mark.slow
+def test_settings_of_the_developer_do_not_reach_the_tests() -> None:
+    one = f"{__file__}::test_settings_are_those_of_a_test"
+    own = {"ENVIRONMENT": "production", "DATABASE_URL": "nonsense", "threads": "many"}
+    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", one],
+        env=environment | own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_unsuitable_database_ends_the_run_with_a_sentence(worker_url: URL) -> None:
+    precious = named(worker_url, "precious").render_as_string(hide_password=False)
+    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "of_a"],
+        env=environment | {VARIABLE: precious},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "has to end in _test" in done.stdout + done.stderr
+
+
+def test_empty_database_is_empty_and_takes_ddl(empty_database: Settings) -> None:
+    assert schema_of(empty_database) == {}
+
+    alter(empty_database, lambda operations: operations.execute("CREATE TABLE more (id INT)"))
+
+    assert schema_of(empty_database).keys() == {"more"}
+
+
+# Sessions and connections
+
+
+@pytest.mark.parametrize("attempt", ["first", "second"])
+def test_each_test_starts_without_rows(session: Session, attempt: str) -> None:
+    assert session.scalar(COUNT) == 0
+
+    ResourceFactory.create(code=f"the {attempt}")
+    session.commit()
+
+    assert session.scalar(COUNT) == 1
+
+
+def test_request_sees_what_the_test_made(client: FlaskClient) -> None:
+    row = ResourceFactory.create(name="made before")
+
+    assert client.get(f"{api.URL}/{row.id}").get_json()["name"] == "made before"
+
+
+def test_test_sees_what_a_request_committed(client: FlaskClient, session: Session) -> None:
+    row = ResourceFactory.create(name="before")
+
+    client.patch(f"{api.URL}/{row.id}", json={"name": "after"}, headers={"If-Match": "*"})
+
+    assert row.name == "after"
+    assert session.scalar(COUNT) == 1
+
+
+def test_rows_of_a_request_stay_when_the_test_rolls_back(
+    client: FlaskClient, session: Session
+) -> None:
+    ResourceFactory.create()
+    api.create(client)
+
+    session.rollback()
+
+    assert session.scalar(COUNT) == 2
+
+
+def test_forgotten_commit_shows(app: Flask, session: Session) -> None:
+    with app.app_context():
+        db.session.add(ResourceFactory.build())
+        db.session.flush()
+
+    assert session.scalar(COUNT) == 0
+
+
+def test_session_of_the_test_is_not_that_of_the_context(app: Flask, session: Session) -> None:
+    with app.app_context():
+        assert db.session() is not session
+
+
+def test_second_connection_is_refused(app: Flask, connection: Connection) -> None:
+    assert connection.scalar(COUNT) == 0
+
+    with app.app_context(), pytest.raises(IsolationError, match="`committed_db`"):
+        db.engine.connect()
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE more (id INT)", " drop table more"])
+def test_change_of_the_schema_is_refused(session: Session, statement: str) -> None:
+    with pytest.raises(IsolationError, match="`empty_database`"):
+        session.execute(text(statement))
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", "commit ", "ROLLBACK"])
+def test_statement_that_ends_the_transaction_is_refused(session: Session, statement: str) -> None:
+    with pytest.raises(IsolationError, match="`committed_db`"):
+        session.execute(text(statement))
+
+
+def test_commit_of_the_connection_is_refused(connection: Connection) -> None:
+    with pytest.raises(IsolationError, match="`committed_db`"):
+        connection.commit()
+
+
+def test_savepoints_are_allowed(session: Session) -> None:
+    with session.begin_nested():
+        ResourceFactory.create()
+    with session.begin_nested() as inner:
+        ResourceFactory.create()
+        inner.rollback()
+
+    assert session.scalar(COUNT) == 1
+
+
+# Real commits
+
+
+@pytest.mark.parametrize("attempt", ["first", "second"])
+def test_committed_rows_are_seen_by_others_and_gone_after_the_test(
+    committed_db: Engine, session: Session, attempt: str
+) -> None:
+    ResourceFactory.create(code=f"the {attempt}")
+    session.commit()
+
+    with committed_db.connect() as other:
+        assert other.scalar(COUNT) == 1
+
+
+def test_all_rows_are_deleted_whatever_refers_to_them(
+    committed_db: Engine, session: Session
+) -> None:
+    parent = ResourceFactory.create()
+    child = ResourceFactory.create(parent_id=parent.id)
+    ResourceFactory.create(parent_id=child.id)
+    parent.parent_id = child.id
+    session.commit()
+
+    with committed_db.connect() as connection:
+        assert [table.name for table in tables_with_rows(connection)] == [Resource.__tablename__]
+    delete_all_rows(committed_db)
+
+    with committed_db.connect() as connection:
+        assert tables_with_rows(connection) == []
+
+
+def test_further_application_has_its_own_settings(make_app: MakeApp, app: Flask) -> None:
+    further = make_app(threads=3)
+
+    with further.app_context():
+        engine = db.engine
+    with app.app_context():
+        assert db.engine is not engine
+    with engine.connect(), engine.connect(), engine.connect() as third:
+        assert third.scalar(select(1)) == 1
+
+
+# Client
+
+
+def test_client_keeps_no_context(client: FlaskClient) -> None:
+    with pytest.raises(pytest.fail.Exception, match="response"):
+        client.__enter__()
+
+
+# Factories
+
+
+def test_rows_of_a_factory_are_different() -> None:
+    first, second = ResourceFactory.build(), ResourceFactory.build()
+
+    assert first.code != second.code
+    assert first.status is Status.DRAFT
+
+
+def test_rows_are_created_in_the_session_of_the_test(session: Session) -> None:
+    rows = ResourceFactory.create_batch(3, status=Status.ACTIVE)
+
+    assert all(row in session for row in rows)
+    assert session.scalar(COUNT) == 3
+
+
+def test_factory_without_a_session_says_what_to_do() -> None:
+    with pytest.raises(pytest.fail.Exception, match="`session`"):
+        ResourceFactory.create()
+
+
+# Queries
+
+
+def test_statements_are_collected(queries: Queries, session: Session) -> None:
+    with queries() as statements:
+        session.scalar(COUNT)
+        session.commit()
+        session.scalar(COUNT)
+
+    assert len(statements) == 2
+    assert all(statement.startswith("SELECT count") for statement in statements)
+
+
+def test_too_many_statements_are_shown(queries: Queries, session: Session) -> None:
+    ResourceFactory.create_batch(3)
+    session.commit()
+
+    def look_at_each() -> None:
+        with queries(at_most=2):
+            for row in session.scalars(select(Resource)):
+                session.refresh(row)
+
+    with pytest.raises(pytest.fail.Exception, match="4 statements, where 2 are allowed") as failed:
+        look_at_each()
+    assert "4. SELECT" in str(failed.value)
+
+
+def test_statements_after_the_block_are_not_collected(queries: Queries, session: Session) -> None:
+    with queries(at_most=0) as statements:
+        pass
+    session.scalar(COUNT)
+
+    assert statements == []
+
+
+# Problems
+
+
+@pytest.fixture
+def not_found(client: FlaskClient) -> TestResponse:
+    """The answer for an id that nothing has."""
+    return client.get(api.NOBODY)
+
+
+def test_problem_is_returned(not_found: TestResponse) -> None:
+    assert problem(not_found, 404)["instance"] == api.NOBODY
+
+
+def test_problem_with_another_status_is_not_accepted(not_found: TestResponse) -> None:
+    with pytest.raises(AssertionError):
+        problem(not_found, 409)
+
+
+def test_answer_that_is_no_problem_is_not_accepted(client: FlaskClient) -> None:
+    with pytest.raises(AssertionError):
+        problem(client.get(api.URL), 200)
+
+
+# Time
+
+
+def test_time_can_be_set(time_machine: TimeMachineFixture) -> None:
+    noon = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
+    time_machine.move_to(noon, tick=False)
+    assert column_types.now() == noon
+
+    time_machine.shift(timedelta(hours=25))
+    assert column_types.now() == noon + timedelta(hours=25)
