@@ -127,6 +127,6 @@ def table(database: str, *, rounds: int = 15, requests: int = 200) -> Table:
         ("CPU a request", "requests/s"),
         rows,
         "CPU / Core",
-        "Everything of the service is on. The bound is DESIGN.md's, or FastAPI's ratio if that is"
-        " lower.",
+        "Everything of the service is on. The bound is the budget (1.9, 1.7 and 2.0), or FastAPI's"
+        " ratio if that is lower.",
     )

@@ -75,18 +75,8 @@ class Service(OpenAPI):
         self.json = BoundedJson(self)
         self.openapi_version = "3.1.0"  # client generators refuse 3.2
         self.session_interface = NoCookies()
-        self._synchronous: set[Callable[..., Any]] = set()
         self.secret_key = settings.secret_key.get_secret_value()
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_json
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As Flask does, but look only once at a function whether it is synchronous."""
-        if func in self._synchronous:
-            return func
-        ensured = super().ensure_sync(func)
-        if ensured is func:
-            self._synchronous.add(func)
-        return ensured
 
     def serve_document(self) -> None:
         """Serve the document at `/openapi.json`; built now, as two first requests would race."""

@@ -145,7 +145,7 @@ def _open_cursor(cursor: str, query: PageQuery, order: SortOrder) -> tuple[Any, 
 def _sealed(position: bytes, query: PageQuery) -> str:
     """The cursor of a position: good for this path, sort and filters, and hard to make elsewhere.
 
-    An HMAC by itself takes a tenth of the time of a serializer that derives a key for each cursor.
+    An HMAC by itself takes half the time of a serializer that derives a key for each cursor.
     """
     purpose = f"cursor {request.path} {query.model_dump_json(exclude=POSITION)}\n".encode()
     key = current_app.config["SECRET_KEY"].encode()
