@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
@@ -87,11 +87,13 @@ class Server:
                 start_new_session=True,
             )
 
-    def get(self, path: str, port: int | None = None, **headers: str) -> tuple[int, str]:
+    def get(
+        self, path: str, port: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
         """Status and body of an answer, asked for on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE_SECONDS)
         try:
-            connection.request("GET", path, headers=headers)
+            connection.request("GET", path, headers=headers or {})
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:
@@ -248,7 +250,7 @@ def test_a_body_is_bounded_with_and_without_a_length(server: Server) -> None:
 
 
 def test_nobody_can_pretend_to_be_a_proxy(server: Server) -> None:
-    assert server.get("/scheme", **{"X-Forwarded-Proto": "https"}) == (200, "http")
+    assert server.get("/scheme", headers={"X-Forwarded-Proto": "https"}) == (200, "http")
 
 
 def test_nothing_is_left_behind(server: Server) -> None:

@@ -1,7 +1,7 @@
 """What is done to every answer on its way out: headers are added, it is measured and logged.
 
-Hooks get the answer as it is sent (WSGI), whoever made it. Flask's `after_request` would do, and take
-about twice the time for the same work.
+Hooks get the answer as it is sent (WSGI), whoever made it. Flask's `after_request` would do, and
+take about twice the time for the same work.
 """
 
 from collections.abc import Callable, Iterable
