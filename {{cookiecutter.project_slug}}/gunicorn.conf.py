@@ -57,8 +57,8 @@ timeout = 30
 # From TERM, or the end of draining, until requests that still run are given up.
 graceful_timeout = settings.graceful_timeout_seconds
 
-# The most that gunicorn allows. A cursor and filters that are too long shall reach the service, which
-# answers with a problem document; gunicorn's own 414 is a page.
+# The most that gunicorn allows. A cursor and filters that are too long shall reach the service,
+# which answers with a problem document; gunicorn's own 414 is a page.
 limit_request_line = 8190
 
 # Off, as it wants to write into a home folder, which containers do not have.
