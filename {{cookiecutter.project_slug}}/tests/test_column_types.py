@@ -12,7 +12,13 @@ import pytest
 from sqlalchemy import JSON, Column, Connection, Engine, Enum, MetaData, Table, Uuid, insert, select
 from sqlalchemy.exc import StatementError
 
-from {{ cookiecutter.__package }}.column_types import ExactDecimal, UtcDateTime, new_id, now, text
+from {{ cookiecutter.__package }}.column_types import (
+    ExactDecimal,
+    UtcDateTime,
+    new_id,
+    now,
+    text,
+)
 from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_engine
 from {{ cookiecutter.__package }}.settings import Settings
 

@@ -11,7 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Inspector, inspect
 
 from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_migration_engine
-from {{ cookiecutter.__package }}.migrations import FOLDER, alembic_config, connected_config
+from {{ cookiecutter.__package }}.migrations import (
+    FOLDER,
+    alembic_config,
+    connected_config,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 OWN_TABLE = "alembic_version"

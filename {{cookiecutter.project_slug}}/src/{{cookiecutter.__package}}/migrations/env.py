@@ -5,7 +5,10 @@ from typing import Any
 from alembic import context
 
 from {{ cookiecutter.__package }}.database import Base
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import MIGRATION_OPTIONS, migration_lock
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import (
+    MIGRATION_OPTIONS,
+    migration_lock,
+)
 
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,

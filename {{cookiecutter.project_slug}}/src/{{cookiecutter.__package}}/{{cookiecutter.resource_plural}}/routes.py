@@ -104,7 +104,10 @@ def delete(path: {{ cookiecutter.__class }}Path, header: WriteConditions) -> Res
     return no_content(204)
 
 
-def _find(session: Session, path: {{ cookiecutter.__class }}Path) -> {{ cookiecutter.__class }}:
+def _find(
+    session: Session,
+    path: {{ cookiecutter.__class }}Path,
+) -> {{ cookiecutter.__class }}:
     row = session.get({{ cookiecutter.__class }}, path.id)
     if row is None:
         raise NotFound(NOT_THERE)
