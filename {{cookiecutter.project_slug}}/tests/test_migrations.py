@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
+from threading import Event, Thread
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,10 @@ from sqlalchemy import inspect
 
 from {{ cookiecutter.__package }} import create_app, migrations
 from {{ cookiecutter.__package }}.database import Base
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_migration_engine
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import (
+    make_migration_engine,
+    migration_lock,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.engine_{{ cookiecutter.database }} import run_script
@@ -185,6 +189,21 @@ def test_script_of_a_part(runner: FlaskCliRunner) -> None:
 
     assert script.exit_code == 0
     assert "CREATE TABLE" not in script.stdout
+
+
+def test_second_migration_waits_for_the_first(empty_database: Settings) -> None:
+    let_in = Event()
+
+    def migrate() -> None:
+        with migration_connection(empty_database) as connection, migration_lock(connection):
+            let_in.set()
+
+    second = Thread(target=migrate)
+    with migration_connection(empty_database) as connection, migration_lock(connection):
+        second.start()
+        assert not let_in.wait(0.5)
+    assert let_in.wait(10)
+    second.join()
 
 
 @pytest.mark.slow

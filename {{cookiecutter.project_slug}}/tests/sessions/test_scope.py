@@ -182,7 +182,8 @@ OUTSIDE: list[Callable[[], object]] = [
     ids=["session()", "session.scalars", "session.add", "session.remove", "engine", "sessions"],
 )
 def test_use_outside_a_context_says_what_to_do(use: Callable[[], object]) -> None:
-    with pytest.raises(RuntimeError, match=r"with app\.app_context\(\)"):
+    what_to_do = r"write `with app\.app_context\(\): .*\(docs/sessions\.md\)"
+    with pytest.raises(RuntimeError, match=what_to_do):
         use()
 
 

@@ -1,0 +1,579 @@
+"""Named mutants of the generated service: each takes back one line that a guarantee rests on.
+
+tests/test_mutants.py shows that the service's own tests see every one of them. To add one, name the
+guarantee, the text to change as it is in a project with the default answers, where it has to occur
+exactly once, and the tests that have to fail: few and quick ones, for each mutant runs its own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = "src/my_service"
+SCOPE = "tests/sessions/test_scope.py"
+ENDING = "tests/sessions/test_ending.py"
+TRANSACTIONS = "tests/sessions/test_transactions.py"
+TRANSACTIONS_SQLITE = "tests/sessions/test_transactions_sqlite.py"
+CONNECTIONS = "tests/sessions/test_connections.py"
+CONCURRENCY = "tests/sessions/test_concurrency.py"
+CONCURRENCY_SERVERS = "tests/sessions/test_concurrency_servers.py"
+OUTAGES = "tests/sessions/test_outages.py"
+OUTAGES_SERVERS = "tests/sessions/test_outages_servers.py"
+OUTAGES_SQLITE = "tests/sessions/test_outages_sqlite.py"
+
+
+class MutantDoesNotApplyError(AssertionError):
+    """The text that a mutant changes is not there exactly once: the mutant has to follow it."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change that breaks one guarantee; `tests` are those that have to fail for it."""
+
+    name: str
+    guarantee: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+    tests: tuple[str, ...]
+    database: str = "sqlite"
+
+    def apply(self, project: Path) -> None:
+        """Change the project. Raises `MutantDoesNotApplyError`."""
+        path = project / self.file
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for old, new in self.changes:
+            if text.count(old) != 1:
+                found = f"{text.count(old)} times in {self.file}"
+                raise MutantDoesNotApplyError(f"{self.name}: it finds {old!r} {found}")
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+
+
+DATABASE = f"{PACKAGE}/database.py"
+PROBLEMS = f"{PACKAGE}/problems.py"
+ROUTES = f"{PACKAGE}/items/routes.py"
+SQLITE = f"{PACKAGE}/engine_sqlite.py"
+POSTGRESQL = f"{PACKAGE}/engine_postgresql.py"
+MARIADB = f"{PACKAGE}/engine_mariadb.py"
+COLUMN_TYPES = f"{PACKAGE}/column_types.py"
+PAGINATION = f"{PACKAGE}/pagination.py"
+IDEMPOTENCY = f"{PACKAGE}/idempotency.py"
+REQUEST_IDS = f"{PACKAGE}/request_ids.py"
+
+THE_CONTEXT = 'return cast("LocalProxy[AppContext]", app_ctx)._get_current_object()'
+WEAK = "= weakref.WeakKeyDictionary()"
+NO_PING = (('"pool_pre_ping": True,', '"pool_pre_ping": False,'),)
+
+MUTANTS = (
+    # Scope
+    Mutant(
+        "session keyed by the address of the context",
+        "a context never gets the session of one before",
+        DATABASE,
+        ((THE_CONTEXT, THE_CONTEXT.replace("return ", "return id(") + ")"), (WEAK, "= {}")),
+        (f"{SCOPE}::test_context_that_is_never_torn_down_hands_no_session_on",),
+    ),
+    Mutant(
+        "session keyed by the thread",
+        "a nested context has a session of its own; an async view shares that of its request",
+        DATABASE,
+        (
+            (
+                THE_CONTEXT,
+                THE_CONTEXT.replace("return ", "") + "; return __import__('threading').get_ident()",
+            ),
+            (WEAK, "= {}"),
+        ),
+        (
+            f"{SCOPE}::test_nested_context_has_a_session_of_its_own",
+            f"{SCOPE}::test_async_view_shares_the_session_of_its_request",
+            f"{SCOPE}::test_copied_context_has_a_session_of_its_own[greenlet]",
+            f"{SCOPE}::test_nested_context_leaves_the_transaction_around_it_open",
+        ),
+    ),
+    Mutant(
+        "sessions held strongly",
+        "a context that is never torn down keeps no session",
+        DATABASE,
+        ((WEAK, "= {}"),),
+        (f"{SCOPE}::test_context_that_is_never_torn_down_keeps_no_session",),
+    ),
+    Mutant(
+        "a session for each call",
+        "a context has one session",
+        DATABASE,
+        (
+            (THE_CONTEXT, THE_CONTEXT.replace("return ", "") + "; return _Key()"),
+            (
+                "def _current_context() -> AppContext:",
+                "class _Key: pass\n\n\ndef _current_context() -> AppContext:",
+            ),
+        ),
+        (f"{SCOPE}::test_context_has_one_session",),
+    ),
+    Mutant(
+        "one session for all contexts",
+        "the next context has another session",
+        DATABASE,
+        (
+            (
+                'return self._state("db.session").sessions()',
+                'return self.__dict__.setdefault("one", self._state("db.session").sessions())',
+            ),
+        ),
+        (
+            f"{SCOPE}::test_next_context_has_another_session",
+            f"{SCOPE}::test_each_request_has_a_session_of_its_own",
+            f"{SCOPE}::test_sessions_of_several_applications_use_their_own_engines",
+        ),
+    ),
+    Mutant(
+        "Flask's own words outside of a context",
+        "outside of a context the error says what to do",
+        DATABASE,
+        (
+            (
+                'raise RuntimeError(OUTSIDE_A_CONTEXT.format(name="db.session")) from None',
+                "raise",
+            ),
+        ),
+        (f"{SCOPE}::test_use_outside_a_context_says_what_to_do[session()]",),
+    ),
+    Mutant(
+        "request in the context around it",
+        "a request inside a context has its own session and is torn down",
+        DATABASE,
+        (("app.wsgi_app = _in_a_context_of_its_own(app)", "_in_a_context_of_its_own(app)"),),
+        (
+            f"{SCOPE}::test_request_inside_a_context_is_torn_down[Flask's client]",
+            f"{SCOPE}::test_request_inside_a_context_has_a_session_of_its_own[Flask's client]",
+        ),
+    ),
+    # Ending
+    Mutant(
+        "teardown dropped",
+        "nothing is left after a request, however it ends",
+        DATABASE,
+        (("                self.session.remove()\n", "                pass\n"),),
+        (
+            f"{SCOPE}::test_stream_that_the_caller_leaves_gives_the_connection_back",
+            f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
+        ),
+    ),
+    Mutant(
+        "teardown skipped when another fails",
+        "a failing teardown of an extension leaves nothing",
+        DATABASE,
+        (
+            (
+                "            finally:\n                self.session.remove()\n",
+                (
+                    "            except ZeroDivisionError:\n                pass\n"
+                    "            self.session.remove()\n"
+                ),
+            ),
+        ),
+        (
+            f"{ENDING}::test_failing_teardown_of_an_extension_leaves_nothing",
+            f"{ENDING}::test_next_request_works_after_a_failing_teardown",
+        ),
+    ),
+    Mutant(
+        "commit at the end of the context",
+        "a forgotten commit leaves nothing",
+        DATABASE,
+        (("            session.rollback()\n", "            session.commit()\n"),),
+        (
+            f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
+            f"{TRANSACTIONS}::test_view_that_forgets_to_commit_leaves_nothing",
+            f"{TRANSACTIONS}::test_rolled_back_test_of_a_view_sees_a_forgotten_commit",
+        ),
+    ),
+    Mutant(
+        "failing rollback escapes",
+        "a failing rollback changes no answer",
+        DATABASE,
+        (("        except Exception:\n", "        except ZeroDivisionError:\n"),),
+        (f"{ENDING}::test_failing_rollback_at_the_end_gives_the_connection_back",),
+    ),
+    Mutant(
+        "session not closed",
+        "a failing rollback gives the connection back",
+        DATABASE,
+        (("            session.close()\n", "            pass\n"),),
+        (f"{ENDING}::test_failing_rollback_at_the_end_gives_the_connection_back",),
+    ),
+    Mutant(
+        "lost connection is a defect",
+        "a server that died in the request is a 503",
+        PROBLEMS,
+        (
+            (
+                "if error.connection_invalidated or error.statement is None:",
+                "if error.statement is None:",
+            ),
+        ),
+        (f"{ENDING}::test_connection_that_dies_in_a_request_is_answered_with_503",),
+    ),
+    # Transactions
+    Mutant(
+        "create without commit",
+        "a create is stored",
+        ROUTES,
+        (("    session.commit()\n    return response\n", "    return response\n"),),
+        (
+            f"{TRANSACTIONS}::test_create_commits",
+            "tests/items/test_create.py::test_what_is_created_is_shown_and_stored",
+        ),
+    ),
+    Mutant(
+        "patch without commit",
+        "a change is stored",
+        ROUTES,
+        (
+            (
+                "        setattr(row, name, value)\n    session.commit()\n",
+                "        setattr(row, name, value)\n    session.flush()\n",
+            ),
+        ),
+        (f"{TRANSACTIONS}::test_patch_commits",),
+    ),
+    Mutant(
+        "delete without commit",
+        "a delete is stored",
+        ROUTES,
+        (("    session.delete(row)\n    session.commit()\n", "    session.delete(row)\n"),),
+        (f"{TRANSACTIONS}::test_delete_commits",),
+    ),
+    Mutant(
+        "commit after the answer is made",
+        "a commit that fails is an error response",
+        ROUTES,
+        (
+            (
+                "    session.commit()\n    return response\n",
+                (
+                    "    from flask import after_this_request\n"
+                    "    after_this_request(lambda given: session.commit() or given)\n"
+                    "    return response\n"
+                ),
+            ),
+        ),
+        (f"{TRANSACTIONS}::test_create_whose_commit_fails_is_no_201",),
+    ),
+    Mutant(
+        "errorhandler without rollback",
+        "what follows a database error can use the session",
+        PROBLEMS,
+        (("    _roll_back()\n    if is_conflict(error):\n", "    if is_conflict(error):\n"),),
+        (
+            f"{TRANSACTIONS}::test_what_follows_an_errorhandler_can_use_the_session[violate_by_flush]",
+        ),
+    ),
+    Mutant(
+        "rows expire at a commit",
+        "nothing is asked after a commit",
+        DATABASE,
+        (("expire_on_commit=False", "expire_on_commit=True"),),
+        (f"{TRANSACTIONS}::test_patch_is_one_checkout_with_nothing_after_its_commit",),
+    ),
+    Mutant(
+        "create reads its row back",
+        "a create is one checkout, one INSERT, one COMMIT",
+        ROUTES,
+        (
+            (
+                "    session.commit()\n    return response\n",
+                "    session.commit()\n    session.get(Item, created.id)\n    return response\n",
+            ),
+        ),
+        (f"{TRANSACTIONS}::test_create_is_one_checkout_one_insert_and_one_commit",),
+    ),
+    Mutant(
+        "constraint is a defect",
+        "a constraint is a 409",
+        PROBLEMS,
+        (("    if is_conflict(error):\n", "    if False:\n"),),
+        (
+            f"{TRANSACTIONS_SQLITE}::test_create_that_a_constraint_refuses_at_commit_is_409",
+            "tests/items/test_create.py::test_a_code_that_is_taken_is_a_conflict",
+        ),
+    ),
+    Mutant(
+        "lost race is an error",
+        "a unit of work that lost a race is done again",
+        f"{PACKAGE}/retrying.py",
+        (
+            (
+                "if isinstance(error, DBAPIError) and not is_transient(error):",
+                "if isinstance(error, DBAPIError):",
+            ),
+        ),
+        ("tests/test_retrying.py::test_two_units_that_collide_both_succeed",),
+    ),
+    # Connections
+    Mutant(
+        "query in /livez",
+        "a request that never touches the database takes no connection",
+        f"{PACKAGE}/health.py",
+        (
+            (
+                'return jsonify(status="alive")',
+                'db.session.connection()\n    return jsonify(status="alive")',
+            ),
+        ),
+        (
+            f"{CONNECTIONS}::test_request_without_need_of_the_database_takes_no_connection[GET-/livez-200]",
+        ),
+    ),
+    Mutant(
+        "pool without a bound",
+        "the pool has a connection for each thread and no more",
+        SQLITE,
+        (('"max_overflow": 0,', '"max_overflow": 10,'),),
+        (
+            f"{CONNECTIONS}::test_pool_has_a_connection_for_each_thread_and_no_more",
+            f"{CONNECTIONS}::test_request_that_takes_two_connections_is_refused",
+        ),
+    ),
+    Mutant(
+        "pool waits as long as it likes",
+        "an exhausted pool answers within its bound",
+        SQLITE,
+        (('"pool_timeout": settings.pool_timeout_seconds,', '"pool_timeout": 30.0,'),),
+        (
+            f"{CONNECTIONS}::test_all_tests_run_on_a_pool_of_one_connection",
+            f"{OUTAGES}::test_exhausted_pool_is_answered_with_503_within_its_bound",
+        ),
+    ),
+    Mutant(
+        "exhausted pool is a defect",
+        "an exhausted pool answers 503",
+        PROBLEMS,
+        (("    app.register_error_handler(PoolTimeout, _pool_exhausted)\n", ""),),
+        (
+            f"{OUTAGES}::test_exhausted_pool_is_answered_with_503_within_its_bound",
+            f"{CONNECTIONS}::test_request_that_takes_two_connections_is_refused",
+        ),
+    ),
+    # Concurrency
+    Mutant(
+        "BEGIN for BEGIN IMMEDIATE",
+        "sixteen writers lose nothing",
+        SQLITE,
+        (("""f"BEGIN {mode or 'IMMEDIATE'}\"""", '"BEGIN"'),),
+        (f"{CONCURRENCY}::test_threads_lose_no_update",),
+    ),
+    Mutant(
+        "no busy timeout",
+        "sixteen writers lose nothing",
+        SQLITE,
+        (('f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}"', '"PRAGMA busy_timeout=0"'),),
+        (f"{CONCURRENCY}::test_threads_lose_no_update",),
+    ),
+    Mutant(
+        "reads begin IMMEDIATE",
+        "readers are not blocked by a writer",
+        SQLITE,
+        (('"DEFERRED" if request.method in SAFE_METHODS else "IMMEDIATE"', '"IMMEDIATE"'),),
+        (f"{OUTAGES_SQLITE}::test_reads_go_on_while_another_program_keeps_the_lock",),
+    ),
+    Mutant(
+        "no write-ahead log",
+        "a writer is not blocked by a reader",
+        SQLITE,
+        (('connection.execute("PRAGMA journal_mode=WAL")', "pass"),),
+        (f"{CONCURRENCY}::test_writer_is_not_blocked_by_a_reader",),
+    ),
+    Mutant(
+        "If-Match ignored",
+        "of concurrent changes of one state one wins",
+        ROUTES,
+        (("    require_match(row, header)\n    for name", "    for name"),),
+        (
+            f"{CONCURRENCY}::test_of_simultaneous_patches_of_one_state_one_wins",
+            "tests/items/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
+        ),
+    ),
+    Mutant(
+        "stale row is a defect",
+        "of changes that read the same state one wins, the other gets 412",
+        PROBLEMS,
+        (("    app.register_error_handler(StaleDataError, _stale_data)\n", ""),),
+        (
+            f"{CONCURRENCY_SERVERS}::test_of_two_patches_that_read_the_same_state_one_wins",
+            f"{CONCURRENCY_SERVERS}::test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins",
+        ),
+        database="postgresql",
+    ),
+    # Outages
+    Mutant(
+        "no connection is a defect",
+        "a database that is away is a 503",
+        PROBLEMS,
+        (
+            (
+                "if error.connection_invalidated or error.statement is None:",
+                "if error.connection_invalidated:",
+            ),
+        ),
+        (
+            f"{OUTAGES_SERVERS}::test_probes_tell_a_server_that_is_away",
+            f"{OUTAGES_SERVERS}::test_restart_under_load_is_seen_only_while_the_server_is_away",
+        ),
+        database="postgresql",
+    ),
+    Mutant(
+        "no ping before use (PostgreSQL)",
+        "idle connections that the server ended are seen by no request",
+        POSTGRESQL,
+        NO_PING,
+        (
+            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",
+            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_write",
+        ),
+        database="postgresql",
+    ),
+    Mutant(
+        "no ping before use (MariaDB)",
+        "idle connections that the server ended are seen by no request",
+        MARIADB,
+        NO_PING,
+        (f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",),
+        database="mariadb",
+    ),
+    Mutant(
+        "no 503 without Retry-After",
+        "a 503 says when to come back",
+        PROBLEMS,
+        (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
+        (f"{OUTAGES_SQLITE}::test_lock_of_another_program_is_seen_only_while_it_lasts",),
+    ),
+    # Types and schema
+    Mutant(
+        "foreign keys off",
+        "a row refers to rows that exist",
+        SQLITE,
+        (('        connection.execute("PRAGMA foreign_keys=ON")\n', ""),),
+        ("tests/items/test_create.py::test_a_parent_that_is_not_there_is_a_conflict",),
+    ),
+    Mutant(
+        "stock DateTime (SQLite)",
+        "instants come back with their offset",
+        COLUMN_TYPES,
+        (
+            (
+                "return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)",
+                "return instant",
+            ),
+        ),
+        ("tests/items/test_create.py::test_instants_come_back_as_they_are",),
+    ),
+    Mutant(
+        "stock DateTime (MariaDB)",
+        "instants come back with their microseconds",
+        COLUMN_TYPES,
+        (("impl = DATETIME(fsp=6)", "impl = DATETIME()"),),
+        (
+            "tests/items/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
+        ),
+        database="mariadb",
+    ),
+    Mutant(
+        "decimals as floats",
+        "decimals of 18 digits come back equal",
+        COLUMN_TYPES,
+        (
+            (
+                "return Decimal(value).scaleb(-self.scale)",
+                "return Decimal(str(float(value) / 10**self.scale))",
+            ),
+        ),
+        ("tests/items/test_create.py::test_the_largest_price_loses_no_digit",),
+    ),
+    Mutant(
+        "model column without a migration",
+        "models and migrations agree",
+        f"{PACKAGE}/items/models.py",
+        (
+            (
+                "    version: Mapped[int] = mapped_column(default=1)\n",
+                (
+                    "    version: Mapped[int] = mapped_column(default=1)\n"
+                    "    colour: Mapped[str | None] = mapped_column(text(20))\n"
+                ),
+            ),
+        ),
+        ("tests/test_migrations.py::test_models_and_migrations_agree_in_a_fresh_process",),
+    ),
+    Mutant(
+        "migrations without a lock (PostgreSQL)",
+        "of replicas that start together one migrates",
+        POSTGRESQL,
+        (("SELECT pg_advisory_xact_lock(hashtext('alembic'))", "SELECT 1"),),
+        ("tests/test_migrations.py::test_second_migration_waits_for_the_first",),
+        database="postgresql",
+    ),
+    Mutant(
+        "migrations without a lock (MariaDB)",
+        "of replicas that start together one migrates",
+        MARIADB,
+        (
+            (
+                'f"SELECT GET_LOCK({name}, {LONGEST_MIGRATION_SECONDS})"',
+                'f"SELECT {name}, {LONGEST_MIGRATION_SECONDS}"',
+            ),
+        ),
+        ("tests/test_migrations.py::test_second_migration_waits_for_the_first",),
+        database="mariadb",
+    ),
+    # The HTTP contract
+    Mutant(
+        "page without a cap",
+        "a page has at most 100 items",
+        PAGINATION,
+        (("ge=1, le=LARGEST_PAGE,", "ge=1,"),),
+        ("tests/items/test_list.py::test_other_lengths_are_refused[101]",),
+    ),
+    Mutant(
+        "cursor not signed",
+        "a cursor that was changed is refused",
+        PAGINATION,
+        (
+            (
+                "if not compare_digest(cursor.encode(), _sealed(position, query).encode()):",
+                'if not position.startswith(b"["):',
+            ),
+        ),
+        ("tests/items/test_list.py::test_a_cursor_that_was_changed_is_refused",),
+    ),
+    Mutant(
+        "idempotency key ignored",
+        "the same key gives the first answer again",
+        IDEMPOTENCY,
+        (("    if key is None:\n        return Claim()\n", "    return Claim()\n"),),
+        ("tests/test_idempotency.py::test_the_first_answer_is_given_again",),
+    ),
+    Mutant(
+        "idempotency key good for any body",
+        "the same key with another body is refused",
+        IDEMPOTENCY,
+        (("    if record.body_digest != body_digest:\n", "    if False:\n"),),
+        ("tests/test_idempotency.py::test_another_body_is_refused",),
+    ),
+    Mutant(
+        "request id kept for the next request",
+        "each request has an id of its own",
+        REQUEST_IDS,
+        (
+            ("known: Identity | None = environ.get(KEY)", 'known = globals().get("LAST")'),
+            ("known = environ[KEY] = Identity(", 'known = globals()["LAST"] = Identity('),
+        ),
+        ("tests/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
+    ),
+)
+
+
+def named_tests(mutants: Iterable[Mutant]) -> list[str]:
+    """The tests that see these mutants, each once."""
+    return sorted({test for mutant in mutants for test in mutant.tests})

@@ -1,0 +1,127 @@
+"""Each named mutant of the generated service turns the tests red that are there for it."""
+
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from .baked import NOT_OF_THE_PROJECT, Bake, BakedProject
+from .environments import Environment
+from .mutants import MUTANTS, Mutant, MutantDoesNotApplyError, named_tests
+from .report import Proved
+from .servers import database
+from .variants import PROMPTS
+
+ENGINES = sorted({mutant.database for mutant in MUTANTS})
+FEWEST = 40
+
+Counts = dict[str, int]
+Unchanged = Callable[[str], BakedProject]
+RunTests = Callable[[BakedProject, tuple[str, ...]], Counts]
+
+
+@pytest.fixture(scope="session")
+def unchanged(session_bake: Bake) -> Unchanged:
+    """The project of an engine, with the default answers for the rest; baked once."""
+    return cache(lambda engine: session_bake(database=engine))
+
+
+@pytest.fixture(scope="session")
+def run_tests(
+    unchanged: Unchanged,
+    environment: Environment,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunTests]:
+    """Runs some tests of a project and counts how they ended; one server for each engine."""
+    urls: dict[str, str] = {}
+    with ExitStack() as stack:
+
+        def run(project: BakedProject, tests: tuple[str, ...]) -> Counts:
+            engine = project.answers["database"]
+            if engine not in urls:
+                folder = tmp_path_factory.mktemp("server")
+                urls[engine] = stack.enter_context(database(unchanged(engine), environment, folder))
+            done = project.run(
+                *(environment.python, "-m", "pytest", "-q", "--tb=line"),
+                *("-p", "no:randomly", "-p", "no:cacheprovider"),
+                *tests,
+                variables={**environment.variables, "TEST_DATABASE_URL": urls[engine]},
+                status=None,
+            )
+            assert done.returncode in (0, 1), (done.stdout + done.stderr)[-4000:]
+            last = done.stdout.strip().splitlines()[-1]
+            return {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", last)}
+
+        yield run
+
+
+def copy_of(project: BakedProject, folder: Path) -> BakedProject:
+    """A project of one's own to change."""
+    shutil.copytree(project.path, folder, ignore=shutil.ignore_patterns(*NOT_OF_THE_PROJECT))
+    return BakedProject(folder, project.answers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tests_that_see_mutants_pass_without_one(
+    unchanged: Unchanged, run_tests: RunTests, engine: str
+) -> None:
+    tests = named_tests(mutant for mutant in MUTANTS if mutant.database == engine)
+    counts = run_tests(unchanged(engine), tuple(tests))
+    assert counts["passed"] >= len(tests)
+    assert not counts.keys() & {"failed", "error", "errors", "skipped"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_is_seen(
+    unchanged: Unchanged, run_tests: RunTests, tmp_path: Path, proved: Proved, mutant: Mutant
+) -> None:
+    project = copy_of(unchanged(mutant.database), tmp_path / "project")
+    mutant.apply(project.path)
+    began = time.monotonic()
+    counts = run_tests(project, mutant.tests)
+    assert counts.get("failed", 0) >= len(mutant.tests), counts
+    assert "passed" not in counts, f"a test that should see the mutant passed: {counts}"
+    proved(
+        "mutant",
+        name=mutant.name,
+        guarantee=mutant.guarantee,
+        variant=f"database={mutant.database}",
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_applies_and_is_still_python(
+    unchanged: Unchanged, tmp_path: Path, mutant: Mutant
+) -> None:
+    project = copy_of(unchanged(mutant.database), tmp_path / "project")
+    mutant.apply(project.path)
+    compile(project.text(mutant.file), mutant.file, "exec")
+
+
+def test_mutant_that_no_longer_applies_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file.py").write_text("one\n", encoding="utf-8")
+    stale = Mutant("stale", "", "file.py", (("two", "three"),), ())
+    with pytest.raises(MutantDoesNotApplyError, match="0 times"):
+        stale.apply(tmp_path)
+
+
+def test_mutant_that_applies_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file.py").write_text("one\none\n", encoding="utf-8")
+    vague = Mutant("vague", "", "file.py", (("one", "two"),), ())
+    with pytest.raises(MutantDoesNotApplyError, match="2 times"):
+        vague.apply(tmp_path)
+
+
+def test_mutants_have_names_of_their_own_and_are_many() -> None:
+    assert not [name for name, times in Counter(each.name for each in MUTANTS).items() if times > 1]
+    assert len(MUTANTS) >= FEWEST
+    assert set(ENGINES) == set(PROMPTS["database"])
