@@ -9,7 +9,7 @@ from ..baked import BakedProject
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 # A path that begins in the project's folder, in any text: docs/sessions.md, src/x/y.py, tests/z.
 PATH = re.compile(
-    r"(?<![\w./<*-])((?:docs|src|tests|dev|deploy|\.github)/[\w./-]*\w|[\w.-]+\.(?:md|toml|conf\.py))(?![\w*<{(=])"
+    r"(?<![\w./<*-])((?:docs|src|tests|dev|deploy|\.github)/[\w./-]*\w|[\w.-]+\.(?:md|toml|conf\.py))(?![\w*<{(=\\])"
 )
 MODULE_RUN = re.compile(r"-m (dev(?:\.\w+)+)")
 # Only inside a span or block of code, or a recipe, is `make x` a command and not English.

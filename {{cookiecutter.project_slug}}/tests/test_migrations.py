@@ -304,7 +304,11 @@ def test_the_factory_does_not_touch_the_database(empty_database: Settings) -> No
 
 def run_flask(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "{{ cookiecutter.__package }}", *arguments],
+        [
+            *(sys.executable, "-m", "flask", "--app"),
+            "{{ cookiecutter.__package }}",
+            *arguments,
+        ],
         env=environment_of(settings),
         capture_output=True,
         text=True,
