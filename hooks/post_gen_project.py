@@ -43,6 +43,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
             "tests/sessions/test_transactions_postgresql.py",
             "tests/support/engine_postgresql.py",
             "tests/test_engine_postgresql.py",
+            "tests/test_server_postgresql.py",
         ),
     ),
     (
@@ -53,6 +54,7 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
             "src/{package}/engine_mariadb.py",
             "tests/support/engine_mariadb.py",
             "tests/test_engine_mariadb.py",
+            "tests/test_server_mariadb.py",
         ),
     ),
     (

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from shutil import which
 from typing import cast
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, text
@@ -149,7 +150,7 @@ def _quoted(engine: Engine, url: URL) -> str:
 
 
 def _find(program: str) -> str | None:
-    return shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *PROGRAM_FOLDERS]))
+    return which(program, path=os.pathsep.join([os.environ["PATH"], *PROGRAM_FOLDERS]))
 
 
 def _install(data: Path, authentication: str) -> list[str | Path]:

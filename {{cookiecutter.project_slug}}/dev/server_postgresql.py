@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
@@ -169,16 +170,27 @@ def _find_programs(account: str | None, scratch: Path, version: str | None = Non
             continue
         if can_use(folder / "postgres", account):
             return folder
-        copy = scratch / "programs"
-        if not copy.exists():
-            shutil.copytree(folder.parent, copy, symlinks=True)
-        return copy / folder.name
+        return _copy_programs(folder, scratch)
     return None
+
+
+def _copy_programs(folder: Path, scratch: Path) -> Path:
+    """A copy for an account that cannot enter the original, such as an environment of root's.
+
+    The libraries of the Python package are beside it, and found by the path from here to there.
+    """
+    installation, package = folder.parent, folder.parent.parent
+    copies = scratch / "programs"
+    for source in (installation, package.with_name(f"{package.name}.libs")):
+        target = copies / source.relative_to(package.parent)
+        if source.exists() and not target.exists():
+            shutil.copytree(source, target, symlinks=True)
+    return copies / folder.relative_to(package.parent)
 
 
 def _program_folders() -> Iterator[Path]:
     """Where they may be: the newest version first, the Python package last."""
-    if initdb := shutil.which("initdb"):
+    if initdb := which("initdb"):
         yield Path(initdb).resolve().parent
     for pattern in PROGRAM_FOLDERS:
         yield from map(Path, sorted(glob.glob(pattern), reverse=True))

@@ -1,8 +1,5 @@
 """What this service asks of MariaDB: bounds on everything, and errors told by their codes."""
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,17 +20,6 @@ from {{ cookiecutter.__package }}.engine_mariadb import (
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
-
-START_AND_WAIT = """
-import time
-from pathlib import Path
-from dev.server_mariadb import start_temporary
-
-server, url = start_temporary()
-print(Path(url.query["unix_socket"]).parent, flush=True)
-time.sleep(60)
-"""
-SECONDS_TO_END = 20
 
 
 @pytest.fixture
@@ -164,21 +150,3 @@ def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
     assert not is_conflict(away.value)
     assert not is_transient(away.value)
     assert not ran_out_of_time(away.value)
-
-
-@pytest.mark.slow
-def test_private_server_ends_with_the_program_that_started_it() -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
-    )
-    assert program.stdout is not None
-    folder = Path(program.stdout.readline().strip())
-    assert folder.is_dir()
-
-    program.send_signal(signal.SIGKILL)
-    program.communicate()
-
-    end = time.monotonic() + SECONDS_TO_END
-    while folder.exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -60,19 +60,17 @@ def test_database_that_is_given_is_taken(worker_url: URL) -> None:
     assert checked(other.render_as_string(hide_password=False), worker_url) == other
 
 
+def test_environment_holds_no_setting() -> None:
+    fields = {name.upper() for name in Settings.model_fields}
+
+    assert not fields & {name.upper() for name in os.environ}
+
+
 @pytest.mark.slow
 def test_settings_of_the_developer_do_not_reach_the_tests() -> None:
-    one = f"{__file__}::test_settings_are_those_of_a_test"
     own = {"ENVIRONMENT": "production", "DATABASE_URL": "nonsense", "threads": "many"}
-    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", one],
-        env=environment | own,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_pytest(test_environment_holds_no_setting.__name__, own)
 
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
@@ -80,18 +78,23 @@ def test_settings_of_the_developer_do_not_reach_the_tests() -> None:
 @pytest.mark.slow
 def test_unsuitable_database_ends_the_run_with_a_sentence(worker_url: URL) -> None:
     precious = named(worker_url, "precious").render_as_string(hide_password=False)
-    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "of_a"],
-        env=environment | {VARIABLE: precious},
+    done = run_pytest(test_settings_are_those_of_a_test.__name__, {VARIABLE: precious})
+
+    assert done.returncode != 0
+    assert "has to end in _test" in done.stdout + done.stderr
+
+
+def run_pytest(test: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run one test of this module in a process of its own."""
+    inherited = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{test}"],
+        env=inherited | variables,
         capture_output=True,
         text=True,
         check=False,
     )
-
-    assert done.returncode != 0
-    assert "has to end in _test" in done.stdout + done.stderr
 
 
 def test_empty_database_is_empty_and_takes_ddl(empty_database: Settings) -> None:

@@ -1,0 +1,49 @@
+"""The private server of the tests: found on the machine, and never left behind."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dev import server_mariadb
+from dev.private_server import NoServerError
+
+START_AND_WAIT = """
+import time
+from pathlib import Path
+from dev.server_mariadb import start_temporary
+
+server, url = start_temporary()
+print(Path(url.query["unix_socket"]).parent, flush=True)
+time.sleep(60)
+"""
+SECONDS_TO_END = 20
+
+
+def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_mariadb, "which", lambda _program, **_options: None)
+    monkeypatch.setattr(server_mariadb, "docker_answers", lambda: False)
+
+    with pytest.raises(NoServerError, match="install it"):
+        server_mariadb.start_temporary()
+
+
+@pytest.mark.slow
+def test_private_server_ends_with_the_program_that_started_it() -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    folder = Path(program.stdout.readline().strip())
+    assert folder.is_dir()
+
+    program.send_signal(signal.SIGKILL)
+    program.communicate()
+
+    end = time.monotonic() + SECONDS_TO_END
+    while folder.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,0 +1,66 @@
+"""The private server of the tests: found on the machine, and never left behind."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dev import server_postgresql
+from dev.private_server import NoServerError
+
+START_AND_WAIT = """
+import time
+from dev.server_postgresql import start_temporary
+
+server, url = start_temporary()
+print(url.query["host"], flush=True)
+time.sleep(60)
+"""
+SECONDS_TO_END = 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("readable", [True, False])
+def test_private_server_comes_from_the_python_package_where_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
+    monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
+    monkeypatch.setattr(server_postgresql, "can_use", lambda _path, _account: readable)
+
+    server, url = server_postgresql.start_temporary()
+
+    assert server_postgresql.answers(url)
+    server.stop()
+    assert not server_postgresql.answers(url)
+
+
+def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
+    monkeypatch.setattr(server_postgresql, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
+    monkeypatch.setattr(server_postgresql, "docker_answers", lambda: False)
+
+    with pytest.raises(NoServerError, match="install it"):
+        server_postgresql.start_temporary()
+
+
+@pytest.mark.slow
+def test_private_server_ends_with_the_program_that_started_it() -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    folder = Path(program.stdout.readline().strip())
+    assert folder.is_dir()
+
+    program.send_signal(signal.SIGKILL)
+    program.communicate()
+
+    end = time.monotonic() + SECONDS_TO_END
+    while folder.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
