@@ -1,7 +1,5 @@
 """The HTTP contract of each engine's service, looked at with the tools that others would use."""
 
-import json
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from .baked import BakedProject, clean_environment
 from .report import Proved
 from .servers import HOST, Service
-from .variants import ROOT, Variant
+from .variants import Variant
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
 
@@ -58,7 +56,8 @@ assert (changed.name, changed.code, changed.version) == ("changed", made[0].code
 
 seen, cursor = [], None
 while True:
-    page = {plural}_list_page.sync(client=client, limit=2, **({{"cursor": cursor}} if cursor else {{}}))
+    rest = {{"cursor": cursor}} if cursor else {{}}
+    page = {plural}_list_page.sync(client=client, limit=2, **rest)
     seen += [row.id for row in page.items]
     cursor = page.next_
     if cursor is None:

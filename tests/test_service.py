@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ import pytest
 from .baked import BakedProject
 from .environments import Environment
 from .report import Proved
-from .servers import HOST, SECRET_KEY, Answer, Service, database
+from .servers import HOST, Answer, Service
 from .variants import Variant
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
