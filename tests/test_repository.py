@@ -39,7 +39,9 @@ def read(path: Path) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_to_files(document: Path) -> None:
-    missing = [link for link in LINK.findall(read(document)) if not (ROOT / link).exists()]
+    missing = [
+        link for link in LINK.findall(read(document)) if not (document.parent / link).exists()
+    ]
     assert not missing
 
 
