@@ -105,8 +105,8 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
 
     checked = project.run("make", "check", variables=WITH_UV, timeout=600)
     assert tests_passed(checked.stdout) == int(found[1])
-    fast = project.run("make", "test-fast", variables=WITH_UV, timeout=600)
-    assert tests_passed(fast.stdout) < int(found[1])
+    fast = project.run("make", "test-fast", "args=--collect-only -q", variables=WITH_UV)
+    assert re.search(r"\d+ deselected", fast.stdout), fast.stdout[-2000:]
 
 
 @pytest.mark.one_for_each_engine
