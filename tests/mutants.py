@@ -89,6 +89,8 @@ MUTANTS = (
             f"{SCOPE}::test_async_view_shares_the_session_of_its_request",
             f"{SCOPE}::test_copied_context_has_a_session_of_its_own[greenlet]",
             f"{SCOPE}::test_nested_context_leaves_the_transaction_around_it_open",
+            f"{SCOPE}::test_rolled_back_nested_context_takes_nothing_from_the_one_around_it",
+            f"{SCOPE}::test_request_to_another_application_leaves_the_session_of_the_first",
         ),
     ),
     Mutant(
@@ -149,16 +151,91 @@ MUTANTS = (
             f"{SCOPE}::test_request_inside_a_context_has_a_session_of_its_own[Flask's client]",
         ),
     ),
+    Mutant(
+        "sessions are not forgotten",
+        "a context that ends keeps no session",
+        DATABASE,
+        (
+            (
+                "self._sessions.pop(_current_context(), None)",
+                "self._sessions.get(_current_context(), None)",
+            ),
+            (WEAK, "= {}"),
+        ),
+        (
+            f"{SCOPE}::test_context_that_ends_keeps_no_session",
+            f"{SCOPE}::test_tasks_at_the_same_time_take_sessions_of_their_own",
+            f"{ENDING}::test_after_a_commit_the_row_stays_and_nothing_else",
+            f"{ENDING}::test_nothing_is_left_of_a_connection_that_died",
+            f"{ENDING}::test_connection_that_died_unnoticed_changes_no_answer",
+            f"{ENDING}::test_connection_that_dies_in_a_stream_is_given_back",
+            f"{TRANSACTIONS}::test_create_whose_commit_fails_leaves_nothing",
+        ),
+    ),
+    Mutant(
+        "stray session outside of a context",
+        "outside of a context there is no session",
+        DATABASE,
+        (
+            (
+                "def _current_context() -> AppContext:",
+                (
+                    "class _Nowhere: pass\n\n\nNOWHERE = _Nowhere()\n\n\n"
+                    "def _current_context() -> AppContext:"
+                ),
+            ),
+            (
+                'raise RuntimeError(OUTSIDE_A_CONTEXT.format(name="db.session")) from None',
+                "return NOWHERE",
+            ),
+            ('return self._state("db.session").sessions()', "return Session()"),
+        ),
+        (
+            f"{SCOPE}::test_use_outside_a_context_leaves_no_stray_session",
+            f"{SCOPE}::test_bare_thread_has_no_session",
+        ),
+    ),
+    Mutant(
+        "one engine for all applications",
+        "each application has an engine of its own",
+        DATABASE,
+        (
+            (
+                "engine = make_engine(settings)",
+                'engine = self.__dict__.setdefault("one", make_engine(settings))',
+            ),
+        ),
+        (f"{SCOPE}::test_each_application_has_an_engine_of_its_own",),
+    ),
     # Ending
     Mutant(
         "teardown dropped",
-        "nothing is left after a request, however it ends",
+        "a stream gives its connection back, whole, left, unread or failed",
         DATABASE,
         (("                self.session.remove()\n", "                pass\n"),),
         (
+            f"{SCOPE}::test_stream_can_use_the_session",
             f"{SCOPE}::test_stream_that_the_caller_leaves_gives_the_connection_back",
-            f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
+            f"{SCOPE}::test_stream_that_nobody_reads_gives_the_connection_back",
+            f"{SCOPE}::test_stream_that_fails_gives_the_connection_back",
+            f"{SCOPE}::test_stream_holds_no_connection_before_its_first_part",
         ),
+    ),
+    Mutant(
+        "teardown dropped (PostgreSQL)",
+        "nothing is left after a request, however it ends, and the next one works",
+        DATABASE,
+        (("                self.session.remove()\n", "                pass\n"),),
+        (
+            f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
+            f"{ENDING}::test_nothing_is_left_after[SystemExit]",
+            f"{ENDING}::test_next_request_works_after[forgotten commit]",
+            f"{ENDING}::test_what_follows_a_commit_is_rolled_back",
+            f"{SCOPE}::test_copied_context_is_torn_down[thread]",
+            f"{SCOPE}::test_copied_context_is_torn_down[greenlet]",
+            f"{SCOPE}::test_async_view_is_torn_down",
+        ),
+        database="postgresql",
     ),
     Mutant(
         "teardown skipped when another fails",
@@ -215,7 +292,43 @@ MUTANTS = (
         ),
         (f"{ENDING}::test_connection_that_dies_in_a_request_is_answered_with_503",),
     ),
+    Mutant(
+        "session ended before the teardown of others",
+        "the teardown of an extension can use the session",
+        DATABASE,
+        (
+            (
+                (
+                    "                tear_down(*context_and_error)\n"
+                    "            finally:\n"
+                    "                self.session.remove()\n"
+                ),
+                (
+                    "                self.session.remove()\n"
+                    "            finally:\n"
+                    "                tear_down(*context_and_error)\n"
+                ),
+            ),
+        ),
+        (f"{ENDING}::test_teardown_of_an_extension_can_use_the_session",),
+    ),
     # Transactions
+    Mutant(
+        "failing commit is a defect",
+        "a commit that fails for want of a server is a 503, and the next request works",
+        PROBLEMS,
+        (
+            (
+                "if error.connection_invalidated or error.statement is None:",
+                "if False:",
+            ),
+        ),
+        (
+            f"{TRANSACTIONS}::test_create_works_again_after_a_commit_that_failed",
+            f"{TRANSACTIONS}::test_change_whose_commit_fails_is_no_success[patch]",
+            f"{TRANSACTIONS}::test_change_whose_commit_fails_is_no_success[delete]",
+        ),
+    ),
     Mutant(
         "create without commit",
         "a create is stored",
@@ -311,7 +424,82 @@ MUTANTS = (
         ),
         ("tests/test_retrying.py::test_two_units_that_collide_both_succeed",),
     ),
+    Mutant(
+        "constraint is a defect (PostgreSQL)",
+        "a constraint that refuses at COMMIT is a 409",
+        PROBLEMS,
+        (("    if is_conflict(error):\n", "    if False:\n"),),
+        (
+            "tests/sessions/test_transactions_postgresql.py::test_constraint_that_refuses_at_commit_is_409",
+        ),
+        database="postgresql",
+    ),
+    Mutant(
+        "errorhandler of the application without rollback",
+        "a database errorhandler can use the session once it rolled back",
+        TRANSACTIONS,
+        (("            db.session.rollback()\n            return", "            return"),),
+        (f"{TRANSACTIONS}::test_errorhandler_of_the_application_can_use_the_session",),
+    ),
+    Mutant(
+        "requests are not in the transaction of their test",
+        "a rolled-back test sees what its requests commit",
+        "tests/support/sessions.py",
+        (
+            (
+                'sessions.configure(bind=connection, join_transaction_mode="create_savepoint")',
+                "pass",
+            ),
+        ),
+        (f"{TRANSACTIONS}::test_rolled_back_test_of_a_view_sees_a_commit",),
+    ),
+    Mutant(
+        "read asks twice",
+        "a read is one checkout and one SELECT",
+        f"{PACKAGE}/rows.py",
+        (
+            (
+                "    if row is None:\n        raise NotFound",
+                "    session.execute(select(1))\n    if row is None:\n        raise NotFound",
+            ),
+        ),
+        (f"{TRANSACTIONS}::test_read_is_one_checkout_and_one_select",),
+    ),
     # Connections
+    Mutant(
+        "engine connects when it is made",
+        "making an application takes no connection",
+        DATABASE,
+        (
+            (
+                "engine = make_engine(settings)",
+                "engine = make_engine(settings)\n        engine.connect().close()",
+            ),
+        ),
+        (f"{CONNECTIONS}::test_making_an_application_takes_no_connection",),
+    ),
+    Mutant(
+        "session connects when it is made",
+        "a mere session takes no connection",
+        DATABASE,
+        (
+            (
+                'return self._state("db.session").sessions()',
+                (
+                    'made = self._state("db.session").sessions()\n'
+                    "        return made.connection() and made"
+                ),
+            ),
+        ),
+        (f"{CONNECTIONS}::test_mere_session_takes_no_connection",),
+    ),
+    Mutant(
+        "second connection in a test let through",
+        "a second connection is refused with a message that names the cure",
+        "tests/support/sessions.py",
+        (('event.listen(engine, "checkout", self._refuse_connection)', "pass"),),
+        (f"{CONNECTIONS}::test_second_connection_in_a_rolled_back_test_names_the_cure",),
+    ),
     Mutant(
         "query in /livez",
         "a request that never touches the database takes no connection",
@@ -354,6 +542,7 @@ MUTANTS = (
         (
             f"{OUTAGES}::test_exhausted_pool_is_answered_with_503_within_its_bound",
             f"{CONNECTIONS}::test_request_that_takes_two_connections_is_refused",
+            f"{OUTAGES}::test_pool_that_was_exhausted_serves_again",
         ),
     ),
     # Concurrency
@@ -369,14 +558,20 @@ MUTANTS = (
         "sixteen writers lose nothing",
         SQLITE,
         (('f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}"', '"PRAGMA busy_timeout=0"'),),
-        (f"{CONCURRENCY}::test_threads_lose_no_update",),
+        (
+            f"{CONCURRENCY}::test_threads_lose_no_update",
+            f"{CONCURRENCY}::test_threads_lose_no_row",
+        ),
     ),
     Mutant(
         "reads begin IMMEDIATE",
         "readers are not blocked by a writer",
         SQLITE,
         (('"DEFERRED" if request.method in SAFE_METHODS else "IMMEDIATE"', '"IMMEDIATE"'),),
-        (f"{OUTAGES_SQLITE}::test_reads_go_on_while_another_program_keeps_the_lock",),
+        (
+            f"{OUTAGES_SQLITE}::test_reads_go_on_while_another_program_keeps_the_lock",
+            f"{CONCURRENCY}::test_reader_is_not_blocked_by_a_writer",
+        ),
     ),
     Mutant(
         "no write-ahead log",

@@ -62,24 +62,6 @@ def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
         assert pool_of(app).checkedout() == 0
 
 
-def test_session_keeps_one_connection_for_its_transaction(make_app: MakeApp) -> None:
-    app = make_app()
-    with app.app_context():
-        db.session.add(ResourceFactory.build())
-        db.session.flush()
-        db.session.add(ResourceFactory.build())
-        db.session.flush()
-        assert pool_of(app).checkedout() == 1
-
-
-def test_commit_gives_the_connection_back(make_app: MakeApp) -> None:
-    app = make_app()
-    with app.app_context():
-        db.session.add(ResourceFactory.build())
-        db.session.commit()
-        assert pool_of(app).checkedout() == 0
-
-
 @pytest.mark.usefixtures("session")
 def test_second_connection_in_a_rolled_back_test_names_the_cure(app: Flask) -> None:
     with pytest.raises(AssertionError, match="ask for the fixture `committed_db`"):
