@@ -52,6 +52,7 @@ class Report:
             "refused": len(REFUSED),
             "checked without running": len(static),
             "distinct trees": len(trees),
+            "mutants seen": sum(line["kind"] == "mutant" for line in self.lines),
             "suites": suites,
             "other": [
                 line for line in self.lines if line["kind"] not in {"suite", "static", "tree"}
@@ -75,6 +76,7 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         f"combinations of choices: {proof['combinations']}, of them refused: {proof['refused']}",
         f"variants checked without running: {proof['checked without running']}",
         f"distinct trees among those whose tests ran: {proof['distinct trees']}",
+        f"mutants that the tests of a project saw: {proof['mutants seen']}",
         "",
         f"{'suite run':<44} {'tests':>5} {'seconds':>8} {'coverage':>9}",
     ]
@@ -83,7 +85,8 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         coverage = f"{suite['coverage']:.1f} %" if "coverage" in suite else ""
         rows.append(f"{name:<44} {suite['tests']:>5} {suite['seconds']:>8.1f} {coverage:>9}")
     skipped = ", ".join(proof["skipped"]) or "nothing"
-    rows += ["", f"skipped: {skipped}", f"seconds: {proof['seconds']}"]
+    count = f"tests: {proof['passed']} passed, {proof['failed']} failed; skipped: {skipped}"
+    rows += ["", count, f"seconds: {proof['seconds']}"]
     return rows
 
 
