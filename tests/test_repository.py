@@ -134,6 +134,15 @@ def test_continuous_integration_runs_the_whole_proof() -> None:
         parser_of(workflow)(read(workflow))
         for action in re.findall(r"uses: (\S+)", read(workflow)):
             assert re.search(r"@[0-9a-f]{40}$", action), f"{action} is not pinned"
+        schema = ("--builtin-schema", "github-workflows")
+        for command in (("zizmor", "--offline"), ("check-jsonschema", *schema)):
+            done = subprocess.run(
+                [PROGRAMS / command[0], *command[1:], workflow],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_version_is_in_one_place() -> None:
