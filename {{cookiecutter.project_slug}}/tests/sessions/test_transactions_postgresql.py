@@ -24,9 +24,3 @@ def test_constraint_that_refuses_at_commit_is_409(serve: Serve) -> None:
     client = serve(violate_at_commit)
     problem(client.post("/view"), 409)
     assert_at_rest(client.application)
-
-
-def test_request_after_a_constraint_that_refused_at_commit_works(serve: Serve) -> None:
-    client = serve(violate_at_commit)
-    client.post("/view")
-    assert client.get("/readyz").status_code == 200

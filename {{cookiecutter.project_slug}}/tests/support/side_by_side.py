@@ -13,7 +13,7 @@ from typing import TypeVar
 from {{ cookiecutter.__package }}.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
-SECONDS = 60
+SECONDS = 120
 """How long anything here may take; what takes longer hangs, and fails."""
 
 Result = TypeVar("Result")

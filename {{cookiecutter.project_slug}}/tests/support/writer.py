@@ -1,6 +1,6 @@
 """A process that writes: `python -m tests.support.writer ID THREADS TIMES`, on `DATABASE_URL`.
 
-Each thread so many times creates a row, and adds one to the price of the row with this id.
+Each thread so many times adds one to the price of the row with this id, and creates a row.
 """
 
 import os
@@ -25,12 +25,11 @@ def main(row_id: str, threads: str, times: str) -> None:
     def write(number: int) -> None:
         for time in range(int(times)):
             with app.app_context():
+                query = select(Resource).where(Resource.id == UUID(row_id)).with_for_update()
+                row = db.session.scalars(query).one()
+                row.price += 1
                 code = f"{os.getpid()}-{number}-{time}"
                 db.session.add(ResourceFactory.build(code=code))
-                row = db.session.scalars(
-                    select(Resource).where(Resource.id == UUID(row_id)).with_for_update()
-                ).one()
-                row.price += 1
                 db.session.commit()
 
     print("ready", flush=True)
