@@ -10,11 +10,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from {{ cookiecutter.__package }} import engine_mariadb
 from {{ cookiecutter.__package }}.engine_mariadb import (
     is_conflict,
     is_transient,
     make_engine,
     make_migration_engine,
+    migration_lock,
     ran_out_of_time,
 )
 from {{ cookiecutter.__package }}.settings import Settings
@@ -138,6 +140,17 @@ def test_lock_of_a_migration_that_failed_is_free(empty_database: Settings, tmp_p
     with migration_connection(empty_database) as connection:
         free = connection.scalar(text("SELECT IS_FREE_LOCK(CONCAT(DATABASE(), '.alembic'))"))
     assert free == 1
+
+
+def test_migration_is_not_begun_beside_another(
+    empty_database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_mariadb, "LONGEST_MIGRATION_SECONDS", 0)
+    with migration_connection(empty_database) as connection, migration_lock(connection):
+        with pytest.raises(RuntimeError, match="did not end in time"):
+            upgrade(empty_database)
+
+        assert schema_of(empty_database) == {}
 
 
 def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:

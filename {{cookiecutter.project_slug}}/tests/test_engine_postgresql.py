@@ -49,6 +49,14 @@ def test_connections_are_prepared(engine: Engine) -> None:
     }
 
 
+def test_instants_are_stored_with_a_time_zone(migrated: Settings) -> None:
+    columns = "information_schema.columns WHERE column_name = 'created_at'"
+    with migration_connection(migrated) as connection:
+        kinds = connection.scalars(text(f"SELECT DISTINCT data_type FROM {columns}")).all()
+
+    assert kinds == ["timestamp with time zone"]
+
+
 def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> None:
     engine = make_engine(empty_database.model_copy(update={"threads": 3}))
 

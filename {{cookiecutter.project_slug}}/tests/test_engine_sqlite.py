@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from flask import Flask, g
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from {{ cookiecutter.__package }} import engine_sqlite
+from {{ cookiecutter.__package }} import create_app, engine_sqlite
 from {{ cookiecutter.__package }}.engine_sqlite import (
     LONGEST_MIGRATION_SECONDS,
     is_conflict,
@@ -84,6 +85,8 @@ def test_connections_are_prepared(empty_database: Settings) -> None:
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "busy_timeout", "foreign_keys", "synchronous")
         }
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        assert driver.isolation_level is None
     engine.dispose()
 
     assert pragmas == {
@@ -214,6 +217,13 @@ def test_migrations_have_time(empty_database: Settings) -> None:
         wait = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
 
     assert wait == LONGEST_MIGRATION_SECONDS * 1000
+
+
+def test_script_of_the_migrations_is_one_transaction(empty_database: Settings) -> None:
+    script = create_app(empty_database).test_cli_runner().invoke(args=["db", "sql"]).stdout
+
+    assert script.startswith("BEGIN;")
+    assert script.rstrip().endswith("COMMIT;")
 
 
 def test_migration_that_fails_leaves_the_old_schema(

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -34,15 +33,16 @@ from .support.schemas import alter, downgrade, migration_connection, schema_of, 
 TABLE = Resource.__tablename__
 REPLICAS = 4
 
-# Runs in a process of its own; all begin in the same moment.
+# Runs in a process of its own; says when it is ready, and waits for the others to be.
 MIGRATE = """
-import sys, time
+import sys
 from alembic import command
 from {{ cookiecutter.__package }}.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import load_settings
 
 settings = load_settings(None)
-time.sleep(max(0, float(sys.argv[1]) - time.time()))
+print("ready", flush=True)
+sys.stdin.readline()
 with connected_config(settings) as config:
     command.upgrade(config, "head")
 """
@@ -98,13 +98,6 @@ DRIFTS = [
     drop_index,
     drop_unique,
 ]
-
-
-@pytest.fixture
-def migrated(empty_database: Settings) -> Settings:
-    """Settings with a migrated database of the test's own."""
-    upgrade(empty_database)
-    return empty_database
 
 
 @pytest.fixture
@@ -208,16 +201,24 @@ def test_second_migration_waits_for_the_first(empty_database: Settings) -> None:
 
 @pytest.mark.slow
 def test_of_replicas_that_start_together_one_migrates(empty_database: Settings) -> None:
-    start = str(time.time() + 2)
     replicas = [
         subprocess.Popen(
-            [sys.executable, "-c", MIGRATE, start],
+            [sys.executable, "-c", MIGRATE],
             env=environment_of(empty_database),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for _ in range(REPLICAS)
     ]
+    for replica in replicas:
+        assert replica.stdout is not None
+        replica.stdout.readline()
+    for replica in replicas:
+        assert replica.stdin is not None
+        replica.stdin.write("go\n")
+        replica.stdin.flush()
 
     words = [replica.communicate()[1] for replica in replicas]
 

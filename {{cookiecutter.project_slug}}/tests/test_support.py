@@ -25,7 +25,13 @@ from .support.factories import Resource, ResourceFactory, Status
 from .support.problems import problem
 from .support.queries import Queries
 from .support.schemas import alter, schema_of
-from .support.sessions import IsolationError, delete_all_rows, tables_with_rows
+from .support.sessions import (
+    Guard,
+    IsolationError,
+    delete_all_rows,
+    rolled_back,
+    tables_with_rows,
+)
 
 COUNT = select(func.count()).select_from(Resource)
 
@@ -179,6 +185,17 @@ def test_statement_that_ends_the_transaction_is_refused(session: Session, statem
 def test_commit_of_the_connection_is_refused(connection: Connection) -> None:
     with pytest.raises(IsolationError, match="`committed_db`"):
         connection.commit()
+
+
+def test_transaction_that_was_ended_all_the_same_is_reported(
+    app: Flask, test_engine: Engine, guard: Guard
+) -> None:
+    def end_the_transaction() -> None:
+        with rolled_back(app, test_engine, guard) as connection:
+            connection.connection.commit()
+
+    with pytest.raises(IsolationError, match="ended the transaction"):
+        end_the_transaction()
 
 
 def test_savepoints_are_allowed(session: Session) -> None:

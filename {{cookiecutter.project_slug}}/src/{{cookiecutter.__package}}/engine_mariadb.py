@@ -81,10 +81,12 @@ def make_migration_engine(settings: "Settings") -> Engine:
 
 @contextmanager
 def migration_lock(connection: Connection) -> Iterator[None]:
-    """One migration of this database at a time; DDL commits, so the lock is the connection's."""
+    """One migration of this database at a time; raises RuntimeError if another takes too long.
+
+    DDL commits, so the lock is the connection's. It ends with it, after the last commit.
+    """
     name = "CONCAT(DATABASE(), '.alembic')"
-    connection.execute(text(f"SELECT GET_LOCK({name}, {LONGEST_MIGRATION_SECONDS})"))
-    try:
-        yield
-    finally:
-        connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
+    query = text(f"SELECT GET_LOCK({name}, {LONGEST_MIGRATION_SECONDS})")
+    if connection.scalar(query) != 1:
+        raise RuntimeError("Another migration of this database did not end in time.")
+    yield

@@ -89,6 +89,14 @@ def empty_database(worker_url: URL) -> Iterator[Settings]:
     drop_database(url)
 
 
+@pytest.fixture
+def migrated(empty_database: Settings) -> Settings:
+    """Settings with a database of the test's own that the migrations have made."""
+    with connected_config(empty_database) as config:
+        command.upgrade(config, "head")
+    return empty_database
+
+
 def _server(config: pytest.Config) -> URL:
     """The URL of the run's database without workers, on the server that was given or started."""
     if SERVER not in config.stash:

@@ -6,6 +6,7 @@ needs real commits, other connections or threads asks for `committed_db` as well
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import pytest
@@ -108,8 +109,18 @@ def test_engine(settings: Settings, guard: Guard) -> Iterator[Engine]:
 @pytest.fixture
 def connection(app: Flask, test_engine: Engine, guard: Guard) -> Iterator[Connection]:
     """The connection of the test and of its requests, in a transaction that is rolled back."""
+    with rolled_back(app, test_engine, guard) as connection:
+        yield connection
+
+
+@contextmanager
+def rolled_back(app: Flask, engine: Engine, guard: Guard) -> Iterator[Connection]:
+    """A connection that all sessions of the application take part in; nothing of it stays.
+
+    Raises IsolationError if something did.
+    """
     sessions = _sessions_of(app)
-    with test_engine.connect() as connection:
+    with engine.connect() as connection:
         connection.begin()
         open_transaction(connection)
         application_engine = sessions.kw["bind"]
