@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import sessionmaker
 
 from {{ cookiecutter.__package }}.engine_postgresql import (
     is_conflict,
@@ -19,6 +20,7 @@ from {{ cookiecutter.__package }}.engine_postgresql import (
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
+from .support.engine_postgresql import deferred_checks
 from .support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
 
 
@@ -129,6 +131,27 @@ def test_lost_update_under_serialisation_is_transient(engine: Engine) -> None:
             other.execute(text("UPDATE numbers SET number = 4 WHERE id = 1"))
 
     assert is_transient(lost.value)
+
+
+def test_deferred_constraint_is_checked_at_a_commit_inside_a_test(engine: Engine) -> None:
+    metadata = sa.MetaData()
+    later = sa.ForeignKey("numbers.id", deferrable=True, initially="DEFERRED")
+    links = sa.Table("links", metadata, sa.Column("number", sa.Integer, later))
+    sa.Table("numbers", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    links.create(engine)
+
+    sessions = sessionmaker()
+    with (
+        engine.connect() as connection,
+        connection.begin(),
+        deferred_checks(sessions, metadata),
+        sessions(bind=connection, join_transaction_mode="create_savepoint") as session,
+    ):
+        session.execute(links.insert().values(number=1))
+        session.commit()
+        session.execute(links.insert().values(number=99))
+        with pytest.raises(IntegrityError):
+            session.commit()
 
 
 def test_migrations_have_time(empty_database: Settings) -> None:

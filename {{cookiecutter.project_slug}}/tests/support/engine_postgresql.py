@@ -1,11 +1,14 @@
 """What the test kit needs to know about PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Engine, Table, delete, text
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, delete, event, text
+from sqlalchemy.orm import Session, sessionmaker
 
 from dev.server_postgresql import create_database, drop_database, start_temporary
 
@@ -14,6 +17,7 @@ __all__ = [
     "create_database",
     "cut_off",
     "database_name",
+    "deferred_checks",
     "delete_rows",
     "drop_database",
     "end_connection",
@@ -53,6 +57,39 @@ def is_transaction_open(driver: Any) -> bool:
     """Whether the transaction that the test began in was not ended behind SQLAlchemy's back."""
     connection: psycopg.Connection[Any] = driver
     return connection.info.transaction_status != TransactionStatus.IDLE
+
+
+@contextmanager
+def deferred_checks(target: sessionmaker[Session], metadata: MetaData) -> Iterator[None]:
+    """Check at each commit of these sessions what the models defer to it.
+
+    In a test a commit ends a savepoint, which is too early for the server to check it.
+    """
+    if has_deferred(metadata):
+        event.listen(target, "before_commit", check_deferred)
+        try:
+            yield
+        finally:
+            event.remove(target, "before_commit", check_deferred)
+    else:
+        yield
+
+
+def check_deferred(session: Session) -> None:
+    """Check now what is deferred to the commit."""
+    session.flush()
+    session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+
+
+@cache
+def has_deferred(metadata: MetaData) -> bool:
+    """Whether a constraint of these tables is deferred to the commit."""
+    return any(
+        (constraint.initially or "").upper() == "DEFERRED"
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+    )
 
 
 def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:

@@ -28,7 +28,12 @@ from {{ cookiecutter.__package }}.database import Base, db
 from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_engine
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .engine_{{ cookiecutter.database }} import delete_rows, is_transaction_open, open_transaction
+from .engine_{{ cookiecutter.database }} import (
+    deferred_checks,
+    delete_rows,
+    is_transaction_open,
+    open_transaction,
+)
 from .factories import factory_session
 
 MOST_TERMS = 400
@@ -127,7 +132,8 @@ def rolled_back(app: Flask, engine: Engine, guard: Guard) -> Iterator[Connection
         sessions.configure(bind=connection, join_transaction_mode="create_savepoint")
         guard.armed = True
         try:
-            yield connection
+            with deferred_checks(sessions, Base.metadata):
+                yield connection
         finally:
             guard.armed = False
             sessions.configure(
