@@ -254,6 +254,7 @@ MUTANTS = (
             f"{ENDING}::test_failing_teardown_of_an_extension_leaves_nothing",
             f"{ENDING}::test_next_request_works_after_a_failing_teardown",
         ),
+        database="postgresql",
     ),
     Mutant(
         "commit at the end of the context",
@@ -279,6 +280,7 @@ MUTANTS = (
         DATABASE,
         (("            session.close()\n", "            pass\n"),),
         (f"{ENDING}::test_failing_rollback_at_the_end_gives_the_connection_back",),
+        database="postgresql",
     ),
     Mutant(
         "lost connection is a defect",
@@ -612,10 +614,7 @@ MUTANTS = (
                 "if error.connection_invalidated:",
             ),
         ),
-        (
-            f"{OUTAGES_SERVERS}::test_probes_tell_a_server_that_is_away",
-            f"{OUTAGES_SERVERS}::test_restart_under_load_is_seen_only_while_the_server_is_away",
-        ),
+        (f"{OUTAGES_SERVERS}::test_probes_tell_a_server_that_is_away",),
         database="postgresql",
     ),
     Mutant(
