@@ -31,13 +31,16 @@ def proved(record_property: Callable[[str, object], None]) -> Proved:
 class Report:
     """Collects what was proved and skipped, and prints it."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, terminal: pytest.TerminalReporter) -> None:
         self.file = file
+        self.terminal = terminal
         self.began = time.monotonic()
         self.lines: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what a test handed in, if it passed."""
+        """Keep what a test handed in, if it passed; name it at once, if it failed."""
+        if report.failed:
+            self.terminal.write_line(f"\nFAILED {report.nodeid}", red=True)
         if report.when == "call" and report.passed:
             facts = [fact for name, fact in report.user_properties if name == PROVED]
             self.lines += cast("list[dict[str, Any]]", facts)
@@ -90,10 +93,13 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
     return rows
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Collect in the process that prints."""
     if not hasattr(config, "workerinput"):
-        report = Report(Path(config.getoption("--proof")))
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        assert isinstance(terminal, pytest.TerminalReporter)
+        report = Report(Path(config.getoption("--proof")), terminal)
         config.pluginmanager.register(report, "template-report")
 
 

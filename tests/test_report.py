@@ -63,6 +63,7 @@ def test_the_same_by_several_processes(tmp_path: Path) -> None:
 def test_what_failed_is_not_proved(tmp_path: Path) -> None:
     status, said = run(tmp_path, works=False)
     assert status == 1
+    assert "FAILED" in said.partition(" the proof ")[0]
     assert "x=z (here)" not in said
 
 
