@@ -178,6 +178,18 @@ def is_listening(address: tuple[str, int] | str) -> bool:
         return probe.connect_ex(address) == 0
 
 
+def container(*options: str, image: str, port: int, inner_port: int, volume: str = "") -> list[str]:
+    """The command for a server in a container, on a port of the loopback interface.
+
+    `volume` is where its data are outside and inside, to keep them; they belong to us.
+    """
+    command = ["docker", "run", "--rm", "--publish", f"127.0.0.1:{port}:{inner_port}"]
+    if volume:
+        command += ["--volume", volume]
+        command += [] if os.getuid() == 0 else ["--user", f"{os.getuid()}:{os.getgid()}"]
+    return [*command, *(part for option in options for part in ("--env", option)), image]
+
+
 def docker_answers() -> bool:
     """Whether containers can be run here."""
     docker = shutil.which("docker")

@@ -13,6 +13,7 @@ from .private_server import (
     SECONDS_TO_PULL,
     NoServerError,
     PrivateServer,
+    container,
     docker_answers,
     free_port,
     is_listening,
@@ -84,7 +85,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
     Raises NoServerError when the machine has nothing to start it with.
     """
     if not _find("mariadbd") or not _find("mariadb-install-db"):
-        raise NoServerError(INSTALL)
+        return _start_development_container(url, folder)
     account = server_account()
     data = folder / "data"
     if not data.exists():
@@ -183,13 +184,10 @@ def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
     if not docker_answers():
         raise NoServerError(INSTALL)
     port = free_port()
+    no_password = "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1"  # noqa: S105
+    command = container(no_password, image=IMAGE, port=port, inner_port=DEFAULT_PORT)
     server = PrivateServer(
-        [
-            *("docker", "run", "--rm", "--publish", f"127.0.0.1:{port}:{DEFAULT_PORT}"),
-            *("--env", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1", IMAGE),
-            *OPTIONS,
-            *NOT_DURABLE,
-        ],
+        [*command, *OPTIONS, *NOT_DURABLE],
         folder,
         account=None,
         stop_signal="TERM",
@@ -198,3 +196,25 @@ def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
     url = URL.create("mariadb+pymysql", "root", host="127.0.0.1", port=port)
     server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
     return server, url
+
+
+def _start_development_container(url: URL, folder: Path) -> PrivateServer:
+    if not docker_answers():
+        raise NoServerError(INSTALL)
+    data = folder / "container"
+    data.mkdir(exist_ok=True)
+    command = container(
+        "MARIADB_RANDOM_ROOT_PASSWORD=1",
+        f"MARIADB_USER={url.username}",
+        f"MARIADB_PASSWORD={url.password}",
+        f"MARIADB_DATABASE={url.database}",
+        image=IMAGE,
+        port=url.port or DEFAULT_PORT,
+        inner_port=DEFAULT_PORT,
+        volume=f"{data}:/var/lib/mysql",
+    )
+    server = PrivateServer(
+        [*command, *OPTIONS], folder, account=None, stop_signal="TERM", temporary=False
+    )
+    server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
+    return server

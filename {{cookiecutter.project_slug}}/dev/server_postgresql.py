@@ -16,6 +16,7 @@ from .private_server import (
     NoServerError,
     PrivateServer,
     can_use,
+    container,
     docker_answers,
     free_port,
     run,
@@ -93,7 +94,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
             raise NoServerError(
                 f"The data in {folder} are of PostgreSQL {wanted}, which is not installed any more."
             )
-        raise NoServerError(INSTALL)
+        return _start_development_container(url, folder)
     if wanted is None:
         password = folder / "password"
         password.touch(mode=0o600)
@@ -217,17 +218,30 @@ def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
     if not docker_answers():
         raise NoServerError(INSTALL)
     port = free_port()
+    options = [part for option in NOT_DURABLE for part in ("-c", option)]
+    trust = "POSTGRES_HOST_AUTH_METHOD=trust"
+    command = container(trust, image=IMAGE, port=port, inner_port=DEFAULT_PORT)
     server = PrivateServer(
-        [
-            *("docker", "run", "--rm", "--publish", f"127.0.0.1:{port}:{DEFAULT_PORT}"),
-            *("--env", "POSTGRES_HOST_AUTH_METHOD=trust", IMAGE),
-            *(part for option in NOT_DURABLE for part in ("-c", option)),
-        ],
-        folder,
-        account=None,
-        stop_signal="INT",
-        temporary=True,
+        [*command, *options], folder, account=None, stop_signal="INT", temporary=True
     )
     url = make_url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
     server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
     return server, url
+
+
+def _start_development_container(url: URL, folder: Path) -> PrivateServer:
+    if not docker_answers():
+        raise NoServerError(INSTALL)
+    data = folder / "container"
+    data.mkdir(exist_ok=True)
+    command = container(
+        f"POSTGRES_USER={url.username or 'postgres'}",
+        f"POSTGRES_PASSWORD={url.password}" if url.password else "POSTGRES_HOST_AUTH_METHOD=trust",
+        image=IMAGE,
+        port=url.port or DEFAULT_PORT,
+        inner_port=DEFAULT_PORT,
+        volume=f"{data}:/var/lib/postgresql/data",
+    )
+    server = PrivateServer(command, folder, account=None, stop_signal="INT", temporary=False)
+    server.wait_until(lambda: answers(url.set(database="postgres")), SECONDS_TO_PULL)
+    return server
