@@ -171,11 +171,11 @@ def _find_programs(account: str | None, scratch: Path, version: str | None = Non
             continue
         if can_use(folder / "postgres", account):
             return folder
-        return _copy_programs(folder, scratch)
+        return _copy_programs(folder, scratch, account)
     return None
 
 
-def _copy_programs(folder: Path, scratch: Path) -> Path:
+def _copy_programs(folder: Path, scratch: Path, account: str | None) -> Path:
     """A copy for an account that cannot enter the original, such as an environment of root's.
 
     The libraries of the Python package are beside it, and found by the path from here to there.
@@ -186,6 +186,8 @@ def _copy_programs(folder: Path, scratch: Path) -> Path:
         target = copies / source.relative_to(package.parent)
         if source.exists() and not target.exists():
             shutil.copytree(source, target, symlinks=True)
+    if account is not None:  # who removes them in the end
+        run(["chown", "-R", account, copies], scratch, None)
     return copies / folder.relative_to(package.parent)
 
 

@@ -36,6 +36,7 @@ def test_private_server_comes_from_the_python_package_where_there_is_no_other(
     assert server_postgresql.answers(url)
     server.stop()
     assert not server_postgresql.answers(url)
+    assert not Path(str(url.query["host"])).exists()
 
 
 def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
