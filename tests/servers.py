@@ -34,7 +34,7 @@ server.stop()
 """
 FROM_THE_PYTHON_PACKAGE = """
 programs.PROGRAM_FOLDERS = ()
-programs.shutil.which = lambda program: None
+programs.which = lambda program: None
 found = list(programs._program_folders())
 assert found and all(programs.PACKAGE in str(folder) for folder in found), found
 """
