@@ -20,7 +20,9 @@ from {{ cookiecutter.__package }}.settings import Settings
 from .support.api import URL
 
 PROJECT = Path(__file__).parents[1]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
+GRACE_SECONDS = 10
+"""What gunicorn gives a worker that does not end, such as one that begins when TERM comes."""
 
 VIEWS = """
 import os, time
@@ -71,6 +73,7 @@ class Server:
             "DATABASE_URL": settings.database_url.get_secret_value(),
             "BIND": f"127.0.0.1:{self.port}",
             "METRICS_PORT": str(self.metrics_port),
+            "GRACEFUL_TIMEOUT_SECONDS": str(GRACE_SECONDS),
             "PROMETHEUS_MULTIPROC_DIR": str(self.metrics),
             "HOME": os.devnull,
             "XDG_RUNTIME_DIR": "",
