@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,13 @@ SECONDS_TO_END = 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("can_use", [server_postgresql.can_use, lambda _path, _account: False])
 def test_private_server_comes_from_the_python_package_where_there_is_no_other(
-    monkeypatch: pytest.MonkeyPatch, readable: bool
+    monkeypatch: pytest.MonkeyPatch, can_use: Callable[[Path, str | None], bool]
 ) -> None:
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
     monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
-    monkeypatch.setattr(server_postgresql, "can_use", lambda _path, _account: readable)
+    monkeypatch.setattr(server_postgresql, "can_use", can_use)
 
     server, url = server_postgresql.start_temporary()
 
