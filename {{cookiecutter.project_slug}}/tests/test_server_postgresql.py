@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev import server_postgresql
-from dev.private_server import NoServerError
+from dev.private_server import NoServerError, can_use
 
 START_AND_WAIT = """
 import time
@@ -24,13 +24,13 @@ SECONDS_TO_END = 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("can_use", [server_postgresql.can_use, lambda _path, _account: False])
+@pytest.mark.parametrize("usable", [can_use, lambda _path, _account: False])
 def test_private_server_comes_from_the_python_package_where_there_is_no_other(
-    monkeypatch: pytest.MonkeyPatch, can_use: Callable[[Path, str | None], bool]
+    monkeypatch: pytest.MonkeyPatch, usable: Callable[[Path, str | None], bool]
 ) -> None:
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
     monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
-    monkeypatch.setattr(server_postgresql, "can_use", can_use)
+    monkeypatch.setattr(server_postgresql, "can_use", usable)
 
     server, url = server_postgresql.start_temporary()
 
