@@ -55,7 +55,7 @@ def project_in(folder: Path) -> BakedProject:
     return BakedProject(folder / "my-service", {"__package": "my_service"})
 
 
-def tests_passed(said: str) -> int:
+def count_passed(said: str) -> int:
     """How many tests a run of pytest says have passed; none may have done otherwise."""
     assert not re.search(r"\d+ (failed|skipped|error|xfailed)", said), said[-3000:]
     found = re.findall(r"(\d+) passed", said)
@@ -73,7 +73,7 @@ def test_make_test_passes_in_a_path_with_a_space(
     began = time.monotonic()
     done = project_in(folder).run("make", "test", variables=WITH_UV, timeout=1200)
     seconds = round(time.monotonic() - began, 1)
-    tests = tests_passed(done.stdout)
+    tests = count_passed(done.stdout)
     proved("suite", variant=str(variant), how="make test", tests=tests, seconds=seconds)
 
 
@@ -104,7 +104,7 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
     assert page == {"items": [], "next": None}
 
     checked = project.run("make", "check", variables=WITH_UV, timeout=600)
-    assert tests_passed(checked.stdout) == int(found[1])
+    assert count_passed(checked.stdout) == int(found[1])
     fast = project.run("make", "test-fast", "args=--collect-only -q", variables=WITH_UV)
     assert re.search(r"\d+ deselected", fast.stdout), fast.stdout[-2000:]
 
