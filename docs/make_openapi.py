@@ -2,10 +2,12 @@
 
     python docs/make_openapi.py
 
-Generates a service with unmistakable names, lets it print its document, and puts the template's
-expressions back in their place. Each generated service has a test that its file is up to date.
+Generates services with unmistakable names, one open and one guarded, lets them print their
+documents, and puts the template's expressions back in their place. Each generated service has a
+test that its file is up to date.
 """
 
+import difflib
 import os
 import subprocess
 import sys
@@ -33,12 +35,22 @@ EXPRESSIONS = {
     "zq thing": "{{ cookiecutter.__label }}",
     "ZqThing": "{{ cookiecutter.__class }}",
 }
+IF_OPEN = '{% if cookiecutter.auth == "none" %}\n'
+IF_GUARDED = '{% if cookiecutter.auth != "none" %}\n'
+ELSE = "{% else %}\n"
+END = "{% endif %}\n"
 
 
-def document(folder: str) -> str:
+def document(folder: str, auth: str) -> str:
     """The API document of a service that is generated in `folder`."""
+    answers = ANSWERS | {"auth": auth}
     project = Path(
-        cookiecutter(str(TEMPLATE), no_input=True, extra_context=ANSWERS, output_dir=folder)
+        cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            extra_context=answers,
+            output_dir=folder,
+        )
     )
     environment = {
         **os.environ,
@@ -52,10 +64,29 @@ def document(folder: str) -> str:
     return made.stdout
 
 
+def merged(open_to_all: str, guarded: str) -> str:
+    """Both documents in one, by conditions around the lines in which they differ."""
+    first, second = open_to_all.splitlines(True), guarded.splitlines(True)
+    parts: list[str] = []
+    for _, i, j, k, m in difflib.SequenceMatcher(None, first, second, False).get_opcodes():
+        only_first, only_second = first[i:j], second[k:m]
+        if only_first == only_second:
+            parts += only_first
+        elif only_first and only_second:
+            parts += [IF_OPEN, *only_first, ELSE, *only_second, END]
+        elif only_first:
+            parts += [IF_OPEN, *only_first, END]
+        else:
+            parts += [IF_GUARDED, *only_second, END]
+    return "".join(parts)
+
+
 def main() -> None:
     """Write the file."""
     with tempfile.TemporaryDirectory() as folder:
-        text = document(folder)
+        open_to_all = document(folder, "none")
+    with tempfile.TemporaryDirectory() as folder:
+        text = merged(open_to_all, document(folder, "api_key"))
     for name, expression in EXPRESSIONS.items():
         text = text.replace(name, expression)
     if "zq" in text.lower():

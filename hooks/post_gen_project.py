@@ -14,6 +14,7 @@ ANSWERS = {
     "package": "{{ cookiecutter.__package }}",
     "engine": "{{ cookiecutter.__engine }}",
     "database": "{{ cookiecutter.database }}",
+    "auth": "{{ cookiecutter.auth }}",
     "deployment": "{{ cookiecutter.deployment }}",
     "ci": "{{ cookiecutter.ci }}",
     "setup": "{{ cookiecutter.setup }}",
@@ -66,6 +67,35 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
             "tests/sessions/test_concurrency_servers.py",
             "tests/sessions/test_outages_servers.py",
             "tests/support/restarts.py",
+        ),
+    ),
+    (
+        "authentication",
+        {"auth": ("api_key", "oidc")},
+        (
+            "docs/authentication.md",
+            "src/{package}/auth.py",
+            "tests/support/credentials.py",
+            "tests/test_auth.py",
+        ),
+    ),
+    (
+        "API keys",
+        {"auth": ("api_key",)},
+        (
+            "src/{package}/api_keys.py",
+            "src/{package}/api_keys_cli.py",
+            "tests/test_api_keys.py",
+            "tests/test_api_keys_cli.py",
+        ),
+    ),
+    (
+        "OpenID Connect",
+        {"auth": ("oidc",)},
+        (
+            "src/{package}/oidc.py",
+            "tests/support/provider.py",
+            "tests/test_oidc.py",
         ),
     ),
     (

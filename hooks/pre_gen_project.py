@@ -53,10 +53,10 @@ WINDOWS_DEVICES = frozenset(
 # test compares them with the template.
 OWN_NAMES = frozenset(
     """
-    alembic_version api_keys api_types auth cli column_types conditional conftest database dev docs
-    docs_page edges engine_mariadb engine_postgresql engine_sqlite health idempotency
-    idempotency_keys jobs logs metrics migrations on_answer openapi pagination problems request_ids
-    resources retrying rows sessions settings src support tests worker wsgi
+    alembic_version api_keys api_keys_cli api_types auth cli column_types conditional conftest
+    database dev docs docs_page edges engine_mariadb engine_postgresql engine_sqlite health
+    idempotency idempotency_keys jobs logs metrics migrations oidc on_answer openapi pagination
+    problems request_ids resources retrying rows sessions settings src support tests worker wsgi
     """.split()
 )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..baked import BakedProject
 
 # The module of a distribution, where `-` to `_` does not give it.
-MODULES = {"factory-boy": "factory"}
+MODULES = {"factory-boy": "factory", "pyjwt": "jwt"}
 
 
 class Use(NamedTuple):

@@ -23,6 +23,7 @@ DATABASES = ("sqlite", "postgresql", "mariadb")
 ANSWERS = {
     "package": "my_service",
     "database": "sqlite",
+    "auth": "none",
     "deployment": "docker",
     "ci": "github",
     "setup": "no",
@@ -56,6 +57,7 @@ def run_again(template: Path, project: Path) -> "subprocess.CompletedProcess[str
         "__package": "my_service",
         "__engine": "SQLite",
         "database": "sqlite",
+        "auth": "none",
         "deployment": "docker",
         "ci": "github",
         "setup": "yes",

@@ -30,6 +30,7 @@ GOOD = {
     "resource": "item",
     "resource_plural": "items",
     "database": "sqlite",
+    "auth": "none",
     "deployment": "docker",
     "ci": "github",
     "license": "MIT",

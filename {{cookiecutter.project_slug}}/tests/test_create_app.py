@@ -13,7 +13,7 @@ from {{ cookiecutter.__package }}.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL, new_body
-from .support.applications import MakeApp
+from .support.applications import MakeApp, new_app
 
 
 def test_an_application_is_made_without_the_database(settings: Settings) -> None:
@@ -60,7 +60,7 @@ def test_applications_have_databases_of_their_own(
     with connected_config(empty_database) as config:
         command.upgrade(config, "head")
     one = make_app()
-    other = create_app(empty_database)
+    other = new_app(empty_database)
 
     assert one.test_client().post(URL, json=new_body()).status_code == 201
 

@@ -17,6 +17,7 @@ from {{ cookiecutter.__package }}.openapi import resource_api
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL, faults, new_body
+from .support.applications import new_app
 from .support.problems import problem
 
 Document = dict[str, Any]
@@ -52,7 +53,7 @@ def document(app: Flask) -> Document:
 @pytest.fixture
 def things(settings: Settings) -> Iterator[FlaskClient]:
     """A client of an application with a second resource, made as a team would make it."""
-    app = create_app(settings)
+    app = new_app(settings)
     api = resource_api("things")
 
     @api.get("")
@@ -114,7 +115,11 @@ def test_operation_ids_are_unique(document: Document) -> None:
 
 
 def test_every_operation_lists_all_its_answers(document: Document) -> None:
+{% if cookiecutter.auth == "none" %}
     common = {"400", "422", "500", "503"}
+{% else %}
+    common = {"400", "401", "403", "422", "500", "503"}
+{% endif %}
     for _, _, operation in operations(document):
         assert operation["responses"].keys() >= common
         if "requestBody" in operation:

@@ -20,13 +20,12 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers.response import Response as AnyResponse
 
-from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.problems import TITLES, problem_type
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import ANY, URL, create, new_body
-from .support.applications import MakeApp
+from .support.applications import MakeApp, new_app
 from .support.problems import problem
 
 STATUSES = (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
@@ -37,7 +36,7 @@ UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """An application of the test's own, which answers errors as in production."""
-    made = create_app(settings)
+    made = new_app(settings)
     yield made
     with made.app_context():
         db.engine.dispose()

@@ -18,6 +18,9 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
 from {{ cookiecutter.__package }}.settings import Settings
 
+{% if cookiecutter.auth != "none" %}
+from .support.credentials import CREDENTIAL
+{% endif %}
 from .support.factories import Resource, ResourceFactory
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
@@ -46,7 +49,11 @@ def test_the_application_keeps_to_its_document(
     if case.meta is None or case.meta.generation.mode.is_positive:
         aim(case, session)
 
+{% if cookiecutter.auth == "none" %}
     response = case.call_and_validate(app=app)
+{% else %}
+    response = case.call_and_validate(app=app, headers=CREDENTIAL)
+{% endif %}
 
     assert response.status_code < 500
 

@@ -16,6 +16,13 @@ from {{ cookiecutter.__package }}.settings import (
 PASSWORD = "correct-horse-battery-staple"
 STRONG_KEY = "k" * 32
 USABLE = {"DATABASE_URL": EXAMPLE_URL}
+PRODUCTION = {
+    "environment": "production",
+    "database_url": EXAMPLE_URL,
+{% if cookiecutter.auth == "oidc" %}
+    "oidc_issuer": "https://id.example.com",
+{% endif %}
+}
 
 
 def faults(**values: object) -> dict[str, str]:
@@ -95,6 +102,9 @@ def test_all_faults_are_found_at_once() -> None:
         "database_url",
         "secret_key",
         "threads",
+{% if cookiecutter.auth == "oidc" %}
+        "oidc_issuer",
+{% endif %}
         "pool_timeout_seconds",
         "trusted_hosts",
         "cors_origins",
@@ -127,16 +137,14 @@ def test_the_database_url_is_required() -> None:
 
 @pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
 def test_production_needs_a_secret_of_its_own(key: str | None) -> None:
-    values = {"environment": "production", "database_url": EXAMPLE_URL}
-
-    found = faults(**values, **({"secret_key": key} if key else {}))
+    found = faults(**PRODUCTION, **({"secret_key": key} if key else {}))
 
     assert found.keys() == {"secret_key"}
     assert "openssl rand" in found["secret_key"]
 
 
 def test_a_long_secret_is_taken_in_production() -> None:
-    values = {"environment": "production", "database_url": EXAMPLE_URL, "secret_key": STRONG_KEY}
+    values = PRODUCTION | {"secret_key": STRONG_KEY}
 
     assert Settings.model_validate(values).secret_key.get_secret_value() == STRONG_KEY
 

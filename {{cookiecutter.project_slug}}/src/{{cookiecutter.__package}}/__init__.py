@@ -2,7 +2,25 @@
 
 from flask import Flask
 
-from . import cli, docs_page, edges, health, logs, metrics, problems, resources
+from . import (
+{% if cookiecutter.auth == "api_key" %}
+    api_keys,
+{% endif %}
+{% if cookiecutter.auth != "none" %}
+    auth,
+{% endif %}
+    cli,
+    docs_page,
+    edges,
+    health,
+    logs,
+    metrics,
+{% if cookiecutter.auth == "oidc" %}
+    oidc,
+{% endif %}
+    problems,
+    resources,
+)
 from .database import db
 {% if cookiecutter.database == "sqlite" %}
 from .engine_sqlite import let_reads_share
@@ -28,6 +46,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.init_app(app)
     logs.init_app(app, settings)
     problems.init_app(app)
+{% if cookiecutter.auth == "api_key" %}
+    auth.init_app(app, api_keys.authenticate)
+{% elif cookiecutter.auth == "oidc" %}
+    auth.init_app(app, oidc.authenticator(settings))
+{% endif %}
     health.init_app(app)
     resources.init_app(app)
     cli.init_app(app, settings)

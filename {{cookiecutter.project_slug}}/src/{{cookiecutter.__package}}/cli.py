@@ -5,6 +5,9 @@ from alembic import command
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
+{% if cookiecutter.auth == "api_key" %}
+from .api_keys_cli import keys
+{% endif %}
 from .database import db
 from .idempotency import forget_old_keys
 from .migrations import alembic_config, connected_config, leave_out_if_empty, next_revision
@@ -13,6 +16,9 @@ from .settings import Settings
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Add the commands to the application."""
+{% if cookiecutter.auth == "api_key" %}
+    app.cli.add_command(keys)
+{% endif %}
     app.cli.add_command(_database_commands(settings))
     app.cli.add_command(forget_idempotency_keys)
 

@@ -20,6 +20,9 @@ from .settings import Settings
 
 PREFIX = "/api/v1"
 PROBLEMS_OF_ANY_REQUEST = (400, 422, 500, 503)
+{% if cookiecutter.auth != "none" %}
+PROBLEMS_OF_CALLERS = (401, 403)
+{% endif %}
 PROBLEMS_OF_A_BODY = (413, 415)
 LONGEST_INTEGER = 400
 """Digits; a longer one is infinite for a float too, and Python refuses it beyond 4300."""
@@ -30,9 +33,20 @@ HEADERS = {
     "Link": 'the next page, as rel="next"; absent on the last one',
     "Location": "path of what was created",
     "Retry-After": "seconds to wait before the request is sent again",
+{% if cookiecutter.auth != "none" %}
+    "WWW-Authenticate": "what the credential lacks (RFC 6750)",
+{% endif %}
     "X-Request-ID": "id of the request, as in the log; a well-formed one of the caller is kept",
 }
-HEADERS_OF_STATUSES = {"201": {"ETag", "Location"}, "304": {"ETag"}, "503": {"Retry-After"}}
+HEADERS_OF_STATUSES = {
+    "201": {"ETag", "Location"},
+    "304": {"ETag"},
+{% if cookiecutter.auth != "none" %}
+    "401": {"WWW-Authenticate"},
+    "403": {"WWW-Authenticate"},
+{% endif %}
+    "503": {"Retry-After"},
+}
 HEADERS_BY_PARAMETER = {"cursor": "Link", "If-Match": "ETag", "If-None-Match": "ETag"}
 """What a 200 has when its operation takes this parameter."""
 
@@ -93,11 +107,31 @@ class Service(OpenAPI):
             name: {"description": description, "schema": {"type": "string"}}
             for name, description in HEADERS.items()
         }
+{% if cookiecutter.auth != "none" %}
+        public = {
+            name.replace(".", "_")
+            for name, view in self.view_functions.items()
+            if getattr(view, "is_public", False)
+        }
+{% endif %}
         for path in self.spec_json["paths"].values():
             for operation in path.values():
+{% if cookiecutter.auth != "none" %}
+                _guard(operation, operation["operationId"] in public)
+{% endif %}
                 _complete(operation)
 
 
+{% if cookiecutter.auth != "none" %}
+def _guard(operation: dict[str, Any], is_public: bool) -> None:
+    """Say what callers without the right credential get, or that this needs none."""
+    if is_public:
+        operation["security"] = []
+    else:
+        operation["responses"] |= problems(*PROBLEMS_OF_CALLERS)
+
+
+{% endif %}
 def _complete(operation: dict[str, Any]) -> None:
     """Add what flask-openapi cannot know of an operation's answers."""
     of_body = PROBLEMS_OF_A_BODY if "requestBody" in operation else ()

@@ -21,6 +21,9 @@ from sqlalchemy.exc import ArgumentError
 from .engine_{{ cookiecutter.database }} import DRIVERS, EXAMPLE_URL, NAMES_NO_DATABASE
 
 DEVELOPMENT_KEY = "not-a-secret-and-refused-in-production"
+{% if cookiecutter.auth == "oidc" %}
+DEVELOPMENT_ISSUER = "http://127.0.0.1:8080/realms/development"
+{% endif %}
 SHORTEST_KEY = 32
 
 DEFAULTS_OF_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -99,6 +102,13 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=0.0, ge=0, le=300)
     graceful_timeout_seconds: int = Field(default=30, ge=1, le=3600)
 
+{% if cookiecutter.auth == "oidc" %}
+    oidc_issuer: str = Field(default=DEVELOPMENT_ISSUER, validate_default=True)
+    oidc_audience: str = Field(default="{{ cookiecutter.project_slug }}", min_length=1)
+    oidc_jwks_url: str | None = None
+    oidc_scope_prefix: str = ""
+
+{% endif %}
     trusted_hosts: Annotated[Names, AfterValidator(_hosts)] = ()
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     cors_origins: Annotated[Names, AfterValidator(_origins)] = ()
@@ -127,6 +137,20 @@ class Settings(BaseSettings):
             )
         return value
 
+{% if cookiecutter.auth == "oidc" %}
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _address_of_the_provider(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Whoever can change the keys on their way can make tokens."""
+        if value is None or value.startswith("https://"):
+            return value
+        if info.data.get("environment") == "production":
+            raise ValueError("should be the address of your provider, with https://")
+        if not value.startswith("http://"):
+            raise ValueError("should begin with https://, or http:// outside of production")
+        return value
+
+{% endif %}
 
 def load_settings(env_file: str | None = ".env") -> Settings:
     """Read the settings from the environment and, for what is not set there, from `env_file`.

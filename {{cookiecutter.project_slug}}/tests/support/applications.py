@@ -15,6 +15,9 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
+{% if cookiecutter.auth != "none" %}
+from .credentials import CREDENTIAL, let_tests_in
+{% endif %}
 from .sessions import Guard
 
 MakeApp = Callable[..., Flask]
@@ -30,6 +33,12 @@ class Client(FlaskClient):
 
     session: Session | None = None
 
+{% if cookiecutter.auth != "none" %}
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.environ_base["HTTP_AUTHORIZATION"] = CREDENTIAL["Authorization"]
+
+{% endif %}
     def open(self, *args: Any, buffered: bool = True, **options: Any) -> TestResponse:
         if self.session is not None:
             self.session.commit()
@@ -43,12 +52,21 @@ class Client(FlaskClient):
         )
 
 
+def new_app(settings: Settings) -> Flask:
+    """An application that answers as in production, with the tests' client."""
+    made = create_app(settings)
+    made.test_client_class = Client
+{% if cookiecutter.auth != "none" %}
+    let_tests_in(made)
+{% endif %}
+    return made
+
+
 @pytest.fixture(scope="session")
 def app(settings: Settings, guard: Guard) -> Iterator[Flask]:
     """The application on the worker's database; its pool has one connection."""
-    made = create_app(settings)
+    made = new_app(settings)
     made.testing = True
-    made.test_client_class = Client
     with made.app_context():
         engine = db.engine
     guard.watch(engine)
@@ -65,9 +83,8 @@ def make_app(settings: Settings, committed_db: Engine) -> Iterator[MakeApp]:  # 
     engines = []
 
     def make(**changes: Any) -> Flask:
-        made = create_app(settings.model_copy(update=changes))
+        made = new_app(settings.model_copy(update=changes))
         made.testing = True
-        made.test_client_class = Client
         with made.app_context():
             engines.append(db.engine)
         return made

@@ -59,9 +59,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_idempotency_keys")),
     )
     op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"])
+{% if cookiecutter.auth == "api_key" %}
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("prefix", column_types.text(16), nullable=False),
+        sa.Column("digest", column_types.text(64), nullable=False),
+        sa.Column("name", column_types.text(200), nullable=False),
+        sa.Column("scopes", column_types.text(1000), nullable=False),
+        sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
+        sa.Column("expires_at", column_types.UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", column_types.UtcDateTime(), nullable=True),
+        sa.Column("last_used_at", column_types.UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("prefix", name=op.f("uq_api_keys_prefix")),
+    )
+{% endif %}
 
 
 def downgrade() -> None:
     """Go back."""
+{% if cookiecutter.auth == "api_key" %}
+    op.drop_table("api_keys")
+{% endif %}
     op.drop_table("idempotency_keys")
     op.drop_table(TABLE)

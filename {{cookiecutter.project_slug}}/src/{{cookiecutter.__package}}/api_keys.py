@@ -1,0 +1,123 @@
+"""API keys: made and revoked by command, kept only as digests.
+
+A key is `<prefix>.<secret>`. The prefix is stored and shown, so that a key can be told from others;
+of the secret only the SHA-256 is kept, which is enough, as 256 random bits cannot be guessed.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .auth import Principal, refuse_token
+from .column_types import UtcDateTime, new_id, now, text
+from .database import Base, db
+
+PREFIX_BYTES = 4
+SECRET_BYTES = 32
+KEY = re.compile(r"(?P<prefix>key_[0-9a-f]{8})\.(?P<secret>[A-Za-z0-9_-]{43})")
+NOBODY = hashlib.sha256(b"").hexdigest()
+LONGEST_NAME = 200
+USE_IS_RECORDED_EVERY = timedelta(hours=1)
+
+
+class ApiKey(Base):
+    """What is known of a key; not the key itself."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    prefix: Mapped[str] = mapped_column(text(16), unique=True)
+    digest: Mapped[str] = mapped_column(text(64))
+    name: Mapped[str] = mapped_column(text(LONGEST_NAME))
+    scopes: Mapped[str] = mapped_column(text(1000))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+KNOWN = select(
+    ApiKey.id,
+    ApiKey.digest,
+    ApiKey.scopes,
+    ApiKey.expires_at,
+    ApiKey.revoked_at,
+    ApiKey.last_used_at,
+).where(ApiKey.prefix == bindparam("prefix"))
+
+
+def create_key(
+    session: Session, name: str, scopes: Iterable[str], lifetime: timedelta | None = None
+) -> str:
+    """Add a key and return it, which is the only time that it can be seen; the caller commits."""
+    prefix = f"key_{secrets.token_hex(PREFIX_BYTES)}"
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    session.add(
+        ApiKey(
+            prefix=prefix,
+            digest=_digest(secret),
+            name=name,
+            scopes=" ".join(sorted(set(scopes))),
+            expires_at=now() + lifetime if lifetime else None,
+        )
+    )
+    return f"{prefix}.{secret}"
+
+
+def revoke_key(session: Session, prefix: str) -> bool:
+    """Revoke the key with this prefix, if there is one that is not revoked; the caller commits."""
+    key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
+    if key is None or key.revoked_at is not None:
+        return False
+    key.revoked_at = now()
+    return True
+
+
+def state_of(key: ApiKey | Row[*tuple[Any, ...]]) -> str:
+    """`active`, `expired` or `revoked`."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is not None and key.expires_at <= now():
+        return "expired"
+    return "active"
+
+
+def authenticate(token: str) -> Principal:
+    """Whom the key stands for. Refuses it unless it is known, unexpired and not revoked."""
+    given = KEY.fullmatch(token)
+    if given is None:
+        refuse_token()
+    session = db.session()
+    key = session.execute(KNOWN, {"prefix": given["prefix"]}).one_or_none()
+    session.rollback()  # the view wants the connection, and may first wait for a slow body
+    expected = NOBODY if key is None else key.digest  # compared all the same: time tells nothing
+    is_right = hmac.compare_digest(_digest(given["secret"]), expected)
+    if key is None or not is_right or state_of(key) != "active":
+        refuse_token()
+    _record_use(session, key)
+    return Principal(given["prefix"], frozenset(key.scopes.split()))
+
+
+def _record_use(session: Session, key: Row[*tuple[Any, ...]]) -> None:
+    """Write down that the key was used, but not with each request: an hour is exact enough.
+
+    The write is a transaction of its own, over before the view begins.
+    """
+    before = now() - USE_IS_RECORDED_EVERY
+    if key.last_used_at is not None and key.last_used_at > before:
+        return
+    stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= before)
+    session.execute(update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now()))
+    session.commit()
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

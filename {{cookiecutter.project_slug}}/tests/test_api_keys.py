@@ -1,0 +1,262 @@
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }} import api_keys
+from {{ cookiecutter.__package }}.api_keys import ApiKey, create_key, revoke_key
+
+from .support.api import URL, new_body
+from .support.applications import MakeApp
+from .support.problems import problem
+from .support.queries import Queries
+
+RESOURCE = URL.rsplit("/", 1)[1]
+SCOPES = [f"{RESOURCE}:read", f"{RESOURCE}:write"]
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+Call = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def _real_keys(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.extensions, "authenticate", api_keys.authenticate)
+
+
+@pytest.fixture
+def key(session: Session) -> str:
+    """A key that may do everything, for ever."""
+    return create_key(session, "the tests", SCOPES)
+
+
+@pytest.fixture
+def call(client: FlaskClient) -> Call:
+    """The status of a list that is asked for with a token."""
+
+    def call(token: str) -> int:
+        response = client.get(URL, headers={"Authorization": f"Bearer {token}"})
+        if response.status_code != 200:
+            problem(response, response.status_code)
+            assert "WWW-Authenticate" in response.headers
+        return response.status_code
+
+    return call
+
+
+def stored(session: Session, key: str) -> ApiKey:
+    session.flush()
+    session.expire_all()
+    return session.scalars(select(ApiKey).where(ApiKey.prefix == key.partition(".")[0])).one()
+
+
+def test_a_key_lets_its_holder_in(call: Call, key: str) -> None:
+    assert call(key) == 200
+
+
+def test_only_the_digest_of_the_secret_is_stored(session: Session, key: str) -> None:
+    prefix, _, secret = key.partition(".")
+    row = stored(session, key)
+
+    assert len(secret) == 43
+    assert row.prefix == prefix
+    assert row.digest == hashlib.sha256(secret.encode()).hexdigest()
+    values = [str(getattr(row, column.name)) for column in ApiKey.__table__.columns]
+    assert not any(secret in value for value in values)
+
+
+def test_keys_differ(session: Session) -> None:
+    keys = {create_key(session, "the same", SCOPES) for _ in range(20)}
+
+    assert len({part for key in keys for part in key.split(".")}) == 40
+
+
+def test_a_key_does_what_its_scopes_allow(client: FlaskClient, session: Session) -> None:
+    key = create_key(session, "a reader", [f"{RESOURCE}:read", f"{RESOURCE}:read"])
+    headers = {"Authorization": f"Bearer {key}"}
+
+    assert stored(session, key).scopes == f"{RESOURCE}:read"
+    assert client.get(URL, headers=headers).status_code == 200
+    problem(client.post(URL, json=new_body(), headers=headers), 403)
+
+
+def garbage() -> list[str]:
+    prefix, secret = "key_00000000", "A" * 43
+    return [
+        "x",
+        ".",
+        prefix,
+        f"{prefix}.",
+        f".{secret}",
+        f"{prefix}.{secret}A",
+        f"{prefix}.{secret[1:]}",
+        f"{prefix}.{secret[1:]}é",
+        f"{prefix}.{secret[2:]}é",
+        f"{prefix.upper()}.{secret}",
+        f"key_0000000\u0664.{secret}",
+        f"{prefix}\0.{secret}",
+        "\xff" * 64,
+        "é" * 10_000,
+    ]
+
+
+@pytest.mark.parametrize("token", garbage(), ids=range(len(garbage())))
+def test_garbage_is_refused_without_asking_the_database(
+    call: Call, queries: Queries, token: str
+) -> None:
+    with queries(at_most=0):
+        assert call(token) == 401
+
+
+def test_an_unknown_prefix_is_refused(call: Call, key: str) -> None:
+    assert call(f"key_00000000.{key.partition('.')[2]}") == 401
+
+
+def test_another_secret_is_refused(call: Call, session: Session, key: str) -> None:
+    other = create_key(session, "another", SCOPES)
+    prefix = key.partition(".")[0]
+
+    assert call(f"{prefix}.{other.partition('.')[2]}") == 401
+    assert call(f"{prefix}.{'A' * 43}") == 401
+
+
+def test_the_digest_is_no_key(call: Call, session: Session, key: str) -> None:
+    row = stored(session, key)
+
+    assert call(f"{row.prefix}.{row.digest}") == 401
+    assert call(f"{row.prefix}.{row.digest[:43]}") == 401
+
+
+def test_digests_are_compared_in_constant_time_whatever_is_wrong(
+    call: Call, session: Session, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bool] = []
+    compare = hmac.compare_digest
+
+    def note(first: str, second: str) -> bool:
+        compared.append(len(first) == len(second) == 64)
+        return compare(first, second)
+
+    monkeypatch.setattr(hmac, "compare_digest", note)
+    prefix, _, secret = key.partition(".")
+    expired = create_key(session, "expired", SCOPES, timedelta(microseconds=1))
+    revoked = create_key(session, "revoked", SCOPES)
+    assert revoke_key(session, revoked.partition(".")[0])
+
+    refused = [f"key_00000000.{secret}", f"{prefix}.{'A' * 43}", expired, revoked]
+    assert [call(token) for token in refused] == [401] * 4
+    assert call(key) == 200
+    assert compared == [True] * 5
+
+
+def test_a_key_ends_when_it_expires(call: Call, session: Session) -> None:
+    with time_machine.travel(START, tick=False):
+        key = create_key(session, "for a day", SCOPES, timedelta(days=1))
+        assert call(key) == 200
+    with time_machine.travel(START + timedelta(days=1, microseconds=-1), tick=False):
+        assert call(key) == 200
+    with time_machine.travel(START + timedelta(days=1), tick=False):
+        assert call(key) == 401
+
+
+def test_a_key_ends_when_it_is_revoked(call: Call, session: Session, key: str) -> None:
+    assert call(key) == 200
+    assert revoke_key(session, key.partition(".")[0])
+
+    assert call(key) == 401
+
+
+def test_a_key_is_revoked_once(session: Session, key: str) -> None:
+    prefix = key.partition(".")[0]
+
+    assert revoke_key(session, prefix)
+    first = stored(session, key).revoked_at
+    assert not revoke_key(session, prefix)
+    assert stored(session, key).revoked_at == first
+    assert not revoke_key(session, "key_00000000")
+
+
+def test_the_last_use_is_recorded_at_most_hourly(
+    call: Call, session: Session, key: str, queries: Queries
+) -> None:
+    def statements() -> list[str]:
+        with queries() as seen:
+            assert call(key) == 200
+        return [statement.split()[0] for statement in seen]
+
+    session.commit()
+    with time_machine.travel(START, tick=False):
+        assert statements() == ["SELECT", "UPDATE", "SELECT"]
+    almost = START + timedelta(minutes=59, seconds=59)
+    with time_machine.travel(almost, tick=False):
+        assert statements() == ["SELECT", "SELECT"]
+        assert stored(session, key).last_used_at == START
+    with time_machine.travel(START + timedelta(hours=1), tick=False):
+        assert statements() == ["SELECT", "UPDATE", "SELECT"]
+        assert stored(session, key).last_used_at == START + timedelta(hours=1)
+
+
+def test_a_refused_key_was_not_used(call: Call, session: Session, key: str) -> None:
+    revoke_key(session, key.partition(".")[0])
+
+    assert call(key) == 401
+    assert stored(session, key).last_used_at is None
+
+
+def test_the_view_has_the_connection_for_itself(make_app: MakeApp, committed_db: Engine) -> None:
+    """The transaction that looks the key up is over, and the pool of one connection full again."""
+    service = make_app()
+    service.extensions["authenticate"] = api_keys.authenticate
+    checked_out: list[int] = []
+    pool = service.extensions["database"].engine.pool
+
+    def view() -> str:
+        checked_out.append(pool.checkedout())
+        return "done"
+
+    service.add_url_rule("/api/pool", view_func=view, methods=["POST"])
+    with Session(committed_db) as session:
+        key = create_key(session, "a writer", ["api:write"])
+        session.commit()
+
+    response = service.test_client().post("/api/pool", headers={"Authorization": f"Bearer {key}"})
+
+    assert response.status_code == 200
+    assert checked_out == [0]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_simultaneous_first_uses_do_not_get_into_each_others_way(
+    make_app: MakeApp, committed_db: Engine, method: str
+) -> None:
+    service = make_app(threads=8, pool_timeout_seconds=10.0)
+    service.extensions["authenticate"] = api_keys.authenticate
+    with Session(committed_db) as session:
+        keys = [create_key(session, "a caller", SCOPES) for _ in range(4)]
+        session.commit()
+    together = Barrier(8)
+    statuses: list[int] = []
+
+    def request(number: int) -> None:
+        client = service.test_client()
+        headers = {"Authorization": f"Bearer {keys[number % 4]}"}
+        together.wait()
+        for turn in range(5):
+            body = new_body(code=f"{number}-{turn}") if method == "POST" else None
+            response = client.open(URL, method=method, json=body, headers=headers)
+            statuses.append(response.status_code)
+
+    threads = [Thread(target=request, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert statuses == [200 if method == "GET" else 201] * 40

@@ -1,0 +1,130 @@
+from collections.abc import Callable
+
+import pytest
+import time_machine
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }} import api_keys
+from {{ cookiecutter.__package }}.api_keys import KEY, ApiKey, create_key, state_of
+from {{ cookiecutter.__package }}.column_types import now
+
+from .support.api import URL
+
+RESOURCE = URL.rsplit("/", 1)[1]
+READ = f"{RESOURCE}:read"
+WRITE = f"{RESOURCE}:write"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask, session: Session) -> Run:
+    """Run a command of the group `keys`."""
+
+    def run(*arguments: str) -> Result:
+        session.commit()
+        result = app.test_cli_runner().invoke(args=["keys", *arguments])
+        session.expire_all()
+        return result
+
+    return run
+
+
+def test_a_key_is_shown_once(run: Run, session: Session) -> None:
+    result = run("create", "--name", "billing", "--scope", WRITE, "--scope", READ)
+
+    key = result.stdout.strip()
+    assert result.exit_code == 0, result.output
+    assert KEY.fullmatch(key)
+    assert "only now" in result.stderr
+    row = session.scalars(select(ApiKey)).one()
+    assert (row.name, row.scopes, row.expires_at) == ("billing", f"{READ} {WRITE}", None)
+    assert key.partition(".")[2] not in run("list").output
+
+
+def test_what_is_made_works_until_it_is_revoked(
+    run: Run, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.extensions, "authenticate", api_keys.authenticate)
+    key = run("create", "--name", "billing", "--scope", READ).stdout.strip()
+    headers = {"Authorization": f"Bearer {key}"}
+    assert app.test_client().get(URL, headers=headers).status_code == 200
+
+    result = run("revoke", key)
+
+    assert result.output == f"{key.partition('.')[0]} is revoked.\n"
+    assert app.test_client().get(URL, headers=headers).status_code == 401
+
+
+def test_a_key_may_end_by_itself(run: Run, session: Session) -> None:
+    with time_machine.travel("2030-01-01T00:00:00Z", tick=False):
+        run("create", "--name", "billing", "--scope", READ, "--days", "30")
+
+        row = session.scalars(select(ApiKey)).one()
+        assert row.expires_at is not None
+        assert row.expires_at.isoformat() == "2030-01-31T00:00:00+00:00"
+        assert state_of(row) == "active"
+    with time_machine.travel("2030-01-31T00:00:00Z", tick=False):
+        assert state_of(row) == "expired"
+
+
+def test_keys_are_listed_in_order_of_time(run: Run, session: Session) -> None:
+    with time_machine.travel("2030-01-01T00:00:00Z", tick=False):
+        first = run("create", "--name", "Zoë's", "--scope", READ, "--days", "1").stdout[:12]
+    with time_machine.travel("2030-01-02T00:00:00Z", tick=False):
+        second = run("create", "--name", "other", "--scope", READ, "--scope", WRITE).stdout[:12]
+        session.scalars(select(ApiKey).where(ApiKey.prefix == second)).one().last_used_at = now()
+        run("revoke", second)
+        lines = run("list").output.splitlines()
+
+    never = "never     "
+    assert lines == [
+        f"{first}  expired  expires 2030-01-02  last used {never}  {READ}  Zoë's",
+        f"{second}  revoked  expires {never}  last used 2030-01-02  {READ} {WRITE}  other",
+    ]
+
+
+def test_without_keys_the_list_is_empty(run: Run) -> None:
+    assert run("list").output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing option '--name'"),
+        (["--name", "x"], "Missing option '--scope'"),
+        (["--name", "", "--scope", READ], "1 to 200 characters"),
+        (["--name", "x" * 201, "--scope", READ], "1 to 200 characters"),
+        (["--name", "two\nlines", "--scope", READ], "1 to 200 characters"),
+        (["--name", "x", "--scope", READ, "--scope", "x:read"], "No route needs x:read"),
+        (["--name", "x", "--scope", READ, "--days", "0"], "--days"),
+        (["--name", "x", "--scope", READ, "--days", "36501"], "--days"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    run: Run, session: Session, arguments: list[str], said: str
+) -> None:
+    result = run("create", *arguments)
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert session.scalars(select(ApiKey)).all() == []
+
+
+def test_the_scopes_that_exist_are_named(run: Run) -> None:
+    output = run("create", "--name", "x", "--scope", "x:read").output
+
+    assert f"the scopes are {READ}, {WRITE}." in " ".join(output.split())
+
+
+def test_what_is_not_there_cannot_be_revoked(run: Run, session: Session) -> None:
+    prefix = create_key(session, "billing", [READ])[:12]
+    assert run("revoke", prefix).exit_code == 0
+
+    for unknown in (prefix, "key_00000000", "x"):
+        result = run("revoke", unknown)
+        assert result.exit_code == 1
+        assert result.output == f"Error: No key {unknown} can be revoked; see `keys list`.\n"
