@@ -18,6 +18,9 @@ import pytest
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL
+{% if cookiecutter.auth != "none" %}
+from .support.credentials import CREDENTIAL
+{% endif %}
 
 PROJECT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60
@@ -29,6 +32,11 @@ import os, time
 from flask import request
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.wsgi import app
+{% if cookiecutter.auth != "none" %}
+from tests.support.credentials import let_tests_in
+
+let_tests_in(app)
+{% endif %}
 
 def slow(seconds):
     time.sleep(float(seconds))
@@ -68,7 +76,7 @@ class Server:
         self.metrics = folder / "metrics"
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(folder)]),
+            "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT), str(folder)]),
             "ENVIRONMENT": "test",
             "DATABASE_URL": settings.database_url.get_secret_value(),
             "BIND": f"127.0.0.1:{self.port}",
@@ -106,6 +114,9 @@ class Server:
         """Status of the answer to a JSON body; one in parts is sent chunked, without a length."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         headers = {"Content-Type": "application/json"}
+{% if cookiecutter.auth != "none" %}
+        headers |= CREDENTIAL
+{% endif %}
         try:
             connection.request("POST", path, body, headers, encode_chunked=isinstance(body, list))
             return connection.getresponse().status

@@ -12,12 +12,11 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.api import URL, new_body
-from ..support.applications import Client, MakeApp
+from ..support.applications import MakeApp, new_app
 from ..support.at_rest import assert_at_rest, engine_of, pool_of
 from ..support.engine_{{ cookiecutter.database }} import connection_number, end_connection
 from ..support.factories import Resource
@@ -64,8 +63,7 @@ def app(restartable_server: RestartableServer, settings: Settings) -> Iterator[F
     its_settings = settings.model_copy(update=changes)
     with connected_config(its_settings) as config:
         command.upgrade(config, "head")
-    made = create_app(its_settings)
-    made.test_client_class = Client
+    made = new_app(its_settings)
     yield made
     engine_of(made).dispose()
 
