@@ -29,6 +29,7 @@ ARGUMENT = re.compile(r"'([^']*)'")
 
 # What most files hold besides: a tag of an `if` alone on its line, which leaves no trace of itself.
 IF_TAG = re.compile(r"^[ \t]*\{% (?:(if|elif) ([^\n]+?)|(else)|(endif)) %\}\n", re.MULTILINE)
+TAGS_BEFORE = {"elif": {"if", "elif"}, "else": {"if", "elif"}, "endif": {"if", "elif", "else"}}
 JINJA = re.compile(r"\{[{%#]")
 
 FALLBACK_SLUG = "my-service"
@@ -116,18 +117,21 @@ class TemplateExtension(Extension):
 
     def _sections(self, source: str) -> "list[Section]":
         """The sections of a file; none if there is more in it, or if its tags do not match."""
-        sections = []
-        depth, begin, tag, condition = 0, 0, "", None
+        sections, open_tags = [], [""]
+        begin, tag, condition = 0, "", None
         for found in IF_TAG.finditer(source) if "{%" in source else ():
-            sections.append(Section(tag, condition, EXPRESSION.split(source[begin : found.start()])))
+            sections.append(
+                Section(tag, condition, EXPRESSION.split(source[begin : found.start()]))
+            )
             begin, tag = found.end(), found[1] or found[3] or found[4]
             condition = self._condition(found[2]) if found[2] else None
-            depth += {"if": 1, "endif": -1}.get(tag, 0)
-            if depth < (tag != "endif"):
+            if tag != "if" and open_tags.pop() not in TAGS_BEFORE[tag]:
                 return []
+            if tag != "endif":
+                open_tags.append(tag)
         sections.append(Section(tag, condition, EXPRESSION.split(source[begin:])))
         more = any(JINJA.search(text) for section in sections for text in section.parts[::2])
-        return [] if depth or more else sections
+        return [] if more or open_tags != [""] else sections
 
     def _condition(self, text: str) -> "Condition":
         if text not in self._conditions:

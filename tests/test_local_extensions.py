@@ -174,7 +174,7 @@ TAGS = st.lists(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=1000)
 @given(TAGS.map("".join))
 def test_every_nesting_of_if_is_rendered_as_by_jinja_alone(source: str) -> None:
     ours, jinja = environment(), environment()
