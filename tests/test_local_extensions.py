@@ -10,18 +10,10 @@ import yaml
 from cookiecutter.exceptions import EmptyDirNameException
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import (
-    DictLoader,
-    Environment,
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateSyntaxError,
-    UndefinedError,
-)
+from jinja2 import DictLoader, Environment, StrictUndefined, UndefinedError
 from ruff import find_ruff_bin
 
 from local_extensions import (
-    PlainTemplate,
     TemplateExtension,
     class_name,
     json_string,
@@ -32,9 +24,6 @@ from local_extensions import (
     toml_string,
     yaml_string,
 )
-
-from .minimal_template import TEMPLATE
-from .variants import CHOICES, PROMPTS, ROOT, VARIANTS, one_for_each
 
 characters = st.characters(exclude_categories=["Cs"])
 hard_characters = st.sampled_from("\"'\\{}%#$`\n\r\t\0\x7f\x85\u2028\u200f\u202e\ufeff\ufffe🚀é")
@@ -126,7 +115,6 @@ def test_a_text_outside_of_files_renders_to_itself(text: str) -> None:
         ("{{ 7 * 7 }}", "{{ 7 * 7 }}"),
         ("{% if true %}x{% endif %}", "{% if true %}x{% endif %}"),
         ("{{{cookiecutter.name}}}", "{A B}"),
-        ("{{ cookiecutter.name | replace( ' ' , ')|x(' ) | upper }}", "A)|X(B"),
     ],
 )
 def test_only_plain_expressions_are_rendered_outside_of_files(
@@ -155,55 +143,6 @@ def test_files_are_rendered_as_by_jinja(source: str, rendered: str) -> None:
     files = {"file": source, "part": "<{{ cookiecutter.name }}>"}
     jinja.loader = DictLoader({**files, "whole": "[{% block inner %}{% endblock %}]"})
     assert jinja.get_template("file").render(cookiecutter={"name": "A B"}) == rendered
-
-
-TAGS = st.lists(
-    st.sampled_from(
-        [
-            "text\n",
-            "  {{ cookiecutter.name }}\n",
-            '{% if cookiecutter.name == "A B" %}\n',
-            "  {% if cookiecutter.other is defined %}\n",
-            "{% elif true %}\n",
-            "{% else %}\n",
-            "  {% endif %}\n",
-            "{% endif %}",
-        ]
-    ),
-    max_size=12,
-)
-
-
-@settings(max_examples=1000)
-@given(TAGS.map("".join))
-def test_every_nesting_of_if_is_rendered_as_by_jinja_alone(source: str) -> None:
-    ours, jinja = environment(), environment()
-    ours.loader = jinja.loader = DictLoader({"file": source})
-    by_jinja = Environment.get_template.__get__(jinja)
-    context = {"cookiecutter": {"name": "A B"}}
-    try:
-        expected = by_jinja("file").render(context)
-    except TemplateSyntaxError as error:
-        with pytest.raises(type(error)):
-            ours.get_template("file")
-        return
-    assert ours.get_template("file").render(**context) == expected
-
-
-def test_every_file_is_rendered_as_by_jinja_alone() -> None:
-    ours, jinja = environment(), environment()
-    ours.loader = jinja.loader = FileSystemLoader([TEMPLATE, ROOT / "templates"])
-    by_jinja = Environment.get_template.__get__(jinja)
-    variants = {variant for name in CHOICES for variant in one_for_each(name, VARIANTS)}
-    files = [path for path in TEMPLATE.rglob("*") if path.is_file()]
-    names = [path.relative_to(TEMPLATE).as_posix() for path in files if path.suffix != ".pyc"]
-    plain = [name for name in names if isinstance(ours.get_template(name), PlainTemplate)]
-    for name in plain:
-        for variant in variants:
-            context = {"cookiecutter": {**dict.fromkeys(PROMPTS, "a b"), **variant.choices}}
-            rendered = ours.get_template(name).render(**context)
-            assert rendered == by_jinja(name).render(context), name
-    assert len(plain) > 0.9 * len(names), "most files need no compiler, or generating gets slow"
 
 
 def test_a_value_that_is_missing_is_an_error_for_cookiecutter() -> None:
