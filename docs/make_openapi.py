@@ -66,9 +66,9 @@ def document(folder: str, auth: str) -> str:
 
 def merged(open_to_all: str, guarded: str) -> str:
     """Both documents in one, by conditions around the lines in which they differ."""
-    first, second = open_to_all.splitlines(True), guarded.splitlines(True)
+    first, second = open_to_all.splitlines(keepends=True), guarded.splitlines(keepends=True)
     parts: list[str] = []
-    for _, i, j, k, m in difflib.SequenceMatcher(None, first, second, False).get_opcodes():
+    for _, i, j, k, m in difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         only_first, only_second = first[i:j], second[k:m]
         if only_first == only_second:
             parts += only_first

@@ -18,7 +18,8 @@ from .report import Proved
 from .servers import database
 from .variants import PROMPTS
 
-ENGINES = sorted({mutant.database for mutant in MUTANTS})
+ENGINES = {mutant.database for mutant in MUTANTS}
+VARIANTS = {mutant.variant: mutant.answers for mutant in MUTANTS}
 FEWEST = 40
 
 Counts = dict[str, int]
@@ -28,15 +29,13 @@ RunTests = Callable[[BakedProject, tuple[str, ...]], Counts]
 
 @pytest.fixture(scope="session")
 def unchanged(session_bake: Bake) -> Unchanged:
-    """The project of an engine, with the default answers for the rest; baked once."""
-    return cache(lambda engine: session_bake(database=engine))
+    """The project of a variant, with the default answers for the rest; baked once."""
+    return cache(lambda variant: session_bake(**VARIANTS[variant]))
 
 
 @pytest.fixture(scope="session")
 def run_tests(
-    unchanged: Unchanged,
-    environment: Environment,
-    tmp_path_factory: pytest.TempPathFactory,
+    environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunTests]:
     """Runs some tests of a project and counts how they ended; one server for each engine."""
     urls: dict[str, str] = {}
@@ -46,7 +45,7 @@ def run_tests(
             engine = project.answers["database"]
             if engine not in urls:
                 folder = tmp_path_factory.mktemp("server")
-                urls[engine] = stack.enter_context(database(unchanged(engine), environment, folder))
+                urls[engine] = stack.enter_context(database(project, environment, folder))
             done = project.run(
                 *(environment.python, "-m", "pytest", "-q", "--tb=line"),
                 *("-p", "no:randomly", "-p", "no:cacheprovider"),
@@ -68,12 +67,12 @@ def copy_of(project: BakedProject, folder: Path) -> BakedProject:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("answers", VARIANTS)
 def test_tests_that_see_mutants_pass_without_one(
-    unchanged: Unchanged, run_tests: RunTests, engine: str
+    unchanged: Unchanged, run_tests: RunTests, answers: str
 ) -> None:
-    tests = named_tests(mutant for mutant in MUTANTS if mutant.database == engine)
-    counts = run_tests(unchanged(engine), tuple(tests))
+    tests = named_tests(mutant for mutant in MUTANTS if mutant.variant == answers)
+    counts = run_tests(unchanged(answers), tuple(tests))
     assert counts["passed"] >= len(tests)
     assert not counts.keys() & {"failed", "error", "errors", "skipped"}
 
@@ -83,7 +82,7 @@ def test_tests_that_see_mutants_pass_without_one(
 def test_mutant_is_seen(
     unchanged: Unchanged, run_tests: RunTests, tmp_path: Path, proved: Proved, mutant: Mutant
 ) -> None:
-    project = copy_of(unchanged(mutant.database), tmp_path / "project")
+    project = copy_of(unchanged(mutant.variant), tmp_path / "project")
     mutant.apply(project.path)
     began = time.monotonic()
     counts = run_tests(project, mutant.tests)
@@ -93,7 +92,7 @@ def test_mutant_is_seen(
         "mutant",
         name=mutant.name,
         guarantee=mutant.guarantee,
-        variant=f"database={mutant.database}",
+        variant=mutant.variant,
         seconds=round(time.monotonic() - began, 1),
     )
 
@@ -102,7 +101,7 @@ def test_mutant_is_seen(
 def test_mutant_applies_and_is_still_python(
     unchanged: Unchanged, tmp_path: Path, mutant: Mutant
 ) -> None:
-    project = copy_of(unchanged(mutant.database), tmp_path / "project")
+    project = copy_of(unchanged(mutant.variant), tmp_path / "project")
     mutant.apply(project.path)
     compile(project.text(mutant.file), mutant.file, "exec")
 
@@ -124,4 +123,4 @@ def test_mutant_that_applies_twice_is_an_error(tmp_path: Path) -> None:
 def test_mutants_have_names_of_their_own_and_are_many() -> None:
     assert not [name for name, times in Counter(each.name for each in MUTANTS).items() if times > 1]
     assert len(MUTANTS) >= FEWEST
-    assert set(ENGINES) == set(PROMPTS["database"])
+    assert set(PROMPTS["database"]) == ENGINES

@@ -211,7 +211,7 @@ def test_a_refused_key_was_not_used(call: Call, session: Session, key: str) -> N
 
 
 def test_the_view_has_the_connection_for_itself(make_app: MakeApp, committed_db: Engine) -> None:
-    """The transaction that looks the key up is over, and the pool of one connection full again."""
+    """The transaction that looks the key up is over, whether or not the use was written down."""
     service = make_app()
     service.extensions["authenticate"] = api_keys.authenticate
     checked_out: list[int] = []
@@ -226,10 +226,9 @@ def test_the_view_has_the_connection_for_itself(make_app: MakeApp, committed_db:
         key = create_key(session, "a writer", ["api:write"])
         session.commit()
 
-    response = service.test_client().post("/api/pool", headers={"Authorization": f"Bearer {key}"})
-
-    assert response.status_code == 200
-    assert checked_out == [0]
+    client, headers = service.test_client(), {"Authorization": f"Bearer {key}"}
+    assert [client.post("/api/pool", headers=headers).status_code for _ in range(2)] == [200, 200]
+    assert checked_out == [0, 0]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -1,15 +1,7 @@
-"""Named mutants of the generated service: each takes back one line that a guarantee rests on.
+"""Mutants of what a session guarantees: its scope, its ending, transactions, connections."""
 
-tests/test_mutants.py shows that the service's own tests see every one of them. To add one, name the
-guarantee, the text to change as it is in a project with the default answers, where it has to occur
-exactly once, and the tests that have to fail: few and quick ones, for each mutant runs its own.
-"""
+from .mutant import OUTAGES_SQLITE, PACKAGE, PROBLEMS, SQLITE, Mutant
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-
-PACKAGE = "src/my_service"
 SCOPE = "tests/sessions/test_scope.py"
 ENDING = "tests/sessions/test_ending.py"
 TRANSACTIONS = "tests/sessions/test_transactions.py"
@@ -18,53 +10,12 @@ CONNECTIONS = "tests/sessions/test_connections.py"
 CONCURRENCY = "tests/sessions/test_concurrency.py"
 CONCURRENCY_SERVERS = "tests/sessions/test_concurrency_servers.py"
 OUTAGES = "tests/sessions/test_outages.py"
-OUTAGES_SERVERS = "tests/sessions/test_outages_servers.py"
-OUTAGES_SQLITE = "tests/sessions/test_outages_sqlite.py"
-
-
-class MutantDoesNotApplyError(AssertionError):
-    """The text that a mutant changes is not there exactly once: the mutant has to follow it."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change that breaks one guarantee; `tests` are those that have to fail for it."""
-
-    name: str
-    guarantee: str
-    file: str
-    changes: tuple[tuple[str, str], ...]
-    tests: tuple[str, ...]
-    database: str = "sqlite"
-
-    def apply(self, project: Path) -> None:
-        """Change the project. Raises `MutantDoesNotApplyError`."""
-        path = project / self.file
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        for old, new in self.changes:
-            if text.count(old) != 1:
-                found = f"{text.count(old)} times in {self.file}"
-                raise MutantDoesNotApplyError(f"{self.name}: it finds {old!r} {found}")
-            text = text.replace(old, new)
-        path.write_text(text, encoding="utf-8")
-
-
 DATABASE = f"{PACKAGE}/database.py"
-PROBLEMS = f"{PACKAGE}/problems.py"
 ROUTES = f"{PACKAGE}/items/routes.py"
-SQLITE = f"{PACKAGE}/engine_sqlite.py"
-POSTGRESQL = f"{PACKAGE}/engine_postgresql.py"
-MARIADB = f"{PACKAGE}/engine_mariadb.py"
-COLUMN_TYPES = f"{PACKAGE}/column_types.py"
-PAGINATION = f"{PACKAGE}/pagination.py"
-IDEMPOTENCY = f"{PACKAGE}/idempotency.py"
-REQUEST_IDS = f"{PACKAGE}/request_ids.py"
-
 THE_CONTEXT = 'return cast("LocalProxy[AppContext]", app_ctx)._get_current_object()'
 WEAK = "= weakref.WeakKeyDictionary()"
-NO_PING = (('"pool_pre_ping": True,', '"pool_pre_ping": False,'),)
 
-MUTANTS = (
+SESSION_MUTANTS = (
     # Scope
     Mutant(
         "session keyed by the address of the context",
@@ -603,171 +554,4 @@ MUTANTS = (
         ),
         database="postgresql",
     ),
-    # Outages
-    Mutant(
-        "no connection is a defect",
-        "a database that is away is a 503",
-        PROBLEMS,
-        (
-            (
-                "if error.connection_invalidated or error.statement is None:",
-                "if error.connection_invalidated:",
-            ),
-        ),
-        (f"{OUTAGES_SERVERS}::test_probes_tell_a_server_that_is_away",),
-        database="postgresql",
-    ),
-    Mutant(
-        "no ping before use (PostgreSQL)",
-        "idle connections that the server ended are seen by no request",
-        POSTGRESQL,
-        NO_PING,
-        (
-            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",
-            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_write",
-        ),
-        database="postgresql",
-    ),
-    Mutant(
-        "no ping before use (MariaDB)",
-        "idle connections that the server ended are seen by no request",
-        MARIADB,
-        NO_PING,
-        (f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",),
-        database="mariadb",
-    ),
-    Mutant(
-        "no 503 without Retry-After",
-        "a 503 says when to come back",
-        PROBLEMS,
-        (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
-        (f"{OUTAGES_SQLITE}::test_lock_of_another_program_is_seen_only_while_it_lasts",),
-    ),
-    # Types and schema
-    Mutant(
-        "foreign keys off",
-        "a row refers to rows that exist",
-        SQLITE,
-        (('        connection.execute("PRAGMA foreign_keys=ON")\n', ""),),
-        ("tests/items/test_create.py::test_a_parent_that_is_not_there_is_a_conflict",),
-    ),
-    Mutant(
-        "stock DateTime (SQLite)",
-        "instants come back with their offset",
-        COLUMN_TYPES,
-        (
-            (
-                "return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)",
-                "return instant",
-            ),
-        ),
-        ("tests/items/test_create.py::test_instants_come_back_as_they_are",),
-    ),
-    Mutant(
-        "stock DateTime (MariaDB)",
-        "instants come back with their microseconds",
-        COLUMN_TYPES,
-        (("impl = DATETIME(fsp=6)", "impl = DATETIME()"),),
-        (
-            "tests/items/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
-        ),
-        database="mariadb",
-    ),
-    Mutant(
-        "decimals as floats",
-        "decimals of 18 digits come back equal",
-        COLUMN_TYPES,
-        (
-            (
-                "return Decimal(value).scaleb(-self.scale)",
-                "return Decimal(str(float(value) / 10**self.scale))",
-            ),
-        ),
-        ("tests/items/test_create.py::test_the_largest_price_loses_no_digit",),
-    ),
-    Mutant(
-        "model column without a migration",
-        "models and migrations agree",
-        f"{PACKAGE}/items/models.py",
-        (
-            (
-                "    version: Mapped[int] = mapped_column(default=1)\n",
-                (
-                    "    version: Mapped[int] = mapped_column(default=1)\n"
-                    "    colour: Mapped[str | None] = mapped_column(text(20))\n"
-                ),
-            ),
-        ),
-        ("tests/test_migrations.py::test_models_and_migrations_agree_in_a_fresh_process",),
-    ),
-    Mutant(
-        "migrations without a lock (PostgreSQL)",
-        "of replicas that start together one migrates",
-        POSTGRESQL,
-        (("SELECT pg_advisory_xact_lock(hashtext('alembic'))", "SELECT 1"),),
-        ("tests/test_migrations.py::test_second_migration_waits_for_the_first",),
-        database="postgresql",
-    ),
-    Mutant(
-        "migrations without a lock (MariaDB)",
-        "of replicas that start together one migrates",
-        MARIADB,
-        (
-            (
-                'f"SELECT GET_LOCK({name}, {LONGEST_MIGRATION_SECONDS})"',
-                'f"SELECT {name}, {LONGEST_MIGRATION_SECONDS}"',
-            ),
-        ),
-        ("tests/test_migrations.py::test_second_migration_waits_for_the_first",),
-        database="mariadb",
-    ),
-    # The HTTP contract
-    Mutant(
-        "page without a cap",
-        "a page has at most 100 items",
-        PAGINATION,
-        (("ge=1, le=LARGEST_PAGE,", "ge=1,"),),
-        ("tests/items/test_list.py::test_other_lengths_are_refused[101]",),
-    ),
-    Mutant(
-        "cursor not signed",
-        "a cursor that was changed is refused",
-        PAGINATION,
-        (
-            (
-                "if not compare_digest(cursor.encode(), _sealed(position, query).encode()):",
-                'if not position.startswith(b"["):',
-            ),
-        ),
-        ("tests/items/test_list.py::test_a_cursor_that_was_changed_is_refused",),
-    ),
-    Mutant(
-        "idempotency key ignored",
-        "the same key gives the first answer again",
-        IDEMPOTENCY,
-        (("    if key is None:\n        return Claim()\n", "    return Claim()\n"),),
-        ("tests/test_idempotency.py::test_the_first_answer_is_given_again",),
-    ),
-    Mutant(
-        "idempotency key good for any body",
-        "the same key with another body is refused",
-        IDEMPOTENCY,
-        (("    if record.body_digest != body_digest:\n", "    if False:\n"),),
-        ("tests/test_idempotency.py::test_another_body_is_refused",),
-    ),
-    Mutant(
-        "request id kept for the next request",
-        "each request has an id of its own",
-        REQUEST_IDS,
-        (
-            ("known: Identity | None = environ.get(KEY)", 'known = globals().get("LAST")'),
-            ("known = environ[KEY] = Identity(", 'known = globals()["LAST"] = Identity('),
-        ),
-        ("tests/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
-    ),
 )
-
-
-def named_tests(mutants: Iterable[Mutant]) -> list[str]:
-    """The tests that see these mutants, each once."""
-    return sorted({test for mutant in mutants for test in mutant.tests})

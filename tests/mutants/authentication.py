@@ -1,0 +1,187 @@
+"""Mutants of who may call: the guard, API keys, tokens of a provider."""
+
+from .mutant import PACKAGE, Mutant
+
+AUTH = f"{PACKAGE}/auth.py"
+API_KEYS = f"{PACKAGE}/api_keys.py"
+OIDC = f"{PACKAGE}/oidc.py"
+GUARD_TESTS = "tests/test_auth.py"
+KEY_TESTS = "tests/test_api_keys.py"
+OIDC_TESTS = "tests/test_oidc.py"
+WITH_KEYS = (("auth", "api_key"),)
+WITH_OIDC = (("auth", "oidc"),)
+
+AUTHENTICATION_MUTANTS = (
+    # The guard
+    Mutant(
+        "guard for named routes only",
+        "every route of the API needs a credential, unless it says that it is public",
+        AUTH,
+        (
+            (
+                "if not is_guarded(request.path) or is_public(request.endpoint):",
+                'if not (request.endpoint or "").startswith("items"):',
+            ),
+        ),
+        (f"{GUARD_TESTS}::test_a_new_route_is_guarded_unless_it_is_public",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "scope ignored",
+        "a caller does only what the scopes allow",
+        AUTH,
+        (("        if scope not in g.principal.scopes:\n", "        if False:\n"),),
+        (
+            f"{GUARD_TESTS}::test_writing_does_not_include_reading",
+            f"{KEY_TESTS}::test_a_key_does_what_its_scopes_allow",
+        ),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "one caller to idempotency keys",
+        "callers do not share idempotency keys",
+        AUTH,
+        (("        return self.id\n", "        return type(self).__name__\n"),),
+        (f"{GUARD_TESTS}::test_callers_do_not_share_idempotency_keys",),
+        options=WITH_KEYS,
+    ),
+    # API keys
+    Mutant(
+        "key stored and compared without hashing",
+        "of a key only its digest is stored",
+        API_KEYS,
+        (("    return hashlib.sha256(secret.encode()).hexdigest()\n", "    return secret\n"),),
+        (f"{KEY_TESTS}::test_only_the_digest_of_the_secret_is_stored",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "key compared by ==",
+        "the time of a refusal tells nothing of a key",
+        API_KEYS,
+        (
+            (
+                'hmac.compare_digest(_digest(given["secret"]), expected)',
+                '_digest(given["secret"]) == expected',
+            ),
+        ),
+        (f"{KEY_TESTS}::test_digests_are_compared_in_constant_time_whatever_is_wrong",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "expired keys taken",
+        "a key ends when it expires",
+        API_KEYS,
+        (("if key.expires_at is not None and key.expires_at <= now():", "if False:"),),
+        (f"{KEY_TESTS}::test_a_key_ends_when_it_expires",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "revoked keys taken",
+        "a key ends when it is revoked",
+        API_KEYS,
+        (
+            (
+                '    if key.revoked_at is not None:\n        return "revoked"\n',
+                '    if False:\n        return "revoked"\n',
+            ),
+        ),
+        (f"{KEY_TESTS}::test_a_key_ends_when_it_is_revoked",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "last use written with each request",
+        "a request does not write when its key was used within the hour",
+        API_KEYS,
+        (("if key.last_used_at is not None and key.last_used_at > before:", "if False:"),),
+        (f"{KEY_TESTS}::test_the_last_use_is_recorded_at_most_hourly",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "key read in the view's transaction",
+        "a request that waits for its body holds no connection for its key",
+        API_KEYS,
+        (("    session.rollback()  # the view", "    # the view"),),
+        (f"{KEY_TESTS}::test_the_view_has_the_connection_for_itself",),
+        options=WITH_KEYS,
+    ),
+    # Tokens of a provider
+    Mutant(
+        "audience not checked",
+        "a token for another service is refused",
+        OIDC,
+        (
+            (
+                '{"require": REQUIRED_CLAIMS}',
+                '{"require": REQUIRED_CLAIMS, "verify_aud": False}',
+            ),
+        ),
+        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "issuer not checked",
+        "a token of another issuer is refused",
+        OIDC,
+        (("            issuer=settings.oidc_issuer,\n", ""),),
+        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "claims not required",
+        "a token without an end is refused",
+        OIDC,
+        (
+            (
+                'REQUIRED_CLAIMS = ["aud", "exp", "iat", "iss", "sub"]',
+                'REQUIRED_CLAIMS = ["sub"]',
+            ),
+        ),
+        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "signature not checked",
+        "a token that was changed is refused",
+        OIDC,
+        (
+            (
+                '{"require": REQUIRED_CLAIMS}',
+                '{"require": REQUIRED_CLAIMS, "verify_signature": False}',
+            ),
+        ),
+        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "a call to the provider for each unknown key",
+        "tokens with unknown keys do not make a call each",
+        OIDC,
+        (("if time.monotonic() - self._tried_at < BETWEEN_FETCHES_SECONDS:", "if False:"),),
+        (f"{OIDC_TESTS}::test_unknown_keys_do_not_make_a_call_each",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "a provider that is away refuses everybody",
+        "while the provider is away known keys go on",
+        OIDC,
+        (("            if known is None:\n                raise\n", "            raise\n"),),
+        (f"{OIDC_TESTS}::test_while_the_provider_is_away_known_keys_go_on",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "a key that is asked for blocks all",
+        "while one request asks the provider those with known keys go on",
+        OIDC,
+        (("blocking=known is None", "blocking=True"),),
+        (f"{OIDC_TESTS}::test_while_one_request_asks_those_with_known_keys_go_on",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "scopes of other services count",
+        "only scopes with the prefix count, if one is set",
+        OIDC,
+        ((" if name.startswith(prefix)", ""),),
+        (f"{OIDC_TESTS}::test_only_scopes_with_the_prefix_count_if_one_is_set",),
+        options=WITH_OIDC,
+    ),
+)

@@ -1,0 +1,53 @@
+"""Mutants of the HTTP contract."""
+
+from .mutant import PACKAGE, Mutant
+
+PAGINATION = f"{PACKAGE}/pagination.py"
+IDEMPOTENCY = f"{PACKAGE}/idempotency.py"
+REQUEST_IDS = f"{PACKAGE}/request_ids.py"
+
+HTTP_MUTANTS = (
+    Mutant(
+        "page without a cap",
+        "a page has at most 100 items",
+        PAGINATION,
+        (("ge=1, le=LARGEST_PAGE,", "ge=1,"),),
+        ("tests/items/test_list.py::test_other_lengths_are_refused[101]",),
+    ),
+    Mutant(
+        "cursor not signed",
+        "a cursor that was changed is refused",
+        PAGINATION,
+        (
+            (
+                "if not compare_digest(cursor.encode(), _sealed(position, query).encode()):",
+                'if not position.startswith(b"["):',
+            ),
+        ),
+        ("tests/items/test_list.py::test_a_cursor_that_was_changed_is_refused",),
+    ),
+    Mutant(
+        "idempotency key ignored",
+        "the same key gives the first answer again",
+        IDEMPOTENCY,
+        (("    if key is None:\n        return Claim()\n", "    return Claim()\n"),),
+        ("tests/test_idempotency.py::test_the_first_answer_is_given_again",),
+    ),
+    Mutant(
+        "idempotency key good for any body",
+        "the same key with another body is refused",
+        IDEMPOTENCY,
+        (("    if record.body_digest != body_digest:\n", "    if False:\n"),),
+        ("tests/test_idempotency.py::test_another_body_is_refused",),
+    ),
+    Mutant(
+        "request id kept for the next request",
+        "each request has an id of its own",
+        REQUEST_IDS,
+        (
+            ("known: Identity | None = environ.get(KEY)", 'known = globals().get("LAST")'),
+            ("known = environ[KEY] = Identity(", 'known = globals()["LAST"] = Identity('),
+        ),
+        ("tests/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
+    ),
+)

@@ -1,0 +1,49 @@
+"""What a mutant is, and the places that many of them change."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = "src/my_service"
+OUTAGES_SQLITE = "tests/sessions/test_outages_sqlite.py"
+PROBLEMS = f"{PACKAGE}/problems.py"
+SQLITE = f"{PACKAGE}/engine_sqlite.py"
+POSTGRESQL = f"{PACKAGE}/engine_postgresql.py"
+MARIADB = f"{PACKAGE}/engine_mariadb.py"
+
+
+class MutantDoesNotApplyError(AssertionError):
+    """The text that a mutant changes is not there exactly once: the mutant has to follow it."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change that breaks one guarantee; `tests` are those that have to fail for it."""
+
+    name: str
+    guarantee: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+    tests: tuple[str, ...]
+    database: str = "sqlite"
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What the prompts are answered for a project that has what is changed."""
+        return {"database": self.database, **dict(self.options)}
+
+    @property
+    def variant(self) -> str:
+        """The same in a word."""
+        return ",".join(f"{name}={answer}" for name, answer in self.answers.items())
+
+    def apply(self, project: Path) -> None:
+        """Change the project. Raises `MutantDoesNotApplyError`."""
+        path = project / self.file
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for old, new in self.changes:
+            if text.count(old) != 1:
+                found = f"{text.count(old)} times in {self.file}"
+                raise MutantDoesNotApplyError(f"{self.name}: it finds {old!r} {found}")
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,48 @@
+"""Mutants of what holds while the database goes away and comes back."""
+
+from .mutant import MARIADB, OUTAGES_SQLITE, POSTGRESQL, PROBLEMS, Mutant
+
+OUTAGES_SERVERS = "tests/sessions/test_outages_servers.py"
+NO_PING = (('"pool_pre_ping": True,', '"pool_pre_ping": False,'),)
+
+OUTAGE_MUTANTS = (
+    Mutant(
+        "no connection is a defect",
+        "a database that is away is a 503",
+        PROBLEMS,
+        (
+            (
+                "if error.connection_invalidated or error.statement is None:",
+                "if error.connection_invalidated:",
+            ),
+        ),
+        (f"{OUTAGES_SERVERS}::test_probes_tell_a_server_that_is_away",),
+        database="postgresql",
+    ),
+    Mutant(
+        "no ping before use (PostgreSQL)",
+        "idle connections that the server ended are seen by no request",
+        POSTGRESQL,
+        NO_PING,
+        (
+            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",
+            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_write",
+        ),
+        database="postgresql",
+    ),
+    Mutant(
+        "no ping before use (MariaDB)",
+        "idle connections that the server ended are seen by no request",
+        MARIADB,
+        NO_PING,
+        (f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",),
+        database="mariadb",
+    ),
+    Mutant(
+        "no 503 without Retry-After",
+        "a 503 says when to come back",
+        PROBLEMS,
+        (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
+        (f"{OUTAGES_SQLITE}::test_lock_of_another_program_is_seen_only_while_it_lasts",),
+    ),
+)
