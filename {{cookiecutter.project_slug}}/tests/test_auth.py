@@ -79,6 +79,13 @@ def test_all_else_is_open(app: Flask, stranger: FlaskClient) -> None:
         assert response.status_code in (200, 302), f"{method} {rule}"
 
 
+def test_what_a_credential_lacks_is_quoted(stranger: FlaskClient) -> None:
+    """RFC 9110, section 11.6.1: some clients take nothing else."""
+    told = stranger.get(URL, headers={"Authorization": "Bearer wrong"}).headers["WWW-Authenticate"]
+
+    assert told == f'Bearer realm="{REALM}", error="invalid_token"'
+
+
 def test_without_a_credential_the_caller_is_told_which(stranger: FlaskClient) -> None:
     assert challenge(stranger.get(URL), 401) == {}
 

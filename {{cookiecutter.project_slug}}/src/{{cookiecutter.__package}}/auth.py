@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from flask import abort, current_app, g, request
-from werkzeug.datastructures import WWWAuthenticate
 
 from .openapi import Service
 from .problems import problem
@@ -100,5 +99,6 @@ def known_scopes() -> frozenset[str]:
 
 
 def _refuse(status: int, detail: str, **challenge: str) -> NoReturn:
-    challenged = WWWAuthenticate(SCHEME, {"realm": REALM, **challenge})
-    abort(problem(status, detail, headers={"WWW-Authenticate": challenged.to_header()}))
+    # Quoted, as RFC 9110 (11.6.1) demands of a realm: Werkzeug leaves what could be a word alone.
+    told = ", ".join(f'{name}="{value}"' for name, value in {"realm": REALM, **challenge}.items())
+    abort(problem(status, detail, headers={"WWW-Authenticate": f"Bearer {told}"}))
