@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+from local_extensions import JINJA
 
 from .baked import Bake
 from .checks.parsing import parser_of
@@ -168,3 +171,13 @@ def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
     there = {path for path in project.path.iterdir() if path.name not in hidden}
     there |= {path for path in project.source.iterdir() if path.name != "__pycache__"}
     assert {path for path in there if path not in shown} == set()
+
+
+def test_what_is_copied_without_rendering_has_nothing_to_render() -> None:
+    """Copying takes a third of the time; an entry of the list is no place for Jinja later on."""
+    template = ROOT / "{{cookiecutter.project_slug}}"
+    files = [path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    for pattern in PROMPTS["_copy_without_render"]:
+        copied = [path for path in files if fnmatch(path.relative_to(template).as_posix(), pattern)]
+        assert copied, f"{pattern} names nothing"
+        assert [path for path in copied if JINJA.search(read(path))] == []
