@@ -1,0 +1,47 @@
+"""An option that was not chosen costs a service nothing: its library is not even loaded.
+
+That its code is gone is shown for every variant by the checks of traces, references and
+dependencies; that a request makes the same statements, by the counts in the suite of each tree.
+"""
+
+import json
+
+import pytest
+
+from .baked import Bake
+from .environments import Environment
+
+# The environment holds the libraries of all options, so an import that is left over would succeed.
+START = """
+import json, sys
+from my_service import create_app
+from my_service.settings import Settings
+
+client = create_app(Settings(database_url=sys.argv[1])).test_client()
+assert client.get("/livez").status_code == 200
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+LIBRARIES = {("auth", "oidc"): "jwt"}
+
+
+def loaded_by(bake: Bake, environment: Environment, **answers: str) -> set[str]:
+    """The packages that are loaded when a service has started and answered."""
+    project = bake(database="sqlite", **answers)
+    url = f"sqlite:///{project.path}/nothing.db"
+    done = project.run(environment.python, "-c", START, url, variables=environment.variables)
+    return set(json.loads(done.stdout))
+
+
+def test_the_defaults_load_the_library_of_no_option(bake: Bake, environment: Environment) -> None:
+    loaded = loaded_by(bake, environment)
+    assert {"flask", "sqlalchemy"} <= loaded
+    assert not loaded & set(LIBRARIES.values())
+
+
+@pytest.mark.parametrize("option", LIBRARIES, ids="=".join)
+def test_an_option_loads_its_library_and_no_other(
+    bake: Bake, environment: Environment, option: tuple[str, str]
+) -> None:
+    loaded = loaded_by(bake, environment, **dict([option]))
+    assert loaded & set(LIBRARIES.values()) == {LIBRARIES[option]}
