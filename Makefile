@@ -24,8 +24,8 @@ demo: .venv/ready ## generate a service with the defaults into build/demo and ru
 test: .venv/ready servers builders browser ## prove every variant; only="database=postgresql" proves some
 	@$(TESTS) $(if $(CI),--no-skips) --only "$(only)"
 
-test-fast: .venv/ready ## the same without what installs packages or takes long
-	@$(TESTS) -m "not slow" --only "$(only)"
+test-fast: .venv/ready ## the same of few variants, on SQLite and PostgreSQL, and nothing slow
+	@$(TESTS) --quick --proof build/proof-fast.json --only "$(only)"
 
 check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/ruff format --check --quiet .

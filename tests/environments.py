@@ -1,4 +1,4 @@
-"""One virtual environment for all variants, made once and compiled.
+"""One virtual environment for all variants and each interpreter, made once and compiled.
 
 It holds more than a single project declares; so the checks of dependencies look at the imports, and
 tests/test_installation.py installs projects for real.
@@ -11,13 +11,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .variants import ROOT
 
 TEMPLATE_PROJECT = ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml"
+
+# The versions that the service is for; those that are not found are named in the report.
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+WHICH = "import sys; assert '%d.%d' % sys.version_info[:2] == '{version}'; print(sys.executable)"
 
 # A line of a list of requirements, whichever `if` of the template it stands in.
 REQUIREMENT = re.compile(r'^\s+"([a-z][\w.-]*(?:\[[\w,]+\])?[<>=!~][^"]*)",$', re.MULTILINE)
@@ -53,27 +58,75 @@ def requirements() -> list[str]:
     return sorted(set(REQUIREMENT.findall(TEMPLATE_PROJECT.read_text(encoding="utf-8"))))
 
 
-def shared_environment(folder: Path) -> Environment:
-    """The environment in `folder` for the running version of Python; made if it is not up to date.
+@cache
+def interpreters() -> dict[str, str]:
+    """Where the interpreters are that the service is for, by version: the running one, and others.
 
-    Several processes may ask at once: one makes it, the others wait.
+    Those that cannot be found have no place: "".
     """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(folder / f"python-{version}")
-    wanted = "\n".join([sys.version, *requirements()])
-    stamp = environment.path / hashlib.sha256(wanted.encode()).hexdigest()
-    with locked(folder / f"python-{version}.lock"):
+    found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
+    return found | {version: _place_of(version) for version in VERSIONS if version not in found}
+
+
+def found_versions() -> list[str]:
+    """The versions of the other interpreters that are there."""
+    return [version for version, place in interpreters().items() if place][1:]
+
+
+def missing_versions() -> list[str]:
+    """The versions that no interpreter was found of."""
+    return [version for version, place in interpreters().items() if not place]
+
+
+def _place_of(version: str) -> str:
+    """The interpreter of this version: on the path, of a version manager or of uv."""
+    managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    managed_ones = sorted(managed.glob(f"{version}.*/bin/python"))
+    candidates: list[str | Path] = [f"python{version}", *managed_ones]
+    for candidate in candidates:
+        with suppress(OSError, subprocess.CalledProcessError):
+            return _said(candidate, "-c", WHICH.format(version=version))
+    with suppress(OSError, subprocess.CalledProcessError):
+        uv = Path(sys.executable).with_name("uv")
+        return _said(uv, "python", "find", "--offline", "--no-python-downloads", version)
+    return ""
+
+
+def _said(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def shared_environment(folder: Path, version: str = "") -> Environment:
+    """The environment in `folder` for a version of Python, or for the running one.
+
+    Several processes may ask at once: one makes it, if it is not up to date, the others wait.
+    """
+    version = version or next(iter(interpreters()))
+    return _environment(folder / f"python-{version}", interpreters()[version])
+
+
+def lowest_environment(folder: Path) -> Environment:
+    """The same for the running Python, with the lowest versions that are declared."""
+    return _environment(folder / "python-lowest", sys.executable, "--resolution", "lowest-direct")
+
+
+def _environment(path: Path, python: str, *how: str) -> Environment:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    environment = Environment(path)
+    wanted = "\n".join([str(Path(python).resolve()), *how, *requirements()])
+    stamp = path / hashlib.sha256(wanted.encode()).hexdigest()
+    with locked(path.with_name(f"{path.name}.lock")):
         if not stamp.exists():
-            _make(environment)
+            _make(environment, python, *how)
             stamp.touch()
     return environment
 
 
-def _make(environment: Environment) -> None:
+def _make(environment: Environment, python: str, *how: str) -> None:
     uv = Path(sys.executable).with_name("uv")
-    _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, environment.path)
-    install = ("pip", "install", "--quiet", "--compile-bytecode", "--python")
+    _run(uv, "venv", "--quiet", "--clear", "--python", python, environment.path)
+    install = ("pip", "install", "--quiet", "--compile-bytecode", *how, "--python")
     _run(uv, *install, environment.python, *requirements())
 
 

@@ -1,5 +1,6 @@
 """Fixtures: the variants, each baked once; the shared environment; which variants are wanted."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,9 +10,15 @@ from pytest_cookies.plugin import Cookies
 from .baked import Bake, BakedProject, make_bake
 from .environments import Environment, shared_environment
 from .trees import Tree, claim
-from .variants import ROOT, VARIANTS, Variant, one_for_each, parse_only
+from .variants import ROOT, SELECTION, TREES, VARIANTS, Variant, one_for_each, pairwise, parse_only
 
 BUILD = ROOT / "build"
+
+# The engines of a quick answer: the two that most people choose.
+QUICK_ENGINES = ("sqlite", "postgresql")
+
+# What takes longest begins first, so that no process is left alone with it at the end.
+LONGEST_FIRST = ("test_suites", "test_image", "test_installation", "test_contract", "test_service")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         metavar="CHOICES",
         help="only what is about variants with these choices, such as 'database=postgresql'",
+    )
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="few variants, in which every two choices meet, and of their own tests the quick ones",
     )
 
 
@@ -32,27 +44,60 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--only: {error}") from None
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes on two cores: much of a suite is waiting for what it started."""
+    return (os.cpu_count() or 1) * 3 // 2 or 1
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a variant with each one wanted, or with one for each engine."""
+    """Run a test that asks for a variant with each one wanted, or with those that its mark says."""
     if "variant" not in metafunc.fixturenames:
         return
-    only = parse_only(metafunc.config.getoption("--only"))
-    wanted = [variant for variant in VARIANTS if variant.matches(only)]
-    if metafunc.definition.get_closest_marker("one_for_each_engine"):
-        wanted = one_for_each("database", wanted)
-    metafunc.parametrize("variant", wanted, ids=str, scope="session")
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    metafunc.parametrize("variant", wanted(metafunc.config, marks), ids=str, scope="session")
+
+
+def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
+    """The variants with which a test runs that has these marks, those with trees first."""
+    only = parse_only(config.getoption("--only"))
+    variants = [variant for variant in VARIANTS if variant.matches(only)]
+    if config.getoption("--quick"):
+        engines = QUICK_ENGINES if "database" not in only else (only["database"],)
+        variants = [each for each in variants if each.choices["database"] in engines]
+        trees = [variant for variant in TREES if variant in variants]
+        variants = list(dict.fromkeys([*pairwise(trees), *pairwise(variants)]))
+    if "one_for_each_engine" in marks:
+        variants = one_for_each("database", variants)
+    if "most_options" in marks:
+        trees = [variant for variant in TREES if variant in variants] or variants
+        variants = one_for_each("database", reversed(trees))
+    if "selection" in marks:
+        variants = [each for each in SELECTION if each in variants] or variants[:1]
+    return sorted(variants, key=lambda variant: variant not in TREES)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what `--only` does not concern; put slow tests first, to be ended by quick ones."""
+    """Leave out what `--only` and `--quick` do not concern; begin with what takes longest."""
+    kept = items
     if config.getoption("--only"):
-        kept = [item for item in items if variant_of(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+        kept = [item for item in kept if variant_of(item)]
+    away = "slow" if config.getoption("--quick") else "quick"
+    kept = [item for item in kept if not item.get_closest_marker(away)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = sorted(kept, key=length_of)
     for item in items:
         if group := group_of(item):
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def length_of(item: pytest.Item) -> int:
+    """The place of a test among the others: 0 is for those that take longest."""
+    variant = variant_of(item)
+    is_idle = "tree" in getattr(item, "fixturenames", ()) and variant not in TREES
+    if is_idle or not (item.get_closest_marker("slow") or item.get_closest_marker("quick")):
+        return len(LONGEST_FIRST) + 1
+    name = item.path.stem
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def group_of(item: pytest.Item) -> str | None:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from .baked import Bake, BakedProject
-from .environments import Environment
+from .environments import Environment, found_versions, lowest_environment, shared_environment
 from .names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
+from .proof import BUILD
 from .report import Proved
 from .servers import FROM_THE_PYTHON_PACKAGE, database
 from .trees import Tree
-from .variants import Variant
+from .variants import VARIANTS, Variant
 
-pytestmark = pytest.mark.slow
+QUICK = ("-m", "not slow")
 
 # What runs besides the variants themselves, each on one engine: names and texts change the code of
 # all engines alike. The last has every name at its longest.
@@ -70,11 +71,11 @@ def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
     return found["totals"]["percent_covered"], missing
 
 
+@pytest.mark.slow
 def test_suite_passes_and_covers_every_line_and_branch(
     tree: Tree, environment: Environment, tmp_path: Path, proved: Proved
 ) -> None:
-    variant = str(tree.variant)
-    proved("tree", variant=variant, same_as=tree.proved_by)
+    proved("tree", variant=str(tree.variant), same_as=tree.proved_by)
     if not tree.is_ours:
         return
     report = tmp_path / "coverage.json"
@@ -86,11 +87,22 @@ def test_suite_passes_and_covers_every_line_and_branch(
     )
     percent, missing = covered(tree.project, report)
     assert not missing, "\n".join(missing)
-    proved("suite", variant=variant, how="server of its own", coverage=percent, **result)
+    how = "Python 3.11, its own server"
+    proved("suite", variant=tree.variant.short, how=how, coverage=percent, **result)
 
 
+@pytest.mark.quick
+def test_quick_tests_of_the_suite_pass(
+    tree: Tree, environment: Environment, proved: Proved
+) -> None:
+    if tree.is_ours:
+        result = run_suite(tree.project, environment, *QUICK)
+        proved("suite", variant=tree.variant.short, how="quick tests", **result)
+
+
+@pytest.mark.slow
 @pytest.mark.one_for_each_engine
-def test_suite_passes_on_a_database_that_is_given(
+def test_suite_passes_by_several_workers_on_a_database_that_is_given(
     project: BakedProject,
     variant: Variant,
     environment: Environment,
@@ -102,23 +114,37 @@ def test_suite_passes_on_a_database_that_is_given(
     prepare = FROM_THE_PYTHON_PACKAGE if engine == "postgresql" else ""
     with database(project, environment, tmp_path, prepare=prepare) as url:
         result = run_suite(
-            project, environment, *("-m", "not slow"), variables={"TEST_DATABASE_URL": url}
+            project, environment, *QUICK, "-n", "3", variables={"TEST_DATABASE_URL": url}
         )
-    proved("suite", variant=str(variant), how="TEST_DATABASE_URL", **result)
+    proved("suite", variant=variant.short, how="3 workers, TEST_DATABASE_URL", **result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_OTHER_ANSWERS)
 def test_suite_passes_with_other_names_and_texts(
     session_bake: Bake, environment: Environment, proved: Proved, name: str
 ) -> None:
     project = session_bake(**WITH_OTHER_ANSWERS[name])
-    result = run_suite(project, environment, "-m", "not slow")
+    result = run_suite(project, environment, *QUICK)
     proved("suite", variant=f"database={project.answers['database']}", how=name, **result)
 
 
-@pytest.mark.one_for_each_engine
-def test_suite_passes_by_several_workers(
-    project: BakedProject, variant: Variant, environment: Environment, proved: Proved
+@pytest.mark.slow
+@pytest.mark.selection
+@pytest.mark.parametrize("version", found_versions())
+def test_suite_passes_on_another_interpreter(
+    project: BakedProject, variant: Variant, version: str, proved: Proved
 ) -> None:
-    result = run_suite(project, environment, "-n", "4", "-m", "not slow")
-    proved("suite", variant=str(variant), how="4 workers", **result)
+    """All tests of the first variant; of the others those that wait for nothing."""
+    quick = QUICK if variant != VARIANTS[0] else ()
+    result = run_suite(project, shared_environment(BUILD, version), *quick)
+    proved("suite", variant=variant.short, how=f"Python {version}", **result)
+
+
+@pytest.mark.slow
+@pytest.mark.most_options
+def test_suite_passes_with_the_lowest_versions_that_are_declared(
+    project: BakedProject, variant: Variant, proved: Proved
+) -> None:
+    result = run_suite(project, lowest_environment(BUILD), *QUICK)
+    proved("suite", variant=variant.short, how="lowest versions", **result)

@@ -1,15 +1,28 @@
 """Every variant of the template: what it writes, and what can be checked without running it."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
-from .baked import BakedProject
+from .baked import Bake, BakedProject
 from .checks import CHECKS
 from .environments import Environment
 from .report import Proved
-from .trees import Tree
-from .variants import COMBINATIONS, PROMPTS, REFUSED, VARIANTS, Variant, parse_only
+from .trees import Tree, claim, is_of_tree
+from .variants import (
+    CHOICES,
+    COMBINATIONS,
+    PROMPTS,
+    REFUSED,
+    VARIANTS,
+    pairwise,
+    parse_only,
+    tree_of,
+)
+
+FORMAT = ("format", "--check", "--diff", "--no-cache", ".")
+LINT = ("check", "--no-fix", "--no-cache", ".")
 
 
 def test_every_choice_of_the_prompts_is_in_some_variant() -> None:
@@ -33,31 +46,49 @@ def test_one_choice_can_be_proved_alone() -> None:
     assert {v.choices["database"] for v in VARIANTS if v.matches(wanted)} == {"postgresql"}
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_check(project: BakedProject, name: str) -> None:
-    faults = CHECKS[name](project)
+def test_every_two_choices_meet_in_few_variants() -> None:
+    few = pairwise(VARIANTS)
+    assert len(few) < len(VARIANTS) / 4
+    for first, second in itertools.combinations(CHOICES, 2):
+        meet = {(each.choices[first], each.choices[second]) for each in VARIANTS}
+        assert {(each.choices[first], each.choices[second]) for each in few} == meet
+
+
+def test_variant_is_sound(
+    tree: Tree, environment: Environment, mypy_cache: Path, proved: Proved
+) -> None:
+    """What can be said of it without running it; tools look once at what is the same in several."""
+    project = tree.project
+    faults = [f"{name}: {fault}" for name, check in CHECKS.items() for fault in check(project)]
+    if (project.path / ".env").stat().st_mode & 0o777 != 0o600:
+        faults.append(".env: others can read it")
+    if ".env" not in project.text(".gitignore").splitlines():
+        faults.append(".env: git does not ignore it")
+    code = [project.name_of(path) for path in project.named("*.py")]
+    faults += [f"{name}: code beside the tree" for name in code if not is_of_tree(name)]
+    faults += tree.faults
+    if tree.is_ours:
+        faults += said_by(project, environment.program("ruff"), *FORMAT)
+        faults += said_by(project, environment.program("ruff"), *LINT)
+        mypy = (environment.program("mypy"), "--strict", "--cache-dir", mypy_cache)
+        faults += said_by(project, *mypy)
     assert not faults, "\n".join(faults)
+    proved("static", variant=str(tree.variant))
 
 
-def test_formatter_leaves_it_as_it_is(project: BakedProject, environment: Environment) -> None:
-    ruff = environment.program("ruff")
-    project.run(ruff, "format", "--check", "--diff", "--no-cache", ".")
+def said_by(project: BakedProject, *command: str | Path) -> list[str]:
+    """What a tool finds, if it finds something."""
+    done = project.run(*command, status=None)
+    return [done.stdout + done.stderr] if done.returncode != 0 else []
 
 
-def test_linter_finds_nothing(project: BakedProject, environment: Environment) -> None:
-    project.run(environment.program("ruff"), "check", "--no-fix", "--no-cache", ".")
-
-
-def test_types_are_right(tree: Tree, environment: Environment, mypy_cache: Path) -> None:
-    if not tree.is_ours:
-        return
-    tree.project.run(environment.program("mypy"), "--strict", "--cache-dir", mypy_cache)
-
-
-def test_the_environment_file_is_untracked_and_private(project: BakedProject) -> None:
-    assert (project.path / ".env").stat().st_mode & 0o777 == 0o600
-    assert ".env" in project.text(".gitignore").splitlines()
-
-
-def test_variant_is_checked(variant: Variant, proved: Proved) -> None:
-    proved("static", variant=str(variant))
+def test_an_option_beside_the_manifest_is_found(session_bake: Bake, tmp_path: Path) -> None:
+    """Variants whose tests see the same are those that SEEN_BY_TESTS says, and no others."""
+    first, *others = VARIANTS
+    alike = next(each for each in others if tree_of(each) == first)
+    other = next(each for each in others if tree_of(each) != first)
+    project, changed = session_bake(**first.choices), session_bake(**other.choices)
+    assert claim(tmp_path / "run", project, first).faults == []
+    assert claim(tmp_path / "run", project, alike).faults == []
+    assert claim(tmp_path / "run", changed, alike).faults != []
+    assert claim(tmp_path / "run", project, other).faults != []

@@ -4,21 +4,20 @@ import contextlib
 import hashlib
 import tomllib
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from .baked import BakedProject
-from .variants import Variant
-
-# Everything else is for people and for other programs, and is checked where it stands.
-RUN_BY_TESTS = ("src/", "tests/", "dev/", "gunicorn.conf.py", "Makefile")
+from .variants import RUN_BY_TESTS, Variant, tree_of
 
 
 class Tree(NamedTuple):
-    """A variant, and the one whose run proves the same bytes."""
+    """A variant, the one whose run proves the same bytes, and what is wrong with that."""
 
     project: BakedProject
     variant: Variant
     proved_by: str
+    faults: list[str]
 
     @property
     def is_ours(self) -> bool:
@@ -27,14 +26,34 @@ class Tree(NamedTuple):
 
 
 def claim(claims: Path, project: BakedProject, variant: Variant) -> Tree:
-    """Find out which variant proves this tree: the first that asks with this folder of claims."""
-    claims.mkdir(exist_ok=True)
-    file = claims / key_of(project)
-    mine = claims / hashlib.sha256(str(variant).encode()).hexdigest()
-    mine.write_text(str(variant), encoding="utf-8")
-    with contextlib.suppress(FileExistsError):
-        file.hardlink_to(mine)  # as a whole or not at all, whoever else does so now
-    return Tree(project, variant, file.read_text(encoding="utf-8"))
+    """Find out which variant proves this tree: the first that asks with this folder of claims.
+
+    It is a fault if the tree has another key than the one that variants with the same choices at
+    the prompts in `SEEN_BY_TESTS` have, or if variants with other choices there have this key.
+    """
+    key, nearest = key_of(project), str(tree_of(variant))
+    proved_by, theirs = first_to_say(claims / key, f"{variant}\n{nearest}").split("\n")
+    keys = {key, first_to_say(claims / hashlib.sha256(nearest.encode()).hexdigest(), key)}
+    faults = [] if len(keys) == 1 else [f"its tests see other bytes than those of {nearest}"]
+    faults += [] if theirs == nearest else [f"its tests see the same bytes as those of {theirs}"]
+    return Tree(project, variant, proved_by, faults)
+
+
+def first_to_say(file: Path, text: str) -> str:
+    """What is in the file, by whoever comes first; as a whole, whoever else does so now."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        with NamedTemporaryFile("w", dir=file.parent, encoding="utf-8") as mine:
+            mine.write(text)
+            mine.flush()
+            with contextlib.suppress(FileExistsError):
+                file.hardlink_to(mine.name)
+    return file.read_text(encoding="utf-8")
+
+
+def is_of_tree(name: str) -> bool:
+    """Whether tests, types and linters see the file of this name."""
+    return name.startswith(RUN_BY_TESTS)
 
 
 def key_of(project: BakedProject) -> str:
@@ -42,7 +61,7 @@ def key_of(project: BakedProject) -> str:
     found = hashlib.sha256(repr(_configuration(project)).encode())
     for path in project.files:
         name = project.name_of(path)
-        if name.startswith(RUN_BY_TESTS):
+        if is_of_tree(name):
             found.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()
 

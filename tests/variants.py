@@ -3,9 +3,11 @@
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hooks.post_gen_project import MANIFEST
 from hooks.pre_gen_project import check_combinations
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +22,19 @@ CHOICES: dict[str, tuple[str, ...]] = {
     if isinstance(values, list) and not name.startswith("_") and name not in NOT_A_VARIANT
 }
 
+# What the tests of a project see: everything else in it is for people and for other programs.
+RUN_BY_TESTS = ("src/", "tests/", "dev/", "gunicorn.conf.py", "Makefile")
+
+# The prompts whose options bring such files. tests/test_variants.py shows that no other matters.
+SEEN_BY_TESTS = tuple(
+    name
+    for name in CHOICES
+    if any(
+        name in conditions and any(path.startswith(RUN_BY_TESTS) for path in paths)
+        for _, conditions, paths in MANIFEST
+    )
+)
+
 
 class Variant(NamedTuple):
     """One answer to each prompt that has choices."""
@@ -28,6 +43,11 @@ class Variant(NamedTuple):
 
     def __str__(self) -> str:
         return ",".join(f"{name}={choice}" for name, choice in self.answers)
+
+    @property
+    def short(self) -> str:
+        """Its name by those choices alone that its tests see."""
+        return ",".join(f"{name}={self.choices[name]}" for name in SEEN_BY_TESTS)
 
     @property
     def choices(self) -> dict[str, str]:
@@ -73,6 +93,33 @@ def one_for_each(prompt: str, variants: Iterable[Variant]) -> list[Variant]:
     return list(first.values())
 
 
+def pairwise(variants: Iterable[Variant]) -> list[Variant]:
+    """Few of the variants, in which every two choices meet that meet in any of them."""
+    left = list(variants)
+    missing = {pair for variant in left for pair in _pairs(variant)}
+    chosen = []
+    while missing:
+        best = max(left, key=lambda variant: len(missing & _pairs(variant)))
+        chosen.append(best)
+        missing -= _pairs(best)
+    return chosen
+
+
+@cache
+def _pairs(variant: Variant) -> frozenset[tuple[tuple[str, str], ...]]:
+    return frozenset(itertools.combinations(variant.answers, 2))
+
+
+def tree_of(variant: Variant) -> Variant:
+    """The variant nearest to the defaults whose tests see the same as those of this one."""
+    seen = {name: variant.choices[name] for name in SEEN_BY_TESTS}
+    return next(other for other in VARIANTS if other.matches(seen))
+
+
 COMBINATIONS = tuple(product(CHOICES))
 REFUSED = tuple(variant for variant in COMBINATIONS if is_refused(variant))
 VARIANTS = tuple(variant for variant in COMBINATIONS if not is_refused(variant))
+
+# One variant for each tree, and few of those in which every two choices meet.
+TREES = tuple(dict.fromkeys(tree_of(variant) for variant in VARIANTS))
+SELECTION = tuple(pairwise(TREES))

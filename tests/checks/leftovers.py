@@ -30,23 +30,28 @@ def jinja_leftovers(project: BakedProject) -> list[str]:
         name = project.name_of(path)
         if found := JINJA.search(name):
             faults.append(f"{name}: its name holds {found[0]!r}")
-        for number, line in enumerate(_without_what_is_meant(path, name), start=1):
-            if found := JINJA.search(line):
-                faults.append(f"{name}:{number}: holds {found[0]!r}: {line.strip()}")
+        faults += _jinja_in(name, path.read_text(encoding="utf-8"))
     return faults
 
 
-def _without_what_is_meant(path: Path, name: str) -> list[str]:
-    text = path.read_text(encoding="utf-8")
+@cache  # most files are the same in most variants
+def _jinja_in(name: str, text: str) -> list[str]:
+    return [
+        f"{name}:{number}: holds {found[0]!r}: {line.strip()}"
+        for number, line in enumerate(_without_what_is_meant(name, text), start=1)
+        if (found := JINJA.search(line))
+    ]
+
+
+def _without_what_is_meant(name: str, text: str) -> list[str]:
     for pattern, meant, _why in MEANT:
         if Path(name).match(pattern):
             text = meant.sub("", text)
-    if path.suffix != ".py":
+    if not name.endswith(".py"):
         return text.splitlines()
     return _without_brackets_of_f_strings(text)
 
 
-@cache  # most files are the same in most variants
 def _without_brackets_of_f_strings(text: str) -> list[str]:
     lines = text.split("\n")
     for row, start, end in _brackets_in_f_strings(text):
@@ -74,20 +79,26 @@ def _is_f_string(token: tokenize.TokenInfo) -> bool:
 
 def blank_line_leftovers(project: BakedProject) -> list[str]:
     """Gaps, spaces at the end of a line, and a beginning or end that is not a line of text."""
+    return [
+        fault
+        for path in project.files
+        for fault in _gaps_in(project.name_of(path), path.read_text(encoding="utf-8"))
+    ]
+
+
+@cache
+def _gaps_in(name: str, text: str) -> list[str]:
     faults = []
-    for path in project.files:
-        name = project.name_of(path)
-        text = path.read_text(encoding="utf-8")
-        widest = WIDEST_GAP.get(path.suffix, 1)
-        prose = PYTHON_BLOCK.sub(lambda block: block[0].replace("\n\n\n", "\n#\n#\n"), text)
-        if "\n" * (widest + 2) in prose:
-            line = prose[: prose.index("\n" * (widest + 2))].count("\n") + 1
-            faults.append(f"{name}:{line}: more than {widest} blank lines follow")
-        if text and (text.startswith("\n") or not text.endswith("\n") or text.endswith("\n\n")):
-            faults.append(f"{name}: does not begin with text and end with one line end")
-        faults += [
-            f"{name}:{number}: spaces at the end"
-            for number, line in enumerate(text.splitlines(), start=1)
-            if line != line.rstrip()
-        ]
+    widest = WIDEST_GAP.get(Path(name).suffix, 1)
+    prose = PYTHON_BLOCK.sub(lambda block: block[0].replace("\n\n\n", "\n#\n#\n"), text)
+    if "\n" * (widest + 2) in prose:
+        line = prose[: prose.index("\n" * (widest + 2))].count("\n") + 1
+        faults.append(f"{name}:{line}: more than {widest} blank lines follow")
+    if text and (text.startswith("\n") or not text.endswith("\n") or text.endswith("\n\n")):
+        faults.append(f"{name}: does not begin with text and end with one line end")
+    faults += [
+        f"{name}:{number}: spaces at the end"
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line != line.rstrip()
+    ]
     return faults

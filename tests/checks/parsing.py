@@ -20,11 +20,15 @@ def unparsable_files(project: BakedProject) -> list[str]:
     faults = []
     for path in project.files:
         try:
-            text = path.read_text(encoding="utf-8")
-            parser_of(path)(text)
+            _parse(path.name, path.read_text(encoding="utf-8"))
         except (ValueError, SyntaxError, yaml.YAMLError) as error:
             faults.append(f"{project.name_of(path)}: {type(error).__name__}: {error}")
     return faults
+
+
+@cache  # most files are the same in most variants
+def _parse(name: str, text: str) -> None:
+    parser_of(Path(name))(text)
 
 
 def parser_of(path: Path) -> Callable[[str], object]:
@@ -34,7 +38,6 @@ def parser_of(path: Path) -> Callable[[str], object]:
     return PARSERS.get(path.suffix, str)
 
 
-@cache  # most files are the same in most variants
 def _compile(text: str) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,7 +1,7 @@
 """Documents, comments and the Makefile name only what is there."""
 
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ..baked import BakedProject
@@ -58,6 +58,7 @@ def _exists(project: BakedProject, path: Path, target: str) -> bool:
     return (project.path / target).exists() or (path.parent / target).exists()
 
 
+@cache  # most files are the same in most variants
 def _paths_named(text: str) -> set[str]:
     found = {path.rstrip("/") for path in PATH.findall(text)}
     modules = {module.replace(".", "/") + ".py" for module in MODULE_RUN.findall(text)}
@@ -75,7 +76,7 @@ def unknown_make_targets(project: BakedProject) -> list[str]:
         name = project.name_of(path)
         faults += [
             f"{name}: says `make {target}`, which the Makefile does not have"
-            for target in sorted(set(_targets_named(path.read_text(encoding="utf-8"))))
+            for target in sorted(_targets_named(path.read_text(encoding="utf-8")))
             if target not in targets
         ]
     known = {*targets, *(project.name_of(path) for path in project.files)}
@@ -88,12 +89,11 @@ def unknown_make_targets(project: BakedProject) -> list[str]:
     return faults
 
 
-def _targets_named(text: str) -> Iterator[str]:
-    for inline, _ in MAKE.findall(text):
-        if inline:
-            yield inline
-    for block in FENCE.findall(text):
-        yield from (target for _, target in MAKE.findall(block) if target)
+@cache
+def _targets_named(text: str) -> set[str]:
+    named = {inline for inline, _ in MAKE.findall(text) if inline}
+    blocks = FENCE.findall(text)
+    return named | {target for block in blocks for _, target in MAKE.findall(block) if target}
 
 
 def targets_of(makefile: str) -> dict[str, list[str]]:

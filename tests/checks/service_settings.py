@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 from ..baked import BakedProject
 
@@ -28,14 +29,18 @@ def unread_settings(project: BakedProject) -> list[str]:
     readers = [path for path in project.source.rglob("*.py") if path.name != "settings.py"]
     readers.append(project.path / "gunicorn.conf.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.exists())
+    rules = project.text(f"src/{project.package}/settings.py")
     return [
         f"{name}: a setting that nothing reads"
         for name in settings_of(project)
-        if not re.search(rf"\b\w*settings\.{name}\b|environ\S*{name.upper()}\b", text)
-        and not re.search(
-            rf"\bdata\S*\"{name}\"", project.text(f"src/{project.package}/settings.py")
-        )
+        if not _occurs(rf"\b\w*settings\.{name}\b|environ\S*{name.upper()}\b", text)
+        and not _occurs(rf"\bdata\S*\"{name}\"", rules)
     ]
+
+
+@cache  # the code is the same in most variants
+def _occurs(pattern: str, text: str) -> bool:
+    return re.search(pattern, text) is not None
 
 
 def settings_of(project: BakedProject) -> list[str]:
