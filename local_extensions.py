@@ -3,12 +3,13 @@
 `tojson` is no substitute for the literal filters: it writes an emoji as a surrogate pair, which
 TOML refuses and Python reads as two broken characters.
 
-An update (cruft) renders an old and a new version of the template in one process, and this module
-is imported once: filters may be added only in a module of another name.
+An update (cruft) renders an old and a new version of the template in one process. So that each gets
+the filters of its own version, this module leaves the table of modules when its extension is made.
 """
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,7 @@ class TemplateExtension(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        sys.modules.pop(__name__, None)
         environment.filters.update(
             class_name=class_name,
             engine=engine,

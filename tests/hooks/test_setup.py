@@ -153,6 +153,17 @@ def test_each_step_has_a_line_and_the_end_says_what_to_do_next(run: Run, project
     assert (project / "migrated").exists()
 
 
+def test_slow_tests_are_left_to_make_test(run: Run, project: Path) -> None:
+    slow = "import pytest\n\n@pytest.mark.slow\ndef test_three(): assert 0\n"
+    (project / "tests/test_slow.py").write_text(slow, encoding="utf-8")
+
+    done = run()
+
+    remark = "2 tests passed on SQLite (1 slow ones run by `make test`)"
+    assert lines_of_steps(done.stdout)[-1] == ("+", "tests", remark)
+    assert f"my service is ready: {remark}; " in done.stdout
+
+
 def test_the_first_commit_holds_all_but_what_is_ignored_whoever_the_author(
     run: Run, project: Path
 ) -> None:

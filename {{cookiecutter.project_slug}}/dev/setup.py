@@ -248,9 +248,20 @@ def migrate(progress: Progress) -> str:
     return DATABASE
 
 
-def run_tests(progress: Progress) -> str:
-    """Run the project's own tests."""
-    output = call(progress, PYTHON, "-m", "pytest", "-q")
+def run_quick_tests(progress: Progress) -> str:
+    """Run the project's own tests but for those that take seconds, and say how many those are."""
+    output = call(progress, PYTHON, "-m", "pytest", "-q", "-m", "not slow")
+    slow = re.search(r"(\d+) deselected", output)
+    more = f" ({slow[1]} slow ones run by `make test`)" if slow else ""
+    return _passed(output) + more
+
+
+def run_all_tests(progress: Progress) -> str:
+    """Run all of the project's own tests."""
+    return _passed(call(progress, PYTHON, "-m", "pytest", "-q"))
+
+
+def _passed(output: str) -> str:
     passed = re.findall(r"(\d+) passed", output)
     return f"{passed[-1] if passed else 'no'} tests passed on {DATABASE}"
 
@@ -261,7 +272,7 @@ STEPS = (
     Step("packages", install_packages, "All files are written."),
     Step("repository", make_repository, "Everything is installed: `make run` serves it."),
     Step("migration", migrate, "Everything is installed: `make check` and `make test` work."),
-    Step("tests", run_tests, "Everything is installed and migrated: `make run` serves it."),
+    Step("tests", run_quick_tests, "Everything is installed and migrated: `make run` serves it."),
 )
 
 ONLY_INSTALL = "--only-install"
@@ -299,6 +310,30 @@ def enter() -> list[str]:
     return [] if folder == "." else [f"cd {shlex.quote(folder)}"]
 
 
+class Outcome(NamedTuple):
+    """How steps ended: an exit status, and the remark of the last if all of them are done."""
+
+    status: int
+    remark: str = ""
+
+
+def carry_out(steps: Sequence[Step], command: str) -> Outcome:
+    """Run the steps in order; if one fails, say why and that `command` goes on."""
+    progress = Progress()
+    try:
+        return Outcome(0, set_up(steps, progress))
+    except StepError as error:
+        if error.output:
+            print("", *error.output.splitlines()[-15:], sep="\n    ")
+        report(f"{error} When that is mended, go on with:", command)
+        return Outcome(1)
+    except KeyboardInterrupt:
+        report("Stopped; the project is whole. Go on with:", command)
+        if progress.program and progress.program.poll() is None:
+            interrupt(progress.program)
+        return Outcome(130)
+
+
 def report(text: str, *commands: str) -> None:
     """Print how the set-up ended and the commands to use next."""
     print("\n".join(["", text, "", *(f"  {command}" for command in (*enter(), *commands)), ""]))
@@ -306,36 +341,29 @@ def report(text: str, *commands: str) -> None:
 
 def main() -> int:
     """Set up, say how it went, and return 0 only if all of it is done."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    accept_any_text()
     if sys.version_info[:2] < OLDEST_PYTHON:
         return go_on_with_newer_python()
     began = time.monotonic()
-    progress = Progress()
     print(f"\nSetting up {PROJECT.name}:\n", flush=True)
     only_install = ONLY_INSTALL in sys.argv[1:]
-    try:
-        result = set_up(STEPS[:3] if only_install else STEPS, progress)
-    except StepError as error:
-        if error.output:
-            print("", *error.output.splitlines()[-15:], sep="\n    ")
-        report(f"{error} When that is mended, go on with:", "make setup")
-        return 1
-    except KeyboardInterrupt:
-        report("Stopped; the project is whole. Go on with:", "make setup")
-        if progress.program and progress.program.poll() is None:
-            interrupt(progress.program)
-        return 130
-    if only_install:
+    outcome = carry_out(STEPS[:3] if only_install else STEPS, "make setup")
+    if outcome.status == 0 and only_install:
         print()
-        return 0
-    seconds = time.monotonic() - began
-    report(
-        f"{PROJECT.name} is ready: {result}; {seconds:.1f} s in all. Next:",
-        "make run     # serve it on http://127.0.0.1:5000",
-        "make test    # run its tests",
-    )
-    return 0
+    elif outcome.status == 0:
+        seconds = time.monotonic() - began
+        report(
+            f"{PROJECT.name} is ready: {outcome.remark}; {seconds:.1f} s in all. Next:",
+            "make run     # serve it on http://127.0.0.1:5000",
+            "make test    # run its tests",
+        )
+    return outcome.status
+
+
+def accept_any_text() -> None:
+    """Let a terminal show what it has no characters for."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def go_on_with_newer_python() -> int:
