@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,24 @@ class Server:
 
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[Server]:
-    """A server that drains for two seconds."""
-    made = Server(settings, tmp_path, DRAIN_SECONDS=2)
+    """A server of the test's own, which drains for two seconds."""
+    with running(settings, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_server(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server for tests that leave it running, and that do not mind what others asked for."""
+    with running(settings, tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
+@contextmanager
+def running(settings: Settings, folder: Path) -> Iterator[Server]:
+    """Run a server that answers."""
+    made = Server(settings, folder, DRAIN_SECONDS=2)
     try:
         made.wait_until_ready()
         yield made
@@ -226,45 +243,45 @@ def test_each_request_is_logged_once_and_everything_in_one_format(server: Server
     assert {"Starting", "Listening", "Booting"} <= {line["event"].split()[0] for line in lines}
 
 
-def test_the_metrics_of_all_workers_are_added(server: Server) -> None:
-    workers = server.find_workers()
-    before = len(lines_of("/pid", server.lines()))
+def test_the_metrics_of_all_workers_are_added(lasting_server: Server) -> None:
+    workers = lasting_server.find_workers()
+    before = len(lines_of("/pid", lasting_server.lines()))
 
     os.kill(int(workers.pop()), signal.SIGKILL)
-    server.find_workers()
+    lasting_server.find_workers()
 
-    expected = len(lines_of("/pid", server.lines()))
+    expected = len(lines_of("/pid", lasting_server.lines()))
     assert expected > before
     labels = '{method="GET",route="/pid",status="200"}'
-    assert server.metric(f"http_request_duration_seconds_count{labels}") == expected
-    assert server.get("/metrics")[0] == 404
+    assert lasting_server.metric(f"http_request_duration_seconds_count{labels}") == expected
+    assert lasting_server.get("/metrics")[0] == 404
 
 
-def test_what_a_killed_worker_had_in_use_is_not_counted(server: Server) -> None:
+def test_what_a_killed_worker_had_in_use_is_not_counted(lasting_server: Server) -> None:
     name = "database_connections_in_use"
-    note = server.folder / "pid"
+    note = lasting_server.folder / "pid"
     with ThreadPoolExecutor(1) as threads:
-        held = threads.submit(server.get, "/hold/pid")
-        while server.metric(name) != 1:
-            assert not held.done(), server.log.read_text()
+        held = threads.submit(lasting_server.get, "/hold/pid")
+        while lasting_server.metric(name) != 1:
+            assert not held.done(), lasting_server.log.read_text()
             time.sleep(0.05)
         os.kill(int(note.read_text()), signal.SIGKILL)
         with pytest.raises(OSError, match=r"reset|closed"):
             held.result()
 
-    server.find_workers()
-    assert server.metric(name) == 0
+    lasting_server.find_workers()
+    assert lasting_server.metric(name) == 0
 
 
-def test_a_body_is_bounded_with_and_without_a_length(server: Server) -> None:
+def test_a_body_is_bounded_with_and_without_a_length(lasting_server: Server) -> None:
     for size, status in ((1024 * 1024, 422), (1024 * 1024 + 1, 413)):
         body = b'{"unknown": "' + b"a" * (size - 15) + b'"}'
-        assert server.post(URL, body) == status
-        assert server.post(URL, [body[:65536], body[65536:]]) == status
+        assert lasting_server.post(URL, body) == status
+        assert lasting_server.post(URL, [body[:65536], body[65536:]]) == status
 
 
-def test_nobody_can_pretend_to_be_a_proxy(server: Server) -> None:
-    assert server.get("/scheme", headers={"X-Forwarded-Proto": "https"}) == (200, "http")
+def test_nobody_can_pretend_to_be_a_proxy(lasting_server: Server) -> None:
+    assert lasting_server.get("/scheme", headers={"X-Forwarded-Proto": "https"}) == (200, "http")
 
 
 def test_nothing_is_left_behind(server: Server) -> None:

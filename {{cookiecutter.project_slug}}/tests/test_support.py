@@ -92,8 +92,9 @@ def test_unsuitable_database_ends_the_run_with_a_sentence(worker_url: URL) -> No
 
 
 def run_pytest(test: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run one test of this module in a process of its own."""
+    """Run one test of this module in a process of its own, without plugins that take long."""
     inherited = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+    inherited["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{test}"],
         env=inherited | variables,

@@ -22,7 +22,7 @@ from ..support.factories import Resource, ResourceFactory
 from ..support.side_by_side import SECONDS, in_processes, in_threads
 
 WRITERS = 16
-PROCESSES = 4
+PROCESSES = 2
 TIMES = 5
 CLIENTS = 4
 
