@@ -19,7 +19,9 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     version=$("$python" -c 'import sys; print("{}.{}".format(*sys.version_info))')
     tools/install_debian_packages.sh "python$version-venv"
 fi
-"$python" -m venv --clear .venv
+# Not by --clear, which would empty what .venv may be a link to.
+rm -rf .venv
+"$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
 .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --group dev
 touch .venv/ready
