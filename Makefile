@@ -22,10 +22,10 @@ demo: .venv/ready ## generate a service with the defaults into build/demo and ru
 	@tools/demo.sh build/demo "$(port)"
 
 test: .venv/ready servers builders browser ## prove every variant; only="database=postgresql" proves some
-	@$(TESTS) $(if $(CI),--no-skips) --only "$(only)"
+	@$(TESTS) --quiet --progress $(if $(CI),--no-skips) --only "$(only)"
 
 test-fast: .venv/ready ## the same of few variants, on SQLite and PostgreSQL, and nothing slow
-	@$(TESTS) --quick --proof build/proof-fast.json --only "$(only)"
+	@$(TESTS) --quiet --progress --quick --proof build/proof-fast.json --only "$(only)"
 
 check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/ruff format --check --quiet .

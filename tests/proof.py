@@ -10,7 +10,17 @@ from pytest_cookies.plugin import Cookies
 from .baked import Bake, BakedProject, make_bake
 from .environments import Environment, shared_environment
 from .trees import Tree, claim
-from .variants import ROOT, SELECTION, TREES, VARIANTS, Variant, one_for_each, pairwise, parse_only
+from .variants import (
+    ROOT,
+    SELECTION,
+    TREES,
+    VARIANTS,
+    Variant,
+    one_for_each,
+    pairwise,
+    parse_only,
+    tree_of,
+)
 
 BUILD = ROOT / "build"
 
@@ -64,12 +74,14 @@ def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
     if config.getoption("--quick"):
         engines = QUICK_ENGINES if "database" not in only else (only["database"],)
         variants = [each for each in variants if each.choices["database"] in engines]
-        trees = [variant for variant in TREES if variant in variants]
+        trees = list(dict.fromkeys(tree_of(each) for each in variants))
         variants = list(dict.fromkeys([*pairwise(trees), *pairwise(variants)]))
+    if "one_for_each_tree" in marks:
+        variants = list({tree_of(each): each for each in reversed(variants)}.values())
     if "one_for_each_engine" in marks:
         variants = one_for_each("database", variants)
     if "most_options" in marks:
-        trees = [variant for variant in TREES if variant in variants] or variants
+        trees = list(dict.fromkeys(tree_of(each) for each in variants))
         variants = one_for_each("database", reversed(trees))
     if "selection" in marks:
         variants = [each for each in SELECTION if each in variants] or variants[:1]
@@ -92,9 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def length_of(item: pytest.Item) -> int:
     """The place of a test among the others: 0 is for those that take longest."""
-    variant = variant_of(item)
-    is_idle = "tree" in getattr(item, "fixturenames", ()) and variant not in TREES
-    if is_idle or not (item.get_closest_marker("slow") or item.get_closest_marker("quick")):
+    if not (item.get_closest_marker("slow") or item.get_closest_marker("quick")):
         return len(LONGEST_FIRST) + 1
     name = item.path.stem
     return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)

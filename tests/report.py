@@ -11,9 +11,14 @@ from typing import Any, cast
 
 import pytest
 
+from .environments import found_versions, interpreters, missing_versions
+from .progress import Progress
 from .variants import COMBINATIONS, REFUSED, ROOT
 
 PROVED = "proved"
+
+LONGEST_WORDS = 4000
+"""How much of a failure is shown at once; all of it follows at the end."""
 
 Proved = Callable[..., None]
 
@@ -41,6 +46,7 @@ class Report:
         """Keep what a test handed in, if it passed; name it at once, if it failed."""
         if report.failed:
             self.terminal.write_line(f"\nFAILED {report.nodeid}", red=True)
+            self.terminal.write_line(report.longreprtext[-LONGEST_WORDS:])
         if report.when == "call" and report.passed:
             facts = [fact for name, fact in report.user_properties if name == PROVED]
             self.lines += cast("list[dict[str, Any]]", facts)
@@ -48,18 +54,17 @@ class Report:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table and write it down."""
         suites = [line for line in self.lines if line["kind"] == "suite"]
-        static = {line["variant"] for line in self.lines if line["kind"] == "static"}
-        trees = {line["same_as"] for line in self.lines if line["kind"] == "tree"}
+        static = {line["variant"]: line["tree"] for line in self.lines if line["kind"] == "static"}
         proof = {
             "combinations": len(COMBINATIONS),
             "refused": len(REFUSED),
-            "checked without running": len(static),
-            "distinct trees": len(trees),
-            "mutants seen": sum(line["kind"] == "mutant" for line in self.lines),
+            "variants": len(static),
+            "distinct trees": len(set(static.values())),
+            "interpreters": [next(iter(interpreters())), *found_versions()],
+            "interpreters that were not found": missing_versions(),
+            "mutants": sum(line["kind"] == "mutant" for line in self.lines),
             "suites": suites,
-            "other": [
-                line for line in self.lines if line["kind"] not in {"suite", "static", "tree"}
-            ],
+            "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
             "passed": len(terminalreporter.stats.get("passed", [])),
             "failed": len(terminalreporter.stats.get("failed", []))
             + len(terminalreporter.stats.get("error", [])),
@@ -75,18 +80,20 @@ class Report:
 
 def lines_of(proof: dict[str, Any]) -> list[str]:
     """The table of a proof, for people."""
+    missing = ", ".join(proof["interpreters that were not found"]) or "none"
     rows = [
         f"combinations of choices: {proof['combinations']}, of them refused: {proof['refused']}",
-        f"variants checked without running: {proof['checked without running']}",
-        f"distinct trees among those whose tests ran: {proof['distinct trees']}",
-        f"mutants that the tests of a project saw: {proof['mutants seen']}",
+        f"variants rendered and checked: {proof['variants']}",
+        f"distinct trees among them: {proof['distinct trees']}",
+        f"interpreters: {', '.join(proof['interpreters'])}; not found: {missing}",
+        f"mutants that the tests of a project saw: {proof['mutants']}",
         "",
-        f"{'suite run':<44} {'tests':>5} {'seconds':>8} {'coverage':>9}",
+        f"{'suite run':<74} {'tests':>5} {'seconds':>8} {'coverage':>9}",
     ]
     for suite in sorted(proof["suites"], key=lambda line: (line["variant"], line["how"])):
         name = f"{suite['variant']} ({suite['how']})"
         coverage = f"{suite['coverage']:.1f} %" if "coverage" in suite else ""
-        rows.append(f"{name:<44} {suite['tests']:>5} {suite['seconds']:>8.1f} {coverage:>9}")
+        rows.append(f"{name:<74} {suite['tests']:>5} {suite['seconds']:>8.1f} {coverage:>9}")
     skipped = ", ".join(proof["skipped"]) or "nothing"
     count = f"tests: {proof['passed']} passed, {proof['failed']} failed; skipped: {skipped}"
     rows += ["", count, f"seconds: {proof['seconds']}"]
@@ -101,6 +108,10 @@ def pytest_configure(config: pytest.Config) -> None:
         assert isinstance(terminal, pytest.TerminalReporter)
         report = Report(Path(config.getoption("--proof")), terminal)
         config.pluginmanager.register(report, "template-report")
+        if config.getoption("--progress"):
+            memory = ROOT / "build" / "durations.json"
+            progress = Progress(terminal, memory, one_line=bool(terminal.isatty))
+            config.pluginmanager.register(progress, "template-progress")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -115,4 +126,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run insist on every test, and write its table somewhere else."""
     parser.addoption("--proof", default=ROOT / "build" / "proof.json", metavar="FILE")
+    parser.addoption("--progress", action="store_true", help="say how far it is, in place of dots")
     parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")

@@ -1,6 +1,7 @@
 """The table says what was proved, and a skipped test is not a passed one."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ def test_proves_something(proved):
 
 @pytest.mark.parametrize("variant", ["x=y", "x=z"])
 def test_looks(proved, variant):
-    proved("static", variant=variant)
+    proved("static", variant=variant, tree="x=y")
 
 def test_fails(proved):
     proved("suite", variant="x=z", how="here", tests=9, seconds=1.25)
@@ -47,17 +48,18 @@ def test_the_table_and_its_file_say_the_same(tmp_path: Path) -> None:
     assert (proof["passed"], proof["failed"], proof["skipped"]) == (5, 0, [])
     assert proof["combinations"] == len(COMBINATIONS)
     assert proof["refused"] == len(REFUSED)
-    assert proof["checked without running"] == 2
+    assert proof["variants"] == 2
     assert [suite["tests"] for suite in proof["suites"]] == [7, 9]
-    assert "variants checked without running: 2" in said
-    assert "x=y (here)                                       7      1.2   100.0 %" in said
+    assert "variants rendered and checked: 2" in said
+    assert proof["distinct trees"] == 1
+    assert re.search(r"^x=y \(here\) +7 +1\.2 +100\.0 %$", said, re.MULTILINE)
     assert "tests: 5 passed, 0 failed; skipped: nothing" in said
 
 
 def test_the_same_by_several_processes(tmp_path: Path) -> None:
     status, _ = run(tmp_path, "-n", "2")
     assert status == 0
-    assert json.loads((tmp_path / "proof.json").read_text())["checked without running"] == 2
+    assert json.loads((tmp_path / "proof.json").read_text())["variants"] == 2
 
 
 def test_what_failed_is_not_proved(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from .names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
 from .proof import BUILD
 from .report import Proved
 from .servers import FROM_THE_PYTHON_PACKAGE, database
-from .trees import Tree
 from .variants import VARIANTS, Variant
 
 QUICK = ("-m", "not slow")
@@ -72,32 +71,34 @@ def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.one_for_each_tree
 def test_suite_passes_and_covers_every_line_and_branch(
-    tree: Tree, environment: Environment, tmp_path: Path, proved: Proved
+    project: BakedProject,
+    variant: Variant,
+    environment: Environment,
+    tmp_path: Path,
+    proved: Proved,
 ) -> None:
-    proved("tree", variant=str(tree.variant), same_as=tree.proved_by)
-    if not tree.is_ours:
-        return
     report = tmp_path / "coverage.json"
     result = run_suite(
-        tree.project,
+        project,
         environment,
         *("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0"),
         variables={"COVERAGE_FILE": str(tmp_path / "coverage")},
     )
-    percent, missing = covered(tree.project, report)
+    percent, missing = covered(project, report)
     assert not missing, "\n".join(missing)
     how = "Python 3.11, its own server"
-    proved("suite", variant=tree.variant.short, how=how, coverage=percent, **result)
+    proved("suite", variant=variant.short, how=how, coverage=percent, **result)
 
 
 @pytest.mark.quick
+@pytest.mark.one_for_each_tree
 def test_quick_tests_of_the_suite_pass(
-    tree: Tree, environment: Environment, proved: Proved
+    project: BakedProject, variant: Variant, environment: Environment, proved: Proved
 ) -> None:
-    if tree.is_ours:
-        result = run_suite(tree.project, environment, *QUICK)
-        proved("suite", variant=tree.variant.short, how="quick tests", **result)
+    result = run_suite(project, environment, *QUICK)
+    proved("suite", variant=variant.short, how="quick tests", **result)
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ def test_variant_is_sound(
         mypy = (environment.program("mypy"), "--strict", "--cache-dir", mypy_cache)
         faults += said_by(project, *mypy)
     assert not faults, "\n".join(faults)
-    proved("static", variant=str(tree.variant))
+    proved("static", variant=str(tree.variant), tree=tree.proved_by)
 
 
 def said_by(project: BakedProject, *command: str | Path) -> list[str]:
