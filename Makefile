@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench servers builders browser
+.PHONY: help demo test test-fast check bench pictures servers builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -36,6 +36,10 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 
 bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql
 	@build/benchmarks/bin/python -m benchmarks --engine $(engine) $(only)
+
+pictures: build/benchmarks/ready browser ## make the pictures of README.md anew
+	@$(PYTHON) docs/make_recording.py
+	@build/benchmarks/bin/python docs/make_screenshot.py
 
 servers:
 	@tools/install_mariadb.sh
