@@ -7,12 +7,14 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from .baked import Bake, clean_environment
 from .releases import GIT, NEWEST, RELEASES, Edit, edit, git, make_repository
+from .report import Proved
 
 OLDEST, SECOND, _ = RELEASES
 PROGRAMS = Path(sys.executable).parent
@@ -40,6 +42,11 @@ FIELD = (
         "    available_at: StoredInstant",
         "    color: str | None\n    available_at: StoredInstant",
     ),
+    Edit(
+        "tests/items/test_create.py",
+        '        "version": 1,\n    }',
+        '        "color": None,\n        "version": 1,\n    }',
+    ),
 )
 ROUTE = (
     Edit(
@@ -58,7 +65,7 @@ ROUTE = (
         f"{SOURCE}/items/routes.py",
         "def _find(",
         '@api.get("/count", responses={200: ItemCount})\n'
-        "def count(query: Nothing) -> Response:\n"
+        "def count() -> Response:\n"
         '    """Count the items."""\n'
         "    number = db.session().scalar(select(func.count()).select_from(Item)) or 0\n"
         "    return answer(ItemCount(count=number))\n\n\ndef _find(",
@@ -476,3 +483,37 @@ def test_the_newest_release_is_the_greatest_version(
     code = "import sys; from dev.update import *; print(newest_release(Progress(), sys.argv[1]))"
     done = session_bake().run(sys.executable, "-Bc", code, folder)
     assert done.stdout == f"{newest}\n"
+
+
+@pytest.mark.slow
+def test_the_suite_of_an_updated_project_passes(
+    template: Path, tmp_path: Path, variables: dict[str, str], proved: Proved
+) -> None:
+    """As a person does it, with what uv installs, cruft included."""
+    project = create(template, tmp_path, variables, OLDEST)
+    shutil.rmtree(project / ".venv")
+    variables = only_uv(variables)
+    commit_all(project)
+    work_on(project)
+    run(project, variables, "make", "openapi")
+    commit_all(project)
+
+    began = time.monotonic()
+    said = run(project, variables, "make", "update").stdout
+
+    assert_is_release(project, NEWEST)
+    assert_work_is_kept(project)
+    found = re.search(rf"updated from {OLDEST} to {NEWEST}: (\d+) tests passed on SQLite", said)
+    assert found, said
+    seconds = round(time.monotonic() - began, 1)
+    proved("suite", variant="the defaults", how="make update", tests=int(found[1]), seconds=seconds)
+
+
+def only_uv(variables: dict[str, str]) -> dict[str, str]:
+    """The environment of a person with uv itself, and without cruft."""
+    folder = Path(variables["PATH"].split(os.pathsep)[0])
+    for program in folder.iterdir():
+        program.unlink()
+    for name in ("uv", "uvx"):
+        (folder / name).symlink_to(PROGRAMS / name)
+    return variables

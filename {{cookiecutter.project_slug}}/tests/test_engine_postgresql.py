@@ -18,6 +18,7 @@ from {{ cookiecutter.__package }}.engine_postgresql import (
     make_migration_engine,
     ran_out_of_time,
 )
+from {{ cookiecutter.__package }}.migrations import expected_revision, present_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.engine_postgresql import deferred_checks
@@ -170,7 +171,7 @@ def test_migration_that_fails_leaves_the_old_schema(
 
     assert schema_of(empty_database) == before
     with migration_connection(empty_database) as connection:
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+        assert present_revision(connection) == expected_revision()
 
 
 def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:

@@ -21,6 +21,7 @@ from {{ cookiecutter.__package }}.engine_sqlite import (
     make_migration_engine,
     ran_out_of_time,
 )
+from {{ cookiecutter.__package }}.migrations import expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.factories import Resource
@@ -42,9 +43,6 @@ KEEPS_ROWS = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
-
 
 def upgrade():
     with op.batch_alter_table("{table}") as table:
@@ -53,9 +51,6 @@ def upgrade():
 
 LOSES_A_ROW = """
 from alembic import op
-
-revision = "0002"
-down_revision = "0001"
 
 
 def upgrade():
@@ -236,7 +231,7 @@ def test_migration_that_fails_leaves_the_old_schema(
         upgrade_with_more(empty_database, tmp_path)
 
     assert schema_of(empty_database) == before
-    assert version_of(empty_database) == "0001"
+    assert version_of(empty_database) == expected_revision()
 
 
 def test_migration_that_alters_a_table_keeps_its_rows(
@@ -264,7 +259,7 @@ def test_migration_that_breaks_a_reference_is_undone(
 
     with migration_connection(empty_database) as connection:
         assert connection.execute(text(f"SELECT count(*) FROM {TABLE}")).scalar() == 2
-    assert version_of(empty_database) == "0001"
+    assert version_of(empty_database) == expected_revision()
 
 
 def add_parent_and_child(settings: Settings) -> None:

@@ -32,6 +32,7 @@ from .support.schemas import alter, downgrade, migration_connection, schema_of, 
 
 TABLE = Resource.__tablename__
 REPLICAS = 4
+FIRST = "0001"
 
 # Runs in a process of its own; says when it is ready, and waits for the others to be.
 MIGRATE = """
@@ -163,8 +164,9 @@ def test_drift_is_found(runner: FlaskCliRunner, migrated: Settings, drift: Chang
 
 
 def test_offline_script_makes_the_same_schema(runner: FlaskCliRunner, migrated: Settings) -> None:
+    downgrade(migrated, FIRST)  # what changes a table may need to look at it
     expected = schema_of(migrated)
-    script = runner.invoke(args=["db", "sql"])
+    script = runner.invoke(args=["db", "sql", FIRST])
     assert script.exit_code == 0
     downgrade(migrated, "base")
     with migration_connection(migrated) as connection:
@@ -174,11 +176,11 @@ def test_offline_script_makes_the_same_schema(runner: FlaskCliRunner, migrated: 
         run_script(connection.connection.driver_connection, script.stdout)
 
     assert schema_of(migrated) == expected
-    assert "0001" in runner.invoke(args=["db", "current"]).stdout
+    assert FIRST in runner.invoke(args=["db", "current"]).stdout
 
 
 def test_script_of_a_part(runner: FlaskCliRunner) -> None:
-    script = runner.invoke(args=["db", "sql", "0001:head"])
+    script = runner.invoke(args=["db", "sql", f"{FIRST}:{FIRST}"])
 
     assert script.exit_code == 0
     assert "CREATE TABLE" not in script.stdout
@@ -230,14 +232,15 @@ def test_of_replicas_that_start_together_one_migrates(empty_database: Settings) 
 
 
 def test_commands_lead_back_and_forward(runner: FlaskCliRunner, migrated: Settings) -> None:
-    assert "0001 (head)" in runner.invoke(args=["db", "current"]).stdout
+    newest = f"{migrations.expected_revision()} (head)"
+    assert newest in runner.invoke(args=["db", "current"]).stdout
 
     assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
     assert schema_of(migrated) == {}
-    assert "0001" not in runner.invoke(args=["db", "current"]).stdout
+    assert newest not in runner.invoke(args=["db", "current"]).stdout
 
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
-    assert "0001 (head)" in runner.invoke(args=["db", "current"]).stdout
+    assert newest in runner.invoke(args=["db", "current"]).stdout
 
 
 @pytest.mark.parametrize("drift", [add_column, allow_null, change_length, drop_index, drop_unique])
@@ -247,14 +250,15 @@ def test_new_migration_holds_the_difference(
     expected = schema_of(migrated)
     alter(migrated, drift)
     drifted = schema_of(migrated)
+    before, number = migrations.expected_revision(), migrations.next_revision()
 
     result = runner.invoke(args=["db", "revision", "-m", "Mend what drifted"])
 
     assert result.exit_code == 0, result.exception
-    assert (own_folder / "versions" / "0002_mend_what_drifted.py").exists()
+    assert (own_folder / "versions" / f"{number}_mend_what_drifted.py").exists()
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert schema_of(migrated) == expected
-    assert runner.invoke(args=["db", "downgrade", "0001"]).exit_code == 0
+    assert runner.invoke(args=["db", "downgrade", before]).exit_code == 0
     assert schema_of(migrated).keys() == drifted.keys()
     assert schema_of(migrated) != expected
 
@@ -268,7 +272,7 @@ def test_new_migration_imports_the_types_that_it_names(
     result = runner.invoke(args=["db", "revision", "-m", "Bring a table back"])
 
     assert result.exit_code == 0, result.exception
-    written = (own_folder / "versions" / "0002_bring_a_table_back.py").read_text()
+    [written] = [path.read_text() for path in own_folder.glob("versions/*_bring_a_table_back.py")]
     assert re.search(r"column_types\.UtcDateTime\(", written)
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert schema_of(migrated) == expected
@@ -277,11 +281,22 @@ def test_new_migration_imports_the_types_that_it_names(
 def test_no_migration_is_written_without_a_difference(
     runner: FlaskCliRunner, own_folder: Path
 ) -> None:
+    before = list(own_folder.glob("versions/*.py"))
+
     result = runner.invoke(args=["db", "revision", "-m", "Nothing"])
 
     assert result.exit_code == 0
     assert "agree" in result.output
-    assert len(list((own_folder / "versions").glob("*.py"))) == 1
+    assert list(own_folder.glob("versions/*.py")) == before
+
+
+def test_the_next_number_passes_over_names(own_folder: Path) -> None:
+    number = migrations.next_revision()
+    head = migrations.expected_revision()
+    text = f'revision = "of_a_release"\ndown_revision = "{head}"\n'
+    (own_folder / "versions" / "of_a_release.py").write_text(text)
+
+    assert migrations.next_revision() == number
 
 
 def test_migrations_do_not_need_an_application(empty_database: Settings) -> None:

@@ -15,17 +15,15 @@ from {{ cookiecutter.__package }}.migrations import (
     FOLDER,
     alembic_config,
     connected_config,
+    expected_revision,
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
 OWN_TABLE = "alembic_version"
 
-REVISION = """
+FAILS_HALFWAY = """
 import sqlalchemy as sa
 from alembic import op
-
-revision = "0002"
-down_revision = "0001"
 
 
 def upgrade():
@@ -46,9 +44,10 @@ def downgrade(settings: Settings, revision: str) -> None:
         command.downgrade(config, revision)
 
 
-def upgrade_with_more(settings: Settings, folder: Path, revision: str = REVISION) -> None:
-    """Migrate forward with one more migration, by default one that fails halfway."""
-    (folder / "0002_more.py").write_text(revision)
+def upgrade_with_more(settings: Settings, folder: Path, more: str = FAILS_HALFWAY) -> None:
+    """Migrate forward with one more migration after the last, by default one that fails halfway."""
+    names = f'revision = "more"\ndown_revision = "{expected_revision()}"\n'
+    (folder / "more.py").write_text(names + more)
     with migration_connection(settings) as connection:
         config = alembic_config(settings, connection)
         config.set_main_option("path_separator", "newline")

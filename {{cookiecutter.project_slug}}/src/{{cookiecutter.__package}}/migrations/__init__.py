@@ -51,8 +51,9 @@ def present_revision(connection: Connection) -> str | None:
 
 
 def next_revision() -> str:
-    """The number after the newest revision: `0002` after `0001`."""
-    return f"{int(expected_revision() or 0) + 1:04d}"
+    """The number after the greatest: `0002` after `0001`; names that are no number do not count."""
+    names = (script.revision for script in ScriptDirectory(FOLDER).walk_revisions())
+    return f"{max((int(name) for name in names if name.isdigit()), default=0) + 1:04d}"
 
 
 def leave_out_if_empty(
