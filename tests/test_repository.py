@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from docs.make_guarantees import page
 from local_extensions import JINJA
 
 from .baked import Bake
 from .checks.parsing import parser_of
 from .checks.references import LINK, targets_of
-from .variants import CHOICES, PROMPTS, ROOT
+from .variants import PROMPTS, ROOT
 
 PROGRAMS = Path(sys.executable).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -28,6 +29,13 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", TEXT)
 PATH = re.compile(
     r"(?:\.ci|\.github|benchmarks|docs|hooks|tests|tools)/[\w./-]*|[\w.-]+\.(?:md|py|json|toml)"
 )
+
+
+def rows_of(document: str, head: str) -> list[list[str]]:
+    """The cells of a table whose first column is called so, without its head."""
+    [table] = re.findall(rf"^\| {head} \|.*\n(?:\|.*\n)+", read(ROOT / document), re.MULTILINE)
+    lines = table.splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def name_of(path: Path) -> str:
@@ -69,35 +77,80 @@ def test_make_targets_that_are_named_exist(document: Path) -> None:
     assert named <= TARGETS.keys() | generated
 
 
-def test_commands_of_the_readme_are_known() -> None:
-    """Each is run by a test; this one says which."""
+def test_each_command_of_the_readme_is_run_by_a_test() -> None:
+    """By the one that is named here, or as a part of this very run."""
     run_by = {
-        "make demo": "tests/test_installation.py",
-        "make test": "the run that this test is a part of",
-        "make test only=": "tests/test_variants.py",
-        "make test-fast": "the same, with a mark",
-        "make check": "its parts are run by the tests below",
-        "make bench": "tests/test_repository.py asks for its module",
-        "cookiecutter": "tests/test_installation.py",
-        "cd my-service": "tests/test_installation.py",
-        "make run": "tests/test_installation.py",
-        "git clone": "a clean clone is what continuous integration begins with",
+        "cookiecutter path/to/this/repository": (
+            "tests/test_pictures.py::test_a_recording_is_made_of_a_real_generation"
+        ),
+        "cd my-service && make run": (
+            "tests/test_installation.py::test_the_defaults_give_a_service_that_is_set_up_and_runs"
+        ),
+        "make demo": "tests/test_installation.py::test_make_demo_serves_the_resource_until_ctrl_c",
+        "make test": ("tests/test_repository.py::test_continuous_integration_runs_the_whole_proof"),
+        'make test only="database=postgresql"': (
+            "tests/test_variants.py::test_one_choice_can_be_proved_alone"
+        ),
+        "make test-fast": "tests/test_make.py::test_the_quick_tests_are_a_part_of_all",
+        "make check": (
+            "tests/test_make.py::test_the_code_of_the_template_is_formatted_linted_and_typed"
+        ),
+        "make bench": "tests/test_benchmarks.py::test_benchmark_runs_and_prints_a_table",
     }
-    commands = [
-        line.split("#")[0].strip()
+    commands = {
+        line.split("  #")[0].strip()
         for block in BLOCK.findall(read(ROOT / "README.md"))
         for line in block.splitlines()
-    ]
-    unknown = [line for line in commands if line and not line.startswith(tuple(run_by))]
-    assert not unknown
+    }
+    assert commands == run_by.keys()
+    for node in run_by.values():
+        file, _, name = node.partition("::")
+        assert f"def {name}(" in read(ROOT / file), node
 
 
-def test_the_readme_shows_every_prompt_and_choice() -> None:
-    text = read(ROOT / "README.md")
-    prompts = [name for name in PROMPTS if not name.startswith("_")]
-    assert [name for name in prompts if f"`{name}`" not in text] == []
-    for choices in CHOICES.values():
-        assert [choice for choice in choices if f"`{choice}`" not in text] == []
+def test_the_readme_tells_every_prompt_with_its_default_and_choices() -> None:
+    rows = rows_of("README.md", "prompt")
+    asked = [name for name in PROMPTS if not name.startswith("_")]
+    assert [row[0].strip("`") for row in rows] == asked
+    for name, default, text in rows:
+        answer = PROMPTS[name.strip("`")]
+        if isinstance(answer, list):
+            assert default == f"`{answer[0]}`"
+            told = [choice for choice in answer[1:] if f"`{choice}`" in text]
+            assert told == answer[1:] or name == "`setup`"
+        elif "{{" in answer:
+            assert default.startswith("from ")
+        else:
+            assert default == answer
+
+
+def test_the_readme_names_a_proof_for_each_promise() -> None:
+    rows = rows_of("README.md", "promise")
+    assert len(rows) > 12
+    for promise, proof in rows:
+        assert (ROOT / proof.strip("`")).exists(), promise
+
+
+def test_the_figures_of_the_readme_are_the_measured_ones() -> None:
+    measured = read(ROOT / "docs" / "benchmarks.md").splitlines()
+    rows = rows_of("README.md", "what")
+    assert len(rows) == 9
+    assert [row for row in rows if f"| {' | '.join(row)} |" not in measured] == []
+
+
+def test_the_page_of_guarantees_is_made_from_the_mutants() -> None:
+    """`make guarantees` writes it."""
+    assert read(ROOT / "docs" / "guarantees.md") == page()
+
+
+@pytest.mark.parametrize(
+    "decision", re.findall(r"^## .*?(?=^## |\Z)", read(ROOT / "docs" / "decisions.md"), TEXT)
+)
+def test_a_decision_has_its_five_parts(decision: str) -> None:
+    title, *lines = [line for line in decision.splitlines() if line]
+    parts = ["Context", "Choice", "Evidence", "Cost", "Revisit"]
+    assert [line.partition(":")[0] for line in lines] == [f"- {part}" for part in parts], title
+    assert all(len(line.partition(": ")[2]) > 10 for line in lines), title
 
 
 @pytest.mark.parametrize("target", TARGETS)
