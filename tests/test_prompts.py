@@ -97,6 +97,7 @@ def test_private_values_are_derived() -> None:
     assert values["__engine"] == "MariaDB"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(answers=st.fixed_dictionaries({name: texts for name in TEXTS if name != "author_email"}))
 def test_any_printable_text_stays_itself_in_every_format(

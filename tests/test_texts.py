@@ -96,6 +96,7 @@ def check_files(answers: dict[str, str]) -> None:
         assert text in meant[name]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
