@@ -220,7 +220,7 @@ def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
         folder = project.source if len(names[1]) == 4 else project.path
         shown |= {folder / name for name in names[2].split()}
     assert [path for path in shown if not path.exists()] == []
-    hidden = {".env", ".gitignore", ".github", "src"}
+    hidden = {".env", ".gitattributes", ".gitignore", ".github", "src"}
     there = {path for path in project.path.iterdir() if path.name not in hidden}
     there |= {path for path in project.source.iterdir() if path.name != "__pycache__"}
     assert {path for path in there if path not in shown} == set()

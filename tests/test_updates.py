@@ -492,7 +492,7 @@ def test_the_suite_of_an_updated_project_passes(
     """As a person does it, with what uv installs, cruft included."""
     project = create(template, tmp_path, variables, OLDEST)
     shutil.rmtree(project / ".venv")
-    variables = only_uv(variables)
+    variables = only_uv(variables) | {"PYTEST_ADDOPTS": "-m 'not slow'"}
     commit_all(project)
     work_on(project)
     run(project, variables, "make", "openapi")
