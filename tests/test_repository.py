@@ -201,12 +201,23 @@ def test_continuous_integration_runs_the_whole_proof() -> None:
             assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_version_is_in_one_place() -> None:
-    released = re.findall(r"^## (\d+\.\d+\.\d+)", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
-    assert released
-    assert released == sorted(
-        released, key=lambda version: [int(part) for part in version.split(".")], reverse=True
-    )
+def releases() -> list[tuple[str, str]]:
+    """The versions of the changelog and what it says of each, the newest first."""
+    parts = re.split(r"^## (.+)\n", read(ROOT / "CHANGELOG.md"), flags=re.MULTILINE)[1:]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_the_version_of_projects_is_the_newest_of_the_changelog() -> None:
+    versions = [version for version, _ in releases()]
+    assert versions[0] == PROMPTS["__version"]
+    numbers = [[int(part) for part in version.split(".")] for version in versions]
+    assert numbers == sorted(numbers, reverse=True)
+    assert all(len(parts) == 3 for parts in numbers)
+
+
+def test_each_release_says_what_an_update_does_to_a_project() -> None:
+    for version, text in releases():
+        assert re.search(r"^Projects: \w.{20}", text, re.MULTILINE), version
 
 
 def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
