@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench pictures guarantees servers builders browser
+.PHONY: help demo test test-fast check bench pictures guarantees openapi servers builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -40,6 +40,9 @@ bench: build/benchmarks/ready servers ## measure the service and its tests; only
 pictures: build/benchmarks/ready browser ## make the pictures of README.md anew
 	@$(PYTHON) docs/make_recording.py
 	@build/benchmarks/bin/python docs/make_screenshot.py
+
+openapi: build/benchmarks/ready ## write the document that every project begins with
+	@build/benchmarks/bin/python docs/make_openapi.py
 
 guarantees: .venv/ready ## write docs/guarantees.md anew, from the mutants
 	@$(PYTHON) -m docs.make_guarantees

@@ -53,15 +53,7 @@ def project(tmp_path: Path) -> Path:
 def run_again(template: Path, project: Path) -> "subprocess.CompletedProcess[str]":
     """Run the rendered hook once more in a finished project, as `--overwrite-if-exists` does."""
     source = (template / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
-    values = {
-        "__package": "my_service",
-        "__engine": "SQLite",
-        "database": "sqlite",
-        "auth": "none",
-        "deployment": "docker",
-        "ci": "github",
-        "setup": "yes",
-    }
+    values = {"__package": "my_service", "__engine": "SQLite", **ANSWERS, "setup": "yes"}
     for name, value in values.items():
         source = source.replace(f"{{{{ cookiecutter.{name} }}}}", value)
     source = source.replace("{{ cookiecutter._commit | default('') }}", "")

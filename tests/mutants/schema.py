@@ -47,6 +47,15 @@ SCHEMA_MUTANTS = (
         ("tests/items/test_create.py::test_the_largest_price_loses_no_digit",),
     ),
     Mutant(
+        "decimals without their digits in new migrations",
+        "a new migration names the types of a table as they are",
+        COLUMN_TYPES,
+        (('return f"ExactDecimal({self.precision}, {self.scale})"', "return super().__repr__()"),),
+        (
+            "tests/test_migrations.py::test_new_migration_names_and_imports_the_types_of_a_table[items]",
+        ),
+    ),
+    Mutant(
         "model column without a migration",
         "models and migrations agree",
         f"{PACKAGE}/items/models.py",

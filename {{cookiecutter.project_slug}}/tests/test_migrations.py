@@ -263,11 +263,12 @@ def test_new_migration_holds_the_difference(
     assert schema_of(migrated) != expected
 
 
-def test_new_migration_imports_the_types_that_it_names(
-    runner: FlaskCliRunner, migrated: Settings, own_folder: Path
+@pytest.mark.parametrize("table", ["idempotency_keys", TABLE])
+def test_new_migration_names_and_imports_the_types_of_a_table(
+    runner: FlaskCliRunner, migrated: Settings, own_folder: Path, table: str
 ) -> None:
     expected = schema_of(migrated)
-    alter(migrated, lambda operations: operations.drop_table("idempotency_keys"))
+    alter(migrated, lambda operations: operations.drop_table(table))
 
     result = runner.invoke(args=["db", "revision", "-m", "Bring a table back"])
 

@@ -91,6 +91,10 @@ class ExactDecimal(TypeDecorator[Decimal]):
         self.scale = scale
 {% endif %}
 
+    def __repr__(self) -> str:
+        """As a new migration writes it."""
+        return f"ExactDecimal({self.precision}, {self.scale})"
+
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         """Raise ValueError for a value that the column cannot hold exactly."""
         if value is None:
