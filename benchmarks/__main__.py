@@ -1,23 +1,19 @@
 """Run the benchmarks and print their tables: `make bench`, or some: `make bench only="http"`.
 
-All of them together also write docs/benchmarks.md and its picture. The exit status is 1 when a
-bound is broken.
+What was measured takes its place in docs/benchmarks.md and its picture. The exit status is 1 when
+a bound is broken.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from benchmarks import generation, isolation, session
 from benchmarks.http import compare
-from benchmarks.plot import svg
-from benchmarks.projects import TEMPLATE
+from benchmarks.page import merged, read, write
 from benchmarks.report import Table
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
-DOCS = TEMPLATE / "docs"
-EXPLANATION = Path(__file__).with_name("explanation.md")
 
 Benchmark = Callable[[], list[Table]]
 
@@ -56,22 +52,13 @@ def main(arguments: Sequence[str]) -> int:
         for table in chosen[name]():
             print(table.text(), flush=True)
             tables.append(table)
-    if not options.quick and not options.only and options.engine == ENGINES[0]:
-        write(tables)
+    if not options.quick and options.engine == ENGINES[0]:
+        write(merged(read(), tables))
     broken = [fault for table in tables for fault in table.broken]
     if broken and not options.quick:
         print("These bounds do not hold:", *broken, sep="\n  ")
         return 1
     return 0
-
-
-def write(tables: Sequence[Table]) -> None:
-    """Write docs/benchmarks.md and its picture."""
-    picture = DOCS / "images" / "benchmarks.svg"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_text(svg(tables), encoding="utf-8")
-    text = [EXPLANATION.read_text(encoding="utf-8"), *(table.markdown() for table in tables)]
-    (DOCS / "benchmarks.md").write_text("\n".join(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

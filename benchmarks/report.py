@@ -17,6 +17,14 @@ class Row:
     details: tuple[str, ...] = ()
     unit: str = "x"
 
+    @classmethod
+    def from_cells(cls, cells: Sequence[str]) -> "Row":
+        """What `cells` shows."""
+        name, *details, figure, bound, _ = cells
+        ratio, unit = figure.split()
+        limit = float(bound.split()[0]) if bound else None
+        return cls(name, float(ratio), limit, tuple(details), unit)
+
     @property
     def verdict(self) -> str:
         """Whether the bound holds."""
@@ -58,6 +66,25 @@ class Table:
         text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         remark = f"\n{self.remark}\n" if self.remark else ""
         return f"## {self.title}\n{remark}\n{text}\n"
+
+    @classmethod
+    def from_markdown(cls, text: str) -> "Table":
+        """What `markdown` wrote."""
+        title, *lines = [line for line in text.splitlines() if line]
+        remark = [line for line in lines if not line.startswith("|")]
+        head, _, *rows = [
+            [cell.strip() for cell in line[1:-1].split("|")]
+            for line in lines
+            if line.startswith("|")
+        ]
+        _, *details, figure, _, _ = head
+        return cls(
+            title.removeprefix("## "),
+            tuple(details),
+            [Row.from_cells(cells) for cells in rows],
+            figure,
+            "\n".join(remark),
+        )
 
     def text(self) -> str:
         """The table for a terminal."""

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.page import merged, page_of, read
 from benchmarks.plot import svg
 from benchmarks.report import Row, Samples, Table
 
@@ -86,6 +87,15 @@ def test_bound_holds_up_to_itself() -> None:
     assert table(2.01).broken == ["Title & more: a row"]
     assert "BROKEN" in table(2.01).text()
     assert "| a row | 1 us | 2.01 x | 2.00 x | BROKEN |" in table(2.01).markdown()
+
+
+def test_a_table_can_be_read_back_and_measured_anew() -> None:
+    before = read()
+    assert page_of(before) == (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    picture = (ROOT / "docs" / "images" / "benchmarks.svg").read_text(encoding="utf-8")
+    assert svg(before) == picture
+    anew = Table(before[1].title, (), [])
+    assert merged(before, [anew, table(1.0)]) == [before[0], anew, *before[2:], table(1.0)]
 
 
 def test_picture_is_an_image_of_all_rows_and_the_same_every_time() -> None:
