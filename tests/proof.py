@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--only: {error}") from None
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Three processes on two cores: much of a suite is waiting for what it started."""
     return (os.cpu_count() or 1) * 3 // 2 or 1

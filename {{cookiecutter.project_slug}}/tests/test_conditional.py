@@ -43,10 +43,13 @@ def test_a_writer_who_has_seen_the_state(tags: str) -> None:
 
 @pytest.mark.parametrize("tags", ["", '"77"', 'W/"7"', '"*"'])
 def test_a_writer_who_has_seen_another(tags: str) -> None:
-    with pytest.raises(PreconditionFailed):
+    with pytest.raises(PreconditionFailed) as caught:
         require_match(ROW, writing(tags))
+    assert caught.value.description == "This is not the present state; read it again."
 
 
 def test_a_writer_who_does_not_say() -> None:
-    with pytest.raises(PreconditionRequired):
+    with pytest.raises(PreconditionRequired) as caught:
         require_match(ROW, writing(None))
+    cure = "Send If-Match with the ETag that you read, or * for any state."
+    assert caught.value.description == cure

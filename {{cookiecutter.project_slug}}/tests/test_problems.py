@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import (
     HTTPException,
@@ -24,7 +25,7 @@ from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.problems import TITLES, problem_type
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.api import ANY, URL, create, new_body
+from .support.api import ANY, NOBODY, URL, create, new_body
 from .support.applications import MakeApp, new_app
 from .support.problems import problem
 
@@ -298,6 +299,67 @@ def test_what_is_an_answer_already_is_left_alone(app: Flask, client: FlaskClient
     assert client.get("/slash").status_code == 308
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (StaleDataError(), 412, "Somebody else changed this in the meantime."),
+        (OperationalError(None, {}, Exception(SECRET)), 503, "The database cannot be reached."),
+        (PoolTimeout(SECRET), 503, "The service is busy."),
+        (NotFound(""), 404, ""),
+    ],
+    ids=["stale", "away", "busy", "nothing"],
+)
+def test_what_went_wrong_is_said_in_a_sentence(
+    app: Flask, client: FlaskClient, error: Exception, status: int, detail: str
+) -> None:
+    app.add_url_rule("/foreign", view_func=failing(error))
+
+    assert problem(client.get("/foreign"), status)["detail"] == detail
+
+
+def test_a_conflict_and_a_row_that_is_not_there_are_said_in_a_sentence(
+    make_app: MakeApp,
+) -> None:
+    client = make_app().test_client()
+    create(client)
+
+    conflict = problem(client.post(URL, json=new_body()), 409)
+    nothing = problem(client.get(NOBODY), 404)
+
+    assert conflict["detail"] == (
+        "The change conflicts with data that exists, or that it refers to."
+    )
+    assert nothing["detail"] == "There is nothing with this id."
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OperationalError(None, {}, OSError(SECRET)), "The database is away: OSError"),
+        (
+            PoolTimeout(SECRET),
+            "No database connection became free in time: either there are more threads than"
+            " connections, or a request took two; it may take one connection at most"
+            " (docs/sessions.md)",
+        ),
+    ],
+    ids=["away", "exhausted"],
+)
+def test_what_went_wrong_is_logged(
+    app: Flask,
+    client: FlaskClient,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    line: str,
+) -> None:
+    app.add_url_rule("/foreign", view_func=failing(error))
+
+    client.get("/foreign")
+
+    assert line in caplog.messages
+    assert SECRET not in caplog.text
+
+
 def test_a_pool_that_is_exhausted_is_a_problem(app: Flask, client: FlaskClient) -> None:
     app.add_url_rule("/foreign", view_func=failing(PoolTimeout(SECRET)))
 
@@ -309,15 +371,22 @@ def test_a_pool_that_is_exhausted_is_a_problem(app: Flask, client: FlaskClient) 
 
 
 def test_a_rollback_that_fails_does_not_change_the_answer(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_arguments: object) -> None:
-        raise OperationalError("ROLLBACK", {}, Exception(SECRET))
+        raise OperationalError("ROLLBACK", {}, Exception("server gone"))
 
     app.add_url_rule("/foreign", view_func=failing(PoolTimeout()))
     monkeypatch.setattr(db.session, "rollback", fail)
 
     problem(client.get("/foreign"), 503)
+
+    [record] = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert record.getMessage() == "The rollback after an error failed"
+    assert record.exc_info is not None
 
 
 def _body(method: str) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+import random
+import time
 from collections.abc import Callable
 from threading import Barrier, Thread
 from uuid import UUID
@@ -152,11 +154,17 @@ def test_another_error_is_raised_at_once(app: Flask, session: Session, pair: lis
 
 
 @pytest.mark.parametrize("error", [StaleDataError("x"), DBAPIError("x", {}, Exception("x"))])
-def test_attempts_are_bounded(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_attempts_are_bounded_and_further_and_further_apart(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     monkeypatch.setattr(retrying, "is_transient", lambda _error: True)
-    monkeypatch.setattr(retrying, "FIRST_PAUSE_SECONDS", 0)
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(random, "uniform", lambda least, most: least + most)
+    caplog.set_level("INFO", retrying.log.name)
     attempts = []
 
     def work(_session: Session) -> None:
@@ -164,9 +172,13 @@ def test_attempts_are_bounded(
         raise error
 
     with app.app_context(), pytest.raises(type(error)):
-        in_transaction(work, attempts=3)
+        in_transaction(work, attempts=4)
 
-    assert len(attempts) == 3
+    assert len(attempts) == 4
+    assert pauses == [0.04, 0.08, 0.16]
+    assert caplog.messages == [
+        f"A transaction lost a race for the {number}. time: begun again" for number in (1, 2, 3)
+    ]
 
 
 def test_the_work_needs_a_context() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import DRIVERS, EXAMPLE_URL
 from {{ cookiecutter.__package }}.settings import (
     DEVELOPMENT_KEY,
     Settings,
@@ -120,7 +120,10 @@ def test_all_faults_are_found_at_once() -> None:
         ("nonsense", "is not a database URL"),
         ("", "is not a database URL"),
         (f"db://host:{PASSWORD}/db", "is not a database URL"),
-        ("oracle://user@host/db", "unknown driver 'oracle'"),
+        (
+            "oracle://user@host/db",
+            f"has the unknown driver 'oracle'; this service speaks {' or '.join(DRIVERS)}",
+        ),
         (f"{EXAMPLE_URL.split(':')[0]}://", "names no database"),
     ],
 )
@@ -129,6 +132,28 @@ def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str
 
     assert fault in found["database_url"]
     assert PASSWORD not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        (
+            "trusted_hosts",
+            "https://x",
+            "holds 'https://x', which is no host in lower case and without a port; write them like"
+            " api.example.com,.example.org",
+        ),
+        (
+            "cors_origins",
+            "example.com",
+            "holds 'example.com', which is no origin; write them like https://app.example.com",
+        ),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_explained(name: str, value: str, fault: str) -> None:
+    found = faults(database_url=EXAMPLE_URL, **{name: value})
+
+    assert found == {name: f"Value error, {fault}"}
 
 
 def test_the_database_url_is_required() -> None:

@@ -1,0 +1,93 @@
+"""Each named mutant of the template turns the tests of this repository red that are for it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from .baked import NOT_OF_THE_PROJECT, clean_environment
+from .environments import Environment
+from .report import Proved
+from .template_mutants import TEMPLATE_MUTANTS, TemplateMutant, rounds
+from .variants import CHOICES, ROOT
+
+# What takes longer to be imported than it is of use here.
+NOT_NEEDED = ("cacheprovider", "schemathesis")
+WITHOUT_PLUGINS = tuple(part for name in NOT_NEEDED for part in ("-p", f"no:{name}"))
+
+# The test that a line of the summary names, without the variant.
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[database=\S+)?(?: |$)", re.MULTILINE)
+
+
+@pytest.fixture
+def template(tmp_path: Path, environment: Environment) -> Path:
+    """A copy of this repository; the environment for projects, which is ready, is shared."""
+    copy = tmp_path / "template"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_OF_THE_PROJECT))
+    (copy / "build").symlink_to(environment.path.parent)
+    return copy
+
+
+def failed_in(template: Path, tests: Iterable[str], only: str) -> set[str]:
+    """Run some tests of a copy and return which failed; variants are those of `only`."""
+    command = [sys.executable, "-m", "pytest", "--quiet", "-rfE", "--tb=no", *WITHOUT_PLUGINS]
+    failed = set()
+    for about_variants in (False, True):
+        some = [test for test in tests if test.startswith("tests/test_variants") == about_variants]
+        if not some:
+            continue
+        options = ("--only", only) if about_variants else ()
+        done = subprocess.run(
+            [*command, "--proof", str(template / "proof.json"), *options, *some],
+            cwd=template,
+            env=clean_environment({}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), (done.stdout + done.stderr)[-4000:]
+        failed |= set(FAILED.findall(done.stdout))
+    return failed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutants", rounds(), ids=lambda mutants: f"{mutants[0].name} and more")
+def test_mutants_are_seen(
+    template: Path, proved: Proved, mutants: tuple[TemplateMutant, ...]
+) -> None:
+    for mutant in mutants:
+        mutant.apply(template)
+    tests = {test for mutant in mutants for test in mutant.tests}
+    assert failed_in(template, tests, mutants[0].only) == tests
+    for mutant in mutants:
+        guarantee, variant = mutant.guarantee, "the template"
+        proved("mutant", name=mutant.name, guarantee=guarantee, variant=variant)
+
+
+@pytest.mark.slow
+def test_tests_that_see_mutants_pass_without_one(template: Path) -> None:
+    tests = {test for mutant in TEMPLATE_MUTANTS for test in mutant.tests}
+    few = "deployment=none ci=none license=MIT auth=none"
+    assert failed_in(template, tests, few) == set()
+
+
+@pytest.mark.parametrize("mutant", TEMPLATE_MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_applies(tmp_path: Path, mutant: TemplateMutant) -> None:
+    copy = tmp_path / mutant.file
+    copy.parent.mkdir(parents=True)
+    shutil.copy(ROOT / mutant.file, copy)
+    mutant.apply(tmp_path)
+
+
+def test_mutants_have_names_of_their_own_and_name_choices_that_exist() -> None:
+    names = Counter(mutant.name for mutant in TEMPLATE_MUTANTS)
+    assert [name for name, times in names.items() if times > 1] == []
+    for mutant in TEMPLATE_MUTANTS:
+        for part in mutant.only.split():
+            prompt, _, choice = part.partition("=")
+            assert choice in CHOICES[prompt]
