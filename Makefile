@@ -49,6 +49,7 @@ guarantees: .venv/ready ## write docs/guarantees.md anew, from the mutants
 
 servers:
 	@tools/install_mariadb.sh
+	@tools/install_redis.sh
 
 builders:
 	@tools/install_buildah.sh

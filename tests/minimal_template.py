@@ -37,11 +37,14 @@ def write_minimal_template(root: Path) -> Path:
     }
     for _, _, paths in MANIFEST:
         for path in paths:
-            files[path.format(package="{{cookiecutter.__package}}")] = ""
+            names = {"package": "{{cookiecutter.__package}}"}
+            names["resource_plural"] = "{{cookiecutter.resource_plural}}"
+            files[path.format(**names)] = ""
     for path, content in files.items():
         file = project / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
+        if not file.is_dir():  # a folder of one option may hold a file of another
+            file.write_text(content, encoding="utf-8")
     return root
 
 

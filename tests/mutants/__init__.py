@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from .authentication import AUTHENTICATION_MUTANTS
 from .http import HTTP_MUTANTS
+from .jobs import JOB_MUTANTS
 from .mutant import Mutant, MutantDoesNotApplyError
 from .outages import OUTAGE_MUTANTS
 from .schema import SCHEMA_MUTANTS
@@ -23,6 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *SCHEMA_MUTANTS,
     *HTTP_MUTANTS,
     *AUTHENTICATION_MUTANTS,
+    *JOB_MUTANTS,
 )
 
 

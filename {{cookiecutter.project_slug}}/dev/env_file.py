@@ -1,13 +1,13 @@
 """Makes `.env`: `make setup` and `make run` do it where there is none, as in a fresh clone."""
 
 import os
-{% if cookiecutter.database != "sqlite" %}
+{% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 import re
 {% endif %}
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-{% if cookiecutter.database != "sqlite" %}
+{% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 PORTS = range(20_000, 30_000)
 {% endif %}
 
@@ -33,12 +33,22 @@ def own_line(line: str) -> str:
         return f"SECRET_KEY={os.urandom(32).hex()}\n"
 {% if cookiecutter.database != "sqlite" %}
     if line.startswith("DATABASE_URL="):
-        # By chance, so that the private servers of two projects can run at once.
-        port = PORTS[int.from_bytes(os.urandom(4)) % len(PORTS)]
-        return re.sub(r":\d+(?=/)", f":{port}", line)
+        return with_own_port(line)
+{% endif %}
+{% if cookiecutter.background_jobs == "celery" %}
+    if line.startswith("BROKER_URL="):
+        return with_own_port(line)
 {% endif %}
     return line
 
 
+{% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
+def with_own_port(line: str) -> str:
+    """The URL with a port by chance, so that private servers of two projects can run at once."""
+    port = PORTS[int.from_bytes(os.urandom(4)) % len(PORTS)]
+    return re.sub(r":\d+(?=/)", f":{port}", line)
+
+
+{% endif %}
 if __name__ == "__main__":
     make_env_file()

@@ -1,4 +1,4 @@
-"""A database server of one's own, that ends with the program that started it."""
+"""A server of one's own, that ends with the program that started it."""
 
 import os
 import pwd
@@ -84,7 +84,7 @@ class PrivateServer:
                 self._log.seek(0)
                 words = self._log.read().decode(errors="replace")
                 self.stop()
-                raise NoServerError(f"The private database server did not start:\n{words[-2000:]}")
+                raise NoServerError(f"The private server did not start:\n{words[-2000:]}")
             time.sleep(0.02)
 
     def pause(self) -> None:

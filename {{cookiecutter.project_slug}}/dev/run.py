@@ -20,6 +20,9 @@ from {{ cookiecutter.__package }}.settings import Settings, load_settings
 from .development_server import development_server
 {% endif %}
 from .env_file import make_env_file
+{% if cookiecutter.background_jobs == "celery" %}
+from .server_redis import development_broker
+{% endif %}
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -53,6 +56,11 @@ def main() -> int:
 def work(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what is asked for, on a database that is there."""
     migrate(settings)
+{% if cookiecutter.background_jobs == "celery" %}
+    if arguments.command[:1] == ["jobs"]:
+        with development_broker(settings.broker_url.get_secret_value()):
+            return flask(*arguments.command)
+{% endif %}
     if arguments.command:
         return flask(*arguments.command)
     if arguments.migrate_only:

@@ -6,6 +6,10 @@ pytest_plugins = [
     "tests.support.sessions",
     "tests.support.applications",
     "tests.support.queries",
+{% if cookiecutter.background_jobs == "celery" %}
+    "tests.support.background",
+    "tests.support.broker",
+{% endif %}
 {% if cookiecutter.database != "sqlite" %}
     "tests.support.restarts",
 {% endif %}

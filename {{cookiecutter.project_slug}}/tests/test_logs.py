@@ -216,6 +216,14 @@ def test_chatter_of_libraries_is_left_out(
     assert [line["event"] for line in lines()] == [news]
 
 
+def test_a_long_word_takes_no_long_time(lines: Lines) -> None:
+    """Were it tried from each of its letters, this would take minutes."""
+    library.info("x" * 100_000)
+
+    [line] = lines()
+    assert len(line["event"]) == 100_000
+
+
 def test_configuring_again_keeps_the_handlers_of_others(settings: Settings) -> None:
     root = logging.getLogger()
     other = logging.NullHandler()

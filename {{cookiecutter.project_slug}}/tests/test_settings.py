@@ -160,6 +160,29 @@ def test_the_database_url_is_required() -> None:
     assert faults() == {"database_url": "Field required"}
 
 
+{% if cookiecutter.background_jobs == "celery" %}
+@pytest.mark.parametrize(
+    "url", [f"amqp://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"]
+)
+def test_a_broker_url_that_cannot_be_used_is_named(url: str) -> None:
+    found = faults(database_url=EXAMPLE_URL, broker_url=url)
+
+    assert "write it like redis://:password@host:6379/0" in found["broker_url"]
+    assert PASSWORD not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h", f"redis://:{PASSWORD}@h:6379/0", f"rediss://u:{PASSWORD}@h.example:1/2?a=b"],
+)
+def test_a_broker_url_is_taken_and_not_shown(url: str) -> None:
+    made = Settings.model_validate({"database_url": EXAMPLE_URL, "broker_url": url})
+
+    assert made.broker_url.get_secret_value() == url
+    assert PASSWORD not in repr(made)
+
+
+{% endif %}
 @pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
 def test_production_needs_a_secret_of_its_own(key: str | None) -> None:
     found = faults(**PRODUCTION, **({"secret_key": key} if key else {}))

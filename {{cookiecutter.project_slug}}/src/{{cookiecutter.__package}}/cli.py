@@ -10,6 +10,9 @@ from .api_keys_cli import keys
 {% endif %}
 from .database import db
 from .idempotency import forget_old_keys
+{% if cookiecutter.background_jobs == "celery" %}
+from .jobs_cli import make_commands
+{% endif %}
 from .migrations import alembic_config, connected_config, leave_out_if_empty, next_revision
 from .settings import Settings
 
@@ -20,6 +23,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.cli.add_command(keys)
 {% endif %}
     app.cli.add_command(_database_commands(settings))
+{% if cookiecutter.background_jobs == "celery" %}
+    app.cli.add_command(make_commands(settings))
+{% endif %}
     app.cli.add_command(forget_idempotency_keys)
 
 

@@ -28,9 +28,10 @@ NAMES = r"pass(?:word|wd|phrase)|authorization|cookie|credential|secret|token|ap
 SECRET_NAME = re.compile(NAMES, re.IGNORECASE)
 SECRETS_IN_TEXT = (
     (re.compile(r"(\w://[^\s:/@]*:)[^\s/]+@"), rf"\1{REDACTED}@"),
-    (
+    (  # only from the start of a word: or a long one would be tried from each of its letters
         re.compile(
-            rf"([\w-]*(?:{NAMES})[\w-]*['\"]?\s*[=:]\s*['\"]?)(?:(?:basic|bearer)\s+)?[^\s'\"&,;]+",
+            rf"((?<![\w-])[\w-]*(?:{NAMES})[\w-]*['\"]?\s*[=:]\s*['\"]?)"
+            r"(?:(?:basic|bearer)\s+)?[^\s'\"&,;]+",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",

@@ -32,6 +32,10 @@ DEFAULTS_OF_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """Where an environment's defaults differ from those of development, which the fields show."""
 
+{% if cookiecutter.background_jobs == "celery" %}
+BROKER = re.compile(r"rediss?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?")
+DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
+{% endif %}
 HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
 ORIGIN = re.compile(r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 
@@ -49,6 +53,14 @@ def _usable_url(value: SecretStr) -> SecretStr:
     return value
 
 
+{% if cookiecutter.background_jobs == "celery" %}
+def _usable_broker(value: SecretStr) -> SecretStr:
+    if not BROKER.fullmatch(value.get_secret_value()):
+        raise ValueError("is no URL of a broker; write it like redis://:password@host:6379/0")
+    return value
+
+
+{% endif %}
 def _split(value: Any) -> Any:
     """Take `a, b` for the two names that it lists."""
     if not isinstance(value, str):
@@ -102,6 +114,11 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=0.0, ge=0, le=300)
     graceful_timeout_seconds: int = Field(default=30, ge=1, le=3600)
 
+{% if cookiecutter.background_jobs == "celery" %}
+    broker_url: Annotated[SecretStr, AfterValidator(_usable_broker)] = SecretStr(DEVELOPMENT_BROKER)
+    job_seconds: int = Field(default=60, ge=1, le=3600)
+
+{% endif %}
 {% if cookiecutter.auth == "oidc" %}
     oidc_issuer: str = Field(default=DEVELOPMENT_ISSUER, validate_default=True)
     oidc_audience: str = Field(default="{{ cookiecutter.project_slug }}", min_length=1)

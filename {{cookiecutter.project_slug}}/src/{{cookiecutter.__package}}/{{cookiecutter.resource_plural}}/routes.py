@@ -21,6 +21,9 @@ from .schemas import (
     {{ cookiecutter.__class }}Query,
     {{ cookiecutter.__class }}Read,
 )
+{% if cookiecutter.background_jobs == "celery" %}
+from .tasks import activate_when_available
+{% endif %}
 
 api = resource_api("{{ cookiecutter.resource_plural }}")
 
@@ -54,6 +57,9 @@ def create(body: {{ cookiecutter.__class }}Create, header: CreateHeaders) -> Res
     headers = {"Location": f"{api.url_prefix}/{created.id}", "ETag": entity_tag(created)}
     response = answer(created, 201, headers)
     claim.keep(response)
+{% if cookiecutter.background_jobs == "celery" %}
+    activate_when_available(session, created)
+{% endif %}
     session.commit()
     return response
 
@@ -86,6 +92,10 @@ def patch(
     require_match(row, header)
     for name, value in body.model_dump().items():
         setattr(row, name, value)
+{% if cookiecutter.background_jobs == "celery" %}
+    if body.model_fields_set & {"available_at", "status"}:
+        activate_when_available(session, row)
+{% endif %}
     session.commit()
     return answer({{ cookiecutter.__class }}Read.of(row), headers={"ETag": entity_tag(row)})
 

@@ -59,6 +59,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_idempotency_keys")),
     )
     op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"])
+{% if cookiecutter.background_jobs == "celery" %}
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("task", column_types.text(200), nullable=False),
+        sa.Column("arguments", column_types.text(2000), nullable=False),
+        sa.Column("request_id", column_types.text(128), nullable=True),
+        sa.Column("trace_id", column_types.text(32), nullable=True),
+        sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
+        sa.Column("due_at", column_types.UtcDateTime(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", column_types.text(1000), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+    )
+    op.create_index(op.f("ix_jobs_due_at"), "jobs", ["due_at"])
+{% endif %}
 {% if cookiecutter.auth == "api_key" %}
     op.create_table(
         "api_keys",
@@ -81,6 +97,9 @@ def downgrade() -> None:
     """Go back."""
 {% if cookiecutter.auth == "api_key" %}
     op.drop_table("api_keys")
+{% endif %}
+{% if cookiecutter.background_jobs == "celery" %}
+    op.drop_table("jobs")
 {% endif %}
     op.drop_table("idempotency_keys")
     op.drop_table(TABLE)

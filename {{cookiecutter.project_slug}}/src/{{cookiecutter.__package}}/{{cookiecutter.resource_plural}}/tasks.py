@@ -1,0 +1,40 @@
+"""What is done after the answer: a draft becomes active at the instant that it names."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from ..column_types import now
+from ..jobs import enqueue, task
+from .models import {{ cookiecutter.__class }}, {{ cookiecutter.__class }}Status
+from .schemas import {{ cookiecutter.__class }}Read
+
+
+def activate_when_available(
+    session: Session,
+    row: {{ cookiecutter.__class }} | {{ cookiecutter.__class }}Read,
+) -> None:
+    """Let a draft become active when it is available; the caller commits both together."""
+    if row.status == {{ cookiecutter.__class }}Status.DRAFT and row.available_at is not None:
+        enqueue(session, activate, row.available_at, row_id=str(row.id))
+
+
+@task("{{ cookiecutter.resource_plural }}.activate")
+def activate(session: Session, *, row_id: str) -> None:
+    """Make it active, unless it is gone, not a draft any more, or available only later.
+
+    So it may be done twice, and in any order with changes of the row. A later instant has a job of
+    its own. The row's version counts on: a change that is based on the draft gets 412.
+    """
+    model = {{ cookiecutter.__class }}
+    draft = {{ cookiecutter.__class }}Status.DRAFT
+    session.execute(
+        update(model)
+        .where(model.id == UUID(row_id), model.status == draft, model.available_at <= now())
+        .values(
+            status={{ cookiecutter.__class }}Status.ACTIVE,
+            version=model.version + 1,
+            updated_at=now(),
+        )
+    )

@@ -1,0 +1,108 @@
+import json
+import logging
+import warnings
+from importlib import import_module
+from uuid import UUID
+
+import pytest
+from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.celery_app import (
+    CHATTER,
+    configure_logs,
+    make_celery,
+    make_worker,
+    publisher,
+)
+from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
+from {{ cookiecutter.__package }}.job_runner import LEASE_IN_RUNS
+from {{ cookiecutter.__package }}.jobs import TASKS, task
+from {{ cookiecutter.__package }}.outbox import Message
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.applications import MakeApp
+from .support.background import ask, jobs_in
+
+pytestmark = pytest.mark.usefixtures("_own_tasks")
+
+
+def test_the_worker_knows_all_tasks(app: Flask, settings: Settings) -> None:
+    known = make_worker(app, settings).tasks
+
+    assert known.keys() >= TASKS.keys()
+
+
+def test_a_message_is_an_attempt_at_a_job(
+    make_app: MakeApp, settings: Settings, committed_db: Engine
+) -> None:
+    app = make_app()
+    done: list[str] = []
+
+    @task("tests.note")
+    def note(_session: Session, *, text: str) -> None:
+        done.append(text)
+
+    job_id = ask(app, note, text="a text")
+
+    make_worker(app, settings).tasks["tests.note"](str(job_id), 1)
+
+    assert done == ["a text"]
+    assert jobs_in(committed_db) == []
+
+
+def test_a_message_is_given_away_only_when_its_job_can_have_ended(settings: Settings) -> None:
+    conf = make_celery(settings).conf
+    longest = conf.task_time_limit + conf.task_time_limit  # it may wait for one run before its own
+
+    assert conf.task_acks_late
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.task_soft_time_limit < conf.task_time_limit
+    visible = conf.broker_transport_options["visibility_timeout"]
+    assert visible == LEASE_IN_RUNS * settings.job_seconds > longest
+
+
+def test_a_broker_that_is_away_is_told_at_once(settings: Settings) -> None:
+    away = settings.model_copy(update={"broker_url": SecretStr("redis://127.0.0.1:1/0")})
+
+    with pytest.raises(Exception, match="Connection refused"):
+        publisher(away)(Message("tests.idle", ask_nobody(), 1))
+
+
+def ask_nobody() -> UUID:
+    return UUID(int=0)
+
+
+def test_the_worker_logs_as_the_service_does(
+    app: Flask, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_worker(app, settings)
+    signals.setup_logging.send(sender=None)
+    try:
+        for name in CHATTER:
+            logging.getLogger(name).info("Task received")
+        logging.getLogger("celery.worker").info("ready")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            configure_logs(settings)
+            words = "\nIn Celery 5.1 we introduced an optional breaking change which"
+            warnings.warn(words, CPendingDeprecationWarning, stacklevel=1)
+    finally:
+        for name in CHATTER:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+
+    assert caught == []
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["ready"]
+
+
+def test_the_entry_point_of_celery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", EXAMPLE_URL)
+
+    module = import_module(f"{create_app.__module__}.worker")
+
+    assert module.celery.main == create_app.__module__

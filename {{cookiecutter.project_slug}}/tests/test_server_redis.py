@@ -1,0 +1,54 @@
+"""The private broker: found on the machine, and never left behind."""
+
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from dev import server_redis
+from dev.private_server import NoServerError, free_port
+from dev.server_redis import answers, development_broker, start_temporary
+
+
+def test_a_private_broker_answers_until_it_is_stopped() -> None:
+    server, url = start_temporary()
+    port = urlsplit(url).port or 0
+    assert answers(port)
+
+    server.stop()
+
+    assert not answers(port)
+
+
+def test_a_broker_of_development_runs_as_long_as_it_is_needed() -> None:
+    port = free_port()
+    with development_broker(f"redis://127.0.0.1:{port}/0"):
+        assert answers(port)
+        with development_broker(f"redis://localhost:{port}/0"):  # it is there
+            assert answers(port)
+        assert answers(port)
+
+    assert not answers(port)
+
+
+def test_a_broker_on_another_machine_is_none_of_ours() -> None:
+    with development_broker("redis://:password@broker.example.com:6379/0"):
+        pass
+
+
+def test_what_is_no_broker_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not answers(silent.getsockname()[1])
+
+
+def test_machine_without_a_broker_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_redis, "which", lambda _program, path: None)  # noqa: ARG005
+    monkeypatch.setattr(server_redis, "docker_answers", lambda: False)
+
+    with pytest.raises(NoServerError, match="install it"):
+        start_temporary()
+    with (
+        pytest.raises(SystemExit, match="install it"),
+        development_broker(f"redis://127.0.0.1:{free_port()}/0"),
+    ):
+        pytest.fail("there is none")
