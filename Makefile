@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench pictures guarantees openapi servers builders browser
+.PHONY: help demo test test-fast check mutants bench pictures guarantees openapi servers builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -33,6 +33,9 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/mypy
 	@.venv/bin/shellcheck tools/*.sh .ci/run
 	@$(TESTS) --quiet tests/hooks tests/test_local_extensions.py tests/test_checks.py tests/test_repository.py
+
+mutants: .venv/ready ## change the default service everywhere, and see its tests fail; only="rows"
+	@$(PYTHON) -m tests.mutation "$(only)"
 
 bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql
 	@build/benchmarks/bin/python -m benchmarks --engine $(engine) $(only)

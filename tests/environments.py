@@ -24,6 +24,8 @@ TEMPLATE_PROJECT = ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 WHICH = "import sys; assert '%d.%d' % sys.version_info[:2] == '{version}'; print(sys.executable)"
 
+MUTMUT = "mutmut>=3.8"
+
 # A line of a list of requirements, whichever `if` of the template it stands in.
 REQUIREMENT = re.compile(r'^\s+"([a-z][\w.-]*(?:\[[\w,]+\])?[<>=!~][^"]*)",$', re.MULTILINE)
 
@@ -109,6 +111,11 @@ def shared_environment(folder: Path, version: str = "") -> Environment:
 def lowest_environment(folder: Path) -> Environment:
     """The same for the running Python, with the lowest versions that are declared."""
     return _environment(folder / "python-lowest", sys.executable, "--resolution", "lowest-direct")
+
+
+def mutation_environment(folder: Path) -> Environment:
+    """The same with what changes the service to see its tests fail."""
+    return _environment(folder / "python-mutation", sys.executable, MUTMUT)
 
 
 def _environment(path: Path, python: str, *how: str) -> Environment:

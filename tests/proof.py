@@ -1,7 +1,7 @@
 """Fixtures: the variants, each baked once; the shared environment; which variants are wanted."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from .baked import Bake, BakedProject, make_bake
 from .environments import Environment, shared_environment
 from .trees import Tree, claim
 from .variants import (
+    CHOICES,
     ROOT,
     SELECTION,
     TREES,
@@ -91,9 +92,8 @@ def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what `--only` and `--quick` do not concern; begin with what takes longest."""
-    kept = items
-    if config.getoption("--only"):
-        kept = [item for item in kept if variant_of(item)]
+    only = parse_only(config.getoption("--only"))
+    kept = [item for item in items if not only or concerns(item, only)]
     away = "slow" if config.getoption("--quick") else "quick"
     kept = [item for item in kept if not item.get_closest_marker(away)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -101,6 +101,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if group := group_of(item):
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def concerns(item: pytest.Item, only: Mapping[str, str]) -> bool:
+    """Whether a test is about these choices: by its variant, its parameters or its mark."""
+    if variant_of(item):
+        return True
+    choices = choices_of(item)
+    about = {prompt for mark in item.iter_markers("about") for prompt in mark.args}
+    is_about_others = any(only.get(prompt, each) != each for prompt, each in choices.items())
+    return not is_about_others and bool(about & only.keys() or choices.items() & only.items())
+
+
+def choices_of(item: pytest.Item) -> dict[str, str]:
+    """The choices that the parameters of a test name."""
+    found: dict[str, str] = {}
+    for value in getattr(getattr(item, "callspec", None), "params", {}).values():
+        found |= getattr(value, "answers", {})
+        if isinstance(value, str):
+            parts = (f"database={value}" if value in CHOICES["database"] else value).split(",")
+            pairs = (part.partition("=") for part in parts)
+            found |= {prompt: choice for prompt, _, choice in pairs if prompt in CHOICES}
+    return found
 
 
 def length_of(item: pytest.Item) -> int:

@@ -14,7 +14,7 @@ from .environments import Environment
 from .report import Proved
 from .servers import SECRET_KEY, Service, database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.about("auth")]
 
 # The provider that the project's own tests run; here it signs what it is told to.
 PROVIDER = """

@@ -20,6 +20,8 @@ from .environments import locked
 from .proof import BUILD
 from .variants import CHOICES, ROOT, VARIANTS, Variant
 
+pytestmark = pytest.mark.about("deployment", "ci", "license")
+
 # How each text begins, and a sentence that no other one has.
 TEXTS = {
     "MIT": ("MIT License", "including without limitation the rights to use, copy, modify"),

@@ -25,7 +25,11 @@ from .report import Proved
 from .servers import HOST, SECRET_KEY, database
 from .variants import CHOICES
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("image"),
+    pytest.mark.about("deployment"),
+]
 
 COMPILERS = ("cc", "gcc", "c++", "ld", "as", "make", "uv", "git")
 NOBODY = 10001

@@ -1,6 +1,9 @@
 """Every variant of the template: what it writes, and what can be checked without running it."""
 
 import itertools
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from .variants import (
     COMBINATIONS,
     PROMPTS,
     REFUSED,
+    ROOT,
     VARIANTS,
     pairwise,
     parse_only,
@@ -52,6 +56,26 @@ def test_every_two_choices_meet_in_few_variants() -> None:
     for first, second in itertools.combinations(CHOICES, 2):
         meet = {(each.choices[first], each.choices[second]) for each in VARIANTS}
         assert {(each.choices[first], each.choices[second]) for each in few} == meet
+
+
+@pytest.mark.parametrize(
+    ("only", "some", "others"),
+    [
+        ("database=postgresql", {"test_mutants", "test_suites", "test_image"}, {"test_texts"}),
+        ("auth=oidc", {"test_mutants", "test_authentication"}, {"test_image", "test_delivery"}),
+        ("ci=gitlab license=MIT", {"test_delivery", "test_variants"}, {"test_image"}),
+    ],
+)
+def test_what_is_not_about_a_choice_is_left_out(
+    only: str, some: set[str], others: set[str]
+) -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "--only", only]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    files = set(re.findall(r"^tests/(\w+)\.py::", done.stdout, re.MULTILINE))
+    assert some <= files
+    assert not others & files
+    named = set(re.findall(r"[\[=](sqlite|postgresql|mariadb)\b", done.stdout))
+    assert named == ({only.partition("=")[2]} if "database" in only else named)
 
 
 def test_variant_is_sound(
