@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check mutants bench pictures guarantees openapi servers builders browser
+.PHONY: help demo test test-fast check mutants bench pictures matrix openapi servers builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -47,8 +47,8 @@ pictures: build/benchmarks/ready browser ## make the pictures of README.md anew
 openapi: build/benchmarks/ready ## write the document that every project begins with
 	@build/benchmarks/bin/python docs/make_openapi.py
 
-guarantees: .venv/ready ## write docs/guarantees.md anew, from the mutants
-	@$(PYTHON) -m docs.make_guarantees
+matrix: .venv/ready ## write docs/proof.md anew, from the prompts and the mutants
+	@$(PYTHON) -m tests.matrix
 
 servers:
 	@tools/install_mariadb.sh

@@ -27,7 +27,7 @@ from .variants import (
 FILE = ROOT / "docs" / "proof.md"
 HEAD = """# What is proven
 
-Made by `python -m tests.matrix` from the template itself; a test keeps it in step. What a run
+Made by `make matrix` from the template itself; a test keeps it in step. What a run
 found, with its figures, is in the table at its end, and as JSON beside its environments.
 """
 CHECKED = """All other {variants} are rendered and checked: every file parses, none shows that a
@@ -91,14 +91,20 @@ def mutants() -> Iterator[str]:
     """The tables of mutants."""
     yield "## Mutants"
     yield ""
+    head = ("guarantee", "a test that sees it broken", "by the mutant")
     yield f"{len(MUTANTS)} mutants of the service, each seen by the service's own tests:"
     yield ""
-    rows = ((each.name, each.guarantee, each.variant) for each in MUTANTS)
-    yield from table(("mutant", "guarantee that it breaks", "seen in"), rows)
+    rows = (
+        (each.guarantee, f"`{each.tests[0]}`", f"{each.name} ({each.variant})") for each in MUTANTS
+    )
+    yield from table(head, rows)
     yield f"{len(TEMPLATE_MUTANTS)} mutants of the template, each seen by its tests:"
     yield ""
-    rows = ((each.name, each.guarantee, f"`{each.file}`") for each in TEMPLATE_MUTANTS)
-    yield from table(("mutant", "guarantee that it breaks", "file"), rows)
+    rows = (
+        (each.guarantee, f"`{each.tests[0]}`", f"{each.name} (`{each.file}`)")
+        for each in TEMPLATE_MUTANTS
+    )
+    yield from table(head, rows)
 
 
 def listed(choices: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ WITHOUT_CODE = {"none", "Proprietary", "MIT", "BSD-3-Clause"}
 
 
 def test_the_page_is_in_step() -> None:
-    assert FILE.read_text(encoding="utf-8") == text(), "run `python -m tests.matrix`"
+    assert FILE.read_text(encoding="utf-8") == text(), "run `make matrix`"
 
 
 @pytest.mark.parametrize("prompt", CHOICES)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from docs.make_guarantees import page
 from local_extensions import JINJA
 
 from .baked import Bake
@@ -138,11 +137,6 @@ def test_the_figures_of_the_readme_are_the_measured_ones() -> None:
     rows = rows_of("README.md", "what")
     assert len(rows) == 9
     assert [row for row in rows if f"| {' | '.join(row)} |" not in measured] == []
-
-
-def test_the_page_of_guarantees_is_made_from_the_mutants() -> None:
-    """`make guarantees` writes it."""
-    assert read(ROOT / "docs" / "guarantees.md") == page()
 
 
 @pytest.mark.parametrize(
