@@ -103,8 +103,7 @@ def _pieces(terminal: int) -> Iterator[str]:
 
 def scenes(said: list[tuple[str, str]]) -> Iterator[Shown]:
     """What appears, in order."""
-    yield Shown("$ ", SECONDS_TO_TYPE)
-    yield Shown(f"cookiecutter {PLACE}", SECONDS_TO_READ)
+    yield Shown(f"$ cookiecutter {PLACE}", SECONDS_TO_READ)
     yield Shown("\r\n", 0)
     *questions, (rest, _) = said
     typed = ""

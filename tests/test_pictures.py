@@ -59,5 +59,9 @@ def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
     assert "prefers-reduced-motion" in picture.read_text(encoding="utf-8")
 
 
-def test_the_page_in_the_readme_is_a_picture() -> None:
+def test_the_readme_shows_both() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"docs/images/[\w.-]+", text)
+    assert {"docs/images/generation.svg", "docs/images/docs-page.png"} < set(shown)
+    assert all((ROOT / path).exists() for path in shown)
     assert (IMAGES / "docs-page.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
