@@ -62,8 +62,10 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Print no dot for a test that passed."""
-        return ("passed", "", "") if report.when == "call" and report.passed else None
+        """Print no dot for a test that passed, and no letter for one that failed."""
+        if report.when != "call" or report.skipped:
+            return None
+        return ("passed", "", "") if report.passed else ("failed", "", "FAILED")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test that has ended, and say so."""

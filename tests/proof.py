@@ -29,7 +29,10 @@ BUILD = ROOT / "build"
 QUICK_ENGINES = ("sqlite", "postgresql")
 
 # What takes longest begins first, so that no process is left alone with it at the end.
-LONGEST_FIRST = ("test_suites", "test_image", "test_installation", "test_contract", "test_service")
+LONGEST_FIRST = (
+    *("test_suites", "test_image", "test_installation", "test_updates", "test_contract"),
+    *("test_delivery", "test_service"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -127,9 +130,10 @@ def choices_of(item: pytest.Item) -> dict[str, str]:
 
 def length_of(item: pytest.Item) -> int:
     """The place of a test among the others: 0 is for those that take longest."""
-    if not (item.get_closest_marker("slow") or item.get_closest_marker("quick")):
-        return len(LONGEST_FIRST) + 1
     name = item.path.stem
+    is_long = any(item.get_closest_marker(mark) for mark in ("slow", "quick"))
+    if not is_long and name not in LONGEST_FIRST:
+        return len(LONGEST_FIRST) + 1
     return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
 
 

@@ -20,7 +20,10 @@ from .environments import locked
 from .proof import BUILD
 from .variants import CHOICES, ROOT, VARIANTS, Variant
 
-pytestmark = pytest.mark.about("deployment", "ci", "license")
+pytestmark = [
+    pytest.mark.about("deployment", "ci", "license"),
+    pytest.mark.xdist_group("delivery"),  # to bake what is shipped only once
+]
 
 # How each text begins, and a sentence that no other one has.
 TEXTS = {
