@@ -1,10 +1,13 @@
 """The second hook takes out what was not chosen, makes `.env`, and sets up once if asked to."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +45,15 @@ from pathlib import Path
 
 Path("set-up").write_text(sys.executable)
 sys.exit(1)
+"""
+
+SET_UP_THAT_IS_STOPPED = """\
+import pathlib, time
+pathlib.Path("began").touch()
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path("stopped").touch()
 """
 
 
@@ -231,6 +243,35 @@ def test_a_set_up_that_fails_leaves_a_project_and_ends_well(
     assert result.exit_code == 0
     assert (result.project_path / "set-up").read_text(encoding="utf-8") == sys.executable
     assert (result.project_path / ".env").exists()
+
+
+def test_ctrl_c_during_set_up_leaves_the_project(template: Path, tmp_path: Path) -> None:
+    """As a terminal does it: the signal reaches cookiecutter, the hook and the set-up at once."""
+    setup = template / TEMPLATE.name / "dev" / "setup.py"
+    setup.write_text(SET_UP_THAT_IS_STOPPED, encoding="utf-8")
+    configuration = tmp_path / "cookiecutter.json"
+    configuration.write_text(json.dumps({"replay_dir": str(tmp_path / "replay")}), "utf-8")
+    program = Path(sys.executable).with_name("cookiecutter")
+    process = subprocess.Popen(
+        [program, template, "--no-input", "--config-file", configuration],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    project = tmp_path / "my-service"
+    deadline = time.monotonic() + 60
+    while not (project / "began").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+
+    assert "Traceback" not in said
+    assert (project / "stopped").exists()
+    assert (project / ".env").exists()
+    assert (project / "texts.toml").exists()
 
 
 def test_the_second_run_changes_nothing_and_sets_nothing_up(

@@ -32,6 +32,7 @@ FAKE_UV = """\
 echo "$@" >> uv-calls
 case "$1" in
 venv)
+    . ./venv.sh
     for last; do :; done
     test "$UV_VENV_CLEAR" = 1 && rm -rf "$last"
     mkdir -p "$last/bin"
@@ -55,6 +56,14 @@ def test_slow(server):
     time.sleep(60)
 """
 
+QUICK = "2 tests passed on SQLite; `make test` runs the slow ones, too"
+
+SLOW_PROGRAM = """\
+import pathlib, time
+pathlib.Path("began").touch()
+time.sleep(60)
+"""
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -68,6 +77,7 @@ def project(tmp_path: Path) -> Path:
         .read_text(encoding="utf-8")
         .replace("{{ cookiecutter.__engine }}", "SQLite"),
         "dev/run.py": "from pathlib import Path\nPath('migrated').touch()\n",
+        "venv.sh": "true\n",
         "sync.sh": "true\n",
         "pyproject.toml": PYPROJECT,
         ".gitignore": ".venv/\n.env\n__pycache__/\nmigrated\nuv-calls\n",
@@ -145,9 +155,9 @@ def test_each_step_has_a_line_and_the_end_says_what_to_do_next(run: Run, project
         ("+", "packages", "by uv, locked in uv.lock"),
         ("+", "repository", "first commit made"),
         ("+", "migration", "SQLite"),
-        ("+", "tests", "2 tests passed on SQLite"),
+        ("+", "tests", QUICK),
     ]
-    assert re.search(r"my service is ready: 2 tests passed on SQLite; \d+\.\d s", done.stdout)
+    assert re.search(rf"my service is ready: {QUICK}; \d+\.\d s in all", done.stdout)
     assert re.search(r"\n\n  cd 'my service'\n  make run .*\n  make test .*\n", done.stdout)
     assert "\r" not in done.stdout
     assert (project / "migrated").exists()
@@ -159,9 +169,8 @@ def test_slow_tests_are_left_to_make_test(run: Run, project: Path) -> None:
 
     done = run()
 
-    remark = "2 tests passed on SQLite (1 slow ones run by `make test`)"
-    assert lines_of_steps(done.stdout)[-1] == ("+", "tests", remark)
-    assert f"my service is ready: {remark}; " in done.stdout
+    assert lines_of_steps(done.stdout)[-1] == ("+", "tests", QUICK)
+    assert f"my service is ready: {QUICK}; " in done.stdout
 
 
 def test_the_first_commit_holds_all_but_what_is_ignored_whoever_the_author(
@@ -285,11 +294,22 @@ def test_an_environment_that_is_broken_is_made_anew(run: Run, project: Path) -> 
     assert re.search(r"environment .* in \.venv", done.stdout)
 
 
+@pytest.mark.parametrize(
+    "slow",
+    [
+        ("environment", "venv.sh", "touch began; sleep 60\n"),
+        ("packages", "sync.sh", "touch began; sleep 60\n"),
+        ("migration", "dev/run.py", SLOW_PROGRAM),
+        ("tests", "tests/test_all.py", SLOW_TEST),
+    ],
+    ids=lambda slow: slow[0],
+)
 def test_ctrl_c_ends_the_program_and_says_how_to_go_on(
-    project: Path, environment: dict[str, str], run: Run
+    slow: tuple[str, str, str], project: Path, environment: dict[str, str], run: Run
 ) -> None:
-    whole = (project / "tests/test_all.py").read_text(encoding="utf-8")
-    (project / "tests/test_all.py").write_text(SLOW_TEST, encoding="utf-8")
+    step, file, content = slow
+    whole = (project / file).read_text(encoding="utf-8")
+    (project / file).write_text(content, encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-m", "dev.setup"],
         cwd=project,
@@ -306,15 +326,31 @@ def test_ctrl_c_ends_the_program_and_says_how_to_go_on(
     out, err = process.communicate(timeout=30)
 
     assert process.returncode == 130
-    assert lines_of_steps(out)[-1] == ("x", "tests", "stopped")
+    assert lines_of_steps(out)[-1] == ("x", step, "stopped")
     assert out.endswith(
         "\nStopped; the project is whole. Go on with:\n\n  cd 'my service'\n  make setup\n\n"
     )
     assert "Traceback" not in out + err
-    assert (project / "cleared").exists(), "the test run was killed before it had cleared up"
+    if step == "tests":
+        assert (project / "cleared").exists(), "the test run was killed before it had cleared up"
 
-    (project / "tests/test_all.py").write_text(whole, encoding="utf-8")
-    assert run().returncode == 0
+    (project / file).write_text(whole, encoding="utf-8")
+    again = run()
+    assert again.returncode == 0, again.stdout
+    assert "2 tests passed on SQLite" in again.stdout
+
+
+def test_a_file_that_cannot_be_used_is_named(run: Run, project: Path) -> None:
+    """No program says it, but the system to the set-up itself."""
+    (project / ".env.example").unlink()
+    (project / ".env.example").mkdir()
+
+    done = run()
+
+    assert done.returncode == 1
+    assert lines_of_steps(done.stdout) == [("x", "settings", "failed")]
+    assert re.search(r"The step 'settings' failed: .*Is a directory: .*\.env\.example", done.stdout)
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_other_projects_environments_do_not_leak_in(run: Run, project: Path) -> None:
@@ -350,7 +386,7 @@ def test_on_a_terminal_a_counter_runs(project: Path, environment: dict[str, str]
 
     assert process.wait(60) == 0
     assert re.search(rb"\r  [|/\\-] tests +\d s", printed)
-    assert re.search(rb"\r  \+ tests +\d+\.\d s  2 tests passed on SQLite\r\n", printed)
+    assert re.search(rb"\r  \+ tests +\d+\.\d s  2 tests passed on SQLite; .*\r\n", printed)
 
 
 def test_an_old_python_hands_over_or_says_what_is_needed(run: Run, project: Path) -> None:

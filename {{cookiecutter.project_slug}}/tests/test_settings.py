@@ -243,6 +243,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         load_settings(str(tmp_path / ".env"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
