@@ -2,6 +2,7 @@
 
 import enum
 import itertools
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -133,6 +134,26 @@ def test_value_is_found_by_itself(stored: Connection, column: str, value: object
     found = stored.scalars(select(VALUES.c.id).where(VALUES.c[column] == value)).all()
 
     assert row in found
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock on the wall is in another zone than UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_tokyo")
+def test_the_zone_of_the_machine_does_not_matter(stored: Connection) -> None:
+    instant = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
+    row = store(stored, instant=instant.astimezone(TOKYO))
+
+    back = read(stored, "instant", row)
+
+    assert (back, back.utcoffset()) == (instant, timedelta(0))
 
 
 def test_instant_comes_back_in_utc(stored: Connection) -> None:

@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers.response import Response as AnyResponse
 
+from {{ cookiecutter.__package }} import problems
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.problems import TITLES, problem_type
 from {{ cookiecutter.__package }}.settings import Settings
@@ -360,6 +361,23 @@ def test_what_went_wrong_is_logged(
     assert SECRET not in caplog.text
 
 
+def test_a_statement_that_was_given_up_is_logged(
+    app: Flask,
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(problems, "is_conflict", lambda _error: False)
+    monkeypatch.setattr(problems, "is_transient", lambda _error: True)
+    error = OperationalError("UPDATE", {}, OSError(SECRET))
+    app.add_url_rule("/foreign", view_func=failing(error))
+
+    assert problem(client.get("/foreign"), 503)["detail"] == "The service is busy."
+
+    assert "A statement was given up: OSError" in caplog.messages
+    assert SECRET not in caplog.text
+
+
 def test_a_pool_that_is_exhausted_is_a_problem(app: Flask, client: FlaskClient) -> None:
     app.add_url_rule("/foreign", view_func=failing(PoolTimeout(SECRET)))
 
@@ -386,7 +404,7 @@ def test_a_rollback_that_fails_does_not_change_the_answer(
 
     [record] = [each for each in caplog.records if each.levelname == "WARNING"]
     assert record.getMessage() == "The rollback after an error failed"
-    assert record.exc_info is not None
+    assert record.exc_info
 
 
 def _body(method: str) -> dict[str, Any]:

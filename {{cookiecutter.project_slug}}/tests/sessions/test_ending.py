@@ -215,4 +215,6 @@ def test_failing_rollback_at_the_end_gives_the_connection_back(
         patch.setattr(Session, "rollback", lambda _: fail(ArithmeticError))
         assert client.post("/view").text == "done"
     assert_at_rest(client.application)
-    assert "rollback at the end of a context failed" in caplog.text
+    [record] = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert record.getMessage() == "The rollback at the end of a context failed"
+    assert record.exc_info

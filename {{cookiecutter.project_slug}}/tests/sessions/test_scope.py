@@ -187,6 +187,12 @@ def test_use_outside_a_context_says_what_to_do(use: Callable[[], object]) -> Non
         use()
 
 
+@pytest.mark.parametrize("name", ["session", "engine", "sessions"])
+def test_what_is_used_outside_a_context_is_named(name: str) -> None:
+    with pytest.raises(RuntimeError, match=rf"\bdb\.{name}\b"):
+        getattr(db, name)()
+
+
 def test_use_outside_a_context_leaves_no_stray_session() -> None:
     with pytest.raises(RuntimeError):
         db.session()

@@ -13,6 +13,7 @@ from ..support.factories import Resource, ResourceFactory, Status
 from ..support.problems import problem
 from ..support.queries import Queries
 
+NO_CURSOR = "is no cursor of this service, or belongs to another sort or filter"
 LINK = re.compile(r'<([^>]+)>; rel="next"')
 NAMES = ["b", "a", "B", "A", "ä", "Ä", "a ", "é", "e", "É", "ß", "ss", "😀", "😀x", "z", "a"]
 
@@ -193,7 +194,8 @@ def test_a_cursor_that_was_changed_is_refused(client: FlaskClient) -> None:
     for place in range(len(cursor)):
         other = "A" if cursor[place] != "A" else "B"
         changed = cursor[:place] + other + cursor[place + 1 :]
-        problem(client.get(f"{URL}?cursor={changed}"), 422)
+        document = problem(client.get(f"{URL}?cursor={changed}"), 422)
+        assert faults(document) == {"cursor": NO_CURSOR}
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "=", "%00", "%ff", "%F0%9F%98%80", "A" * 2001, "null"])
