@@ -36,13 +36,16 @@ def app(make_app: MakeApp, time_machine: TimeMachineFixture) -> Flask:
     return make_app()
 
 
-def test_what_is_due_is_handed_over_in_its_order(app: Flask) -> None:
+def test_what_is_due_is_handed_over_in_its_order(
+    app: Flask, time_machine: TimeMachineFixture
+) -> None:
     with app.app_context():
         session = db.session()
-        second = enqueue(session, idle, NOON - timedelta(seconds=1))
-        first = enqueue(session, idle, NOON - timedelta(seconds=2))
-        third = enqueue(session, idle)
+        third = enqueue(session, idle, NOON + timedelta(seconds=2))
+        second = enqueue(session, idle, NOON + timedelta(seconds=1))
+        first = enqueue(session, idle)
         session.commit()
+    time_machine.shift(timedelta(seconds=2))
 
     assert due(app) == [Message("tests.idle", job_id, 1) for job_id in (first, second, third)]
     assert_at_rest(app)
@@ -56,6 +59,16 @@ def test_what_is_due_later_waits(app: Flask, time_machine: TimeMachineFixture) -
     assert due(app) == []
     time_machine.shift(timedelta(days=1))
     assert len(due(app)) == 1
+
+
+def test_what_was_due_long_ago_is_due_since_it_was_asked_for(
+    app: Flask, committed_db: Engine
+) -> None:
+    with app.app_context():
+        enqueue(db.session(), idle, NOON - timedelta(days=1000))
+        db.session.commit()
+
+    assert [job.due_at for job in jobs_in(committed_db)] == [NOON]
 
 
 def test_what_was_handed_over_stays_until_it_is_done(

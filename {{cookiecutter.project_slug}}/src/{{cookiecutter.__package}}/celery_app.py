@@ -5,13 +5,11 @@ are left off: results, retries, and redelivery to a worker that was lost.
 """
 
 import logging
-import warnings
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from celery import Celery, signals
-from celery.exceptions import CPendingDeprecationWarning
 from flask import Flask
 
 from . import logs
@@ -26,7 +24,7 @@ SECONDS_TO_CLEAN_UP = 5
 
 # The line of the job says it all; a warning of each lost connection is about another choice.
 CHATTER = ("celery.app.trace", "celery.worker.strategy")
-CHOSEN = r"\s*In Celery 5\.1 we introduced an optional breaking change"
+CHOSEN = "worker_cancel_long_running_tasks_on_connection_loss"
 
 
 def make_celery(settings: Settings, **options: Any) -> Celery:
@@ -77,7 +75,7 @@ def configure_logs(settings: Settings) -> None:
     logs.configure(settings)
     for name in CHATTER:
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", CHOSEN, CPendingDeprecationWarning)
+    logging.getLogger("py.warnings").filters = [lambda record: CHOSEN not in record.getMessage()]
 
 
 def publisher(settings: Settings) -> Publish:

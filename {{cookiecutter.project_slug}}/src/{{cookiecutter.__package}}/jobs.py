@@ -97,7 +97,7 @@ def enqueue(
             f"The arguments of a job take at most {LONGEST_ARGUMENTS} characters; give it ids."
         )
     request_id, trace_id = _origin()
-    job_id = new_id()
+    job_id, asked_at = new_id(), now()
     session.add(
         Job(
             id=job_id,
@@ -105,7 +105,7 @@ def enqueue(
             arguments=given,
             request_id=request_id,
             trace_id=trace_id,
-            due_at=due_at or now(),
+            due_at=max(due_at or asked_at, asked_at),
         )
     )
     return job_id
