@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -22,7 +23,8 @@ from .environments import Environment
 from .images import Buildah, Container, NoImagesError, ServiceInContainer, can_build, seconds_since
 from .proof import BUILD
 from .report import Proved
-from .servers import HOST, SECRET_KEY, database
+from .servers import HOST, SECRET_KEY, database, free_port
+from .test_background_jobs import broker
 from .variants import CHOICES
 
 pytestmark = [
@@ -30,6 +32,17 @@ pytestmark = [
     pytest.mark.xdist_group("image"),
     pytest.mark.about("deployment"),
 ]
+
+# Until the check ends well, at most half a minute; it says itself that all is ready.
+WORK_UNTIL_READY = """
+$1 >/tmp/log 2>&1 &
+for _ in 1 2 3 4 5 6; do sleep 2; $2 2>>/tmp/log && break; done
+kill -TERM $!
+wait $!
+status=$?
+[ "$status" = 0 ] || cat /tmp/log
+echo "stopped with $status"
+"""
 
 COMPILERS = ("cc", "gcc", "c++", "ld", "as", "make", "uv", "git")
 NOBODY = 10001
@@ -47,8 +60,8 @@ def buildah() -> Buildah:
 
 @pytest.fixture(scope="module", params=CHOICES["database"])
 def project(request: pytest.FixtureRequest, session_bake: Bake) -> BakedProject:
-    """A project for each engine, with a Dockerfile."""
-    return session_bake(database=request.param, deployment="docker")
+    """A project for each engine, with a Dockerfile and all that may run in its image."""
+    return session_bake(database=request.param, deployment="docker", background_jobs="celery")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +177,24 @@ def test_it_is_migrated_serves_and_finishes_a_request_at_its_end(
         assert service.call("GET", place).status == 200
     assert "Traceback" not in log.read_text()
     proved("image", variant=f"database={project.answers['database']}", seconds=seconds_since(began))
+
+
+def test_a_worker_runs_there_is_ready_and_stops(
+    in_place: tuple[Container, dict[str, str]], project: BakedProject, environment: Environment
+) -> None:
+    container, settings = in_place
+    port = free_port()
+    broker_url = f"redis://{HOST}:{port}/0"
+    services = yaml.safe_load(project.text("compose.yaml"))["services"]
+    check = services["worker"]["healthcheck"]["test"][1:]
+    with broker(project, environment, port):
+        container.run(settings, *services["migration"]["command"])
+        said = container.run(
+            {**settings, "BROKER_URL": broker_url, "METRICS_PORT": "0"},
+            *("sh", "-c", WORK_UNTIL_READY, "sh", shlex.join(services["worker"]["command"])),
+            shlex.join(check),
+        )
+    assert said.splitlines()[-2:] == ["ready", "stopped with 0"]
 
 
 def create_while_it_stops(service: ServiceInContainer, path: str) -> tuple[int, str]:

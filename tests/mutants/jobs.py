@@ -60,7 +60,7 @@ JOB_MUTANTS = (
         "what the broker refuses waits for its lease",
         "what the broker does not take is due again at once",
         OUTBOX,
-        (("                _release(db.session(), messages[index:])\n", "                pass\n"),),
+        (("in_transaction(partial(_release, messages=messages[index:]))", "pass"),),
         (f"{OUTBOX_TESTS}::test_what_the_broker_does_not_take_is_due_again",),
         options=WITH_JOBS,
     ),

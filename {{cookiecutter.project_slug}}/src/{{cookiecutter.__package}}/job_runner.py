@@ -18,6 +18,7 @@ from .column_types import now
 from .database import db
 from .jobs import LONGEST_ERROR, TASKS, Job, change_rows
 from .logs import redact
+from .retrying import in_transaction
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def run_job(app: Flask, job_id: UUID, number: int, job_seconds: int) -> None:
     a job that takes its worker down with it does so only so often.
     """
     with app.app_context():
-        attempt = _begin(db.session(), job_id, number, job_seconds)
+        attempt = in_transaction(lambda session: _begin(session, job_id, number, job_seconds))
     if attempt is None:
         return
     began = perf_counter()
@@ -76,8 +77,9 @@ def run_job(app: Flask, job_id: UUID, number: int, job_seconds: int) -> None:
             with app.app_context():
                 _do(db.session(), attempt)
         except Exception as error:
+            why = describe(error)
             with app.app_context():
-                is_given_up = _put_off(db.session(), attempt, error)
+                is_given_up = in_transaction(lambda session: _put_off(session, attempt, why))
             level = logging.ERROR if is_given_up else logging.WARNING
             outcome = "given up" if is_given_up else "again later"
             log.log(level, "job", exc_info=True, extra=_facts(outcome, attempt, began))
@@ -89,10 +91,9 @@ def _begin(session: Session, job_id: UUID, number: int, job_seconds: int) -> Att
     """Count the attempt; None if it is not the next one at a job that is still to be done."""
     next_one = update(Job).where(Job.id == job_id, Job.attempts == number - 1)
     begun = next_one.values(attempts=number, due_at=now() + lease(job_seconds))
-    if change_rows(session, begun.where(Job.due_at.is_not(None))) == 0:
+    if change_rows(session, begun) == 0:
         return None
     job = session.get_one(Job, job_id)
-    session.commit()
     ids = {"request_id": job.request_id, "trace_id": job.trace_id}
     known = {name: value for name, value in ids.items() if value is not None}
     return Attempt(job_id, number, job.task, json.loads(job.arguments), known)
@@ -109,13 +110,12 @@ def _do(session: Session, attempt: Attempt) -> None:
     session.commit()
 
 
-def _put_off(session: Session, attempt: Attempt, error: Exception) -> bool:
+def _put_off(session: Session, attempt: Attempt, why: str) -> bool:
     """Note why the attempt failed and when the next one is due; True if there will be none."""
     is_last = attempt.number >= MOST_ATTEMPTS
     failed = update(Job).where(*_is_of(attempt))
     due_at = None if is_last else now() + pause(attempt.number)
-    session.execute(failed.values(due_at=due_at, error=describe(error)))
-    session.commit()
+    session.execute(failed.values(due_at=due_at, error=why))
     return is_last
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from .column_types import now
-from .database import db
 from .job_runner import MOST_ATTEMPTS, lease
 from .jobs import Job
+from .retrying import in_transaction
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +56,13 @@ def publish_due(app: Flask, publish: Publish, job_seconds: int) -> int:
     was not handed over is then due again.
     """
     with app.app_context():
-        messages = _claim(db.session(), job_seconds)
+        messages = in_transaction(lambda session: _claim(session, job_seconds))
     for index, message in enumerate(messages):
         try:
             publish(message)
         except Exception:
             with app.app_context():
-                _release(db.session(), messages[index:])
+                in_transaction(partial(_release, messages=messages[index:]))
             raise
     return len(messages)
 
@@ -92,7 +93,6 @@ def _claim(session: Session, job_seconds: int) -> list[Message]:
             log.error("job", extra={"outcome": "given up", **facts})
         else:
             job.due_at = at + lease(job_seconds)
-    session.commit()
     return [Message(job.task, job.id, job.attempts + 1) for job in jobs if job.due_at is not None]
 
 
@@ -101,7 +101,6 @@ def _release(session: Session, messages: list[Message]) -> None:
     for message in messages:
         mine = update(Job).where(Job.id == message.job_id, Job.attempts == message.number - 1)
         session.execute(mine.values(due_at=now()))
-    session.commit()
 
 
 def _seconds(first: datetime | None, at: datetime) -> float:
