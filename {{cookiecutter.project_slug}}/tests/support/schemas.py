@@ -78,10 +78,10 @@ def schema_of(settings: Settings) -> dict[str, Any]:
 
 def _table(inspector: Inspector, name: str) -> dict[str, Any]:
     return {
-        "columns": [
+        "columns": _sorted(
             (column["name"], str(column["type"]), column["nullable"], column["default"])
             for column in inspector.get_columns(name)
-        ],
+        ),
         "primary key": inspector.get_pk_constraint(name),
         "foreign keys": _sorted(inspector.get_foreign_keys(name)),
         "unique": _sorted(inspector.get_unique_constraints(name)),
