@@ -73,6 +73,17 @@ JOB_MUTANTS = (
         options=WITH_JOBS,
     ),
     Mutant(
+        "certificate of the broker not checked",
+        "with TLS the broker has to be the one that is meant",
+        CELERY,
+        (('    if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:\n', "    if url:\n"),),
+        (
+            f"{CELERY_TESTS}::test_the_certificate_of_a_broker_is_checked[TLS]",
+            f"{CELERY_TESTS}::test_the_certificate_of_a_broker_is_checked[authority]",
+        ),
+        options=WITH_JOBS,
+    ),
+    Mutant(
         "no retry",
         "a job that fails is due again later",
         RUNNER,

@@ -65,6 +65,24 @@ def test_a_message_is_given_away_only_when_its_job_can_have_ended(settings: Sett
     assert visible == LEASE_IN_RUNS * settings.job_seconds > longest
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("rediss://h:6379/0", "rediss://h:6379/0?ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_ca_certs=f", "rediss://h/0?ssl_ca_certs=f&ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
+    ],
+    ids=["plain", "TLS", "authority", "unchecked"],
+)
+def test_the_certificate_of_a_broker_is_checked(
+    settings: Settings, given: str, expected: str
+) -> None:
+    chosen = settings.model_copy(update={"broker_url": SecretStr(given)})
+
+    assert make_celery(chosen).conf.broker_url == expected
+
+
 def test_a_broker_that_is_away_is_told_at_once(settings: Settings) -> None:
     away = settings.model_copy(update={"broker_url": SecretStr("redis://127.0.0.1:1/0")})
 

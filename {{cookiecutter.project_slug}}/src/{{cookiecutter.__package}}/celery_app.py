@@ -21,7 +21,6 @@ from .settings import Settings
 SECONDS_TO_CONNECT = 5
 SECONDS_TO_CLEAN_UP = 5
 
-
 # The line of the job says it all; a warning of each lost connection is about another choice.
 CHATTER = ("celery.app.trace", "celery.worker.strategy")
 CHOSEN = "worker_cancel_long_running_tasks_on_connection_loss"
@@ -31,7 +30,7 @@ def make_celery(settings: Settings, **options: Any) -> Celery:
     """A Celery application that knows the broker and no task; `options` are the transport's."""
     celery = Celery("{{ cookiecutter.__package }}", set_as_current=False)
     celery.conf.update(
-        broker_url=settings.broker_url.get_secret_value(),
+        broker_url=broker_address(settings.broker_url.get_secret_value()),
         task_default_queue="{{ cookiecutter.__package }}",
         # A message goes when its job has ended, so one that a worker had taken and not begun comes
         # back. One whose attempt was begun does nothing a second time.
@@ -54,6 +53,13 @@ def make_celery(settings: Settings, **options: Any) -> Celery:
         },
     )
     return celery
+
+
+def broker_address(url: str) -> str:
+    """The URL of the broker. With TLS its certificate is checked, which Celery would not do."""
+    if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def make_worker(app: Flask, settings: Settings) -> Celery:
