@@ -104,6 +104,7 @@ def test_a_worker_without_a_broker_is_not_ready(settings: Settings) -> None:
     assert (result.exit_code, result.output) == (1, "Error: No broker answers: OperationalError.\n")
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_not_there_is_not_ready(
     settings: Settings, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

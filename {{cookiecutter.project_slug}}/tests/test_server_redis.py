@@ -10,6 +10,7 @@ from dev.private_server import NoServerError, free_port
 from dev.server_redis import answers, development_broker, start_temporary
 
 
+@pytest.mark.slow
 def test_a_private_broker_answers_until_it_is_stopped() -> None:
     server, url = start_temporary()
     port = urlsplit(url).port or 0
@@ -20,6 +21,7 @@ def test_a_private_broker_answers_until_it_is_stopped() -> None:
     assert not answers(port)
 
 
+@pytest.mark.slow
 def test_a_broker_of_development_runs_as_long_as_it_is_needed() -> None:
     port = free_port()
     with development_broker(f"redis://127.0.0.1:{port}/0"):
