@@ -80,7 +80,9 @@ def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
         engines = QUICK_ENGINES if "database" not in only else (only["database"],)
         variants = [each for each in variants if each.choices["database"] in engines]
         trees = list(dict.fromkeys(tree_of(each) for each in variants))
-        variants = list(dict.fromkeys([*pairwise(trees), *pairwise(variants)]))
+        some = pairwise(trees)
+        others = [] if "one_for_each_tree" in marks else pairwise(variants)
+        variants = list(dict.fromkeys([*some, *others]))
     if "one_for_each_tree" in marks:
         variants = list({tree_of(each): each for each in reversed(variants)}.values())
     if "one_for_each_engine" in marks:
