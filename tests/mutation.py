@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -78,14 +78,13 @@ def main(only: str) -> int:
     results = results_of(project)
     print(f"{len(results)} mutants; those that survived are tried again, with all quick tests.")
     doubtful = [name for name, code in results.items() if code in {SURVIVED, NEVER_REACHED}]
+    changes = {name: change_of(project, environment, name) for name in doubtful}
+    unseen = [change for change in changes.values() if change in equivalents()]
+    others = [name for name, change in changes.items() if change not in unseen]
     with ThreadPoolExecutor(workers) as threads:
-        outcomes = threads.map(lambda name: is_seen(project, environment, name), doubtful)
-    changes = [
-        change_of(project, environment, name)
-        for name, seen in zip(doubtful, outcomes, strict=True)
-        if not seen
-    ]
-    return report(len(results), changes)
+        outcomes = threads.map(lambda name: is_seen(project, environment, name), others)
+        unseen += [changes[name] for name, seen in zip(others, outcomes, strict=True) if not seen]
+    return report(len(results), unseen)
 
 
 def bake() -> BakedProject:
@@ -166,7 +165,7 @@ def equivalents() -> Mapping[Change, str]:
     }
 
 
-def report(total: int, survivors: Iterable[Change]) -> int:
+def report(total: int, survivors: Collection[Change]) -> int:
     """Print the score and each survivor; 1 if the score is too low."""
     known = equivalents()
     equivalent = [change for change in survivors if change in known]
