@@ -43,6 +43,11 @@ NOT_DURABLE = (
     "--loose-innodb-flush-method=nosync",
     "--loose-innodb-fast-shutdown=2",
 )
+
+# In the folder of the data: a server that starts removes all temporary tables that it finds, and
+# in the machine's own folder for such files it would find those of another that runs.
+OWN_TEMPORARY_FILES = "--tmpdir=."
+
 OPTIONS = ("--skip-log-bin", "--skip-name-resolve", "--character-set-server=utf8mb4")
 
 
@@ -161,11 +166,14 @@ def _install(data: Path, authentication: str) -> list[str | Path]:
         f"--datadir={data}",
         f"--auth-root-authentication-method={authentication}",
         "--skip-test-db",
+        OWN_TEMPORARY_FILES,
     ]
 
 
 def _mariadbd(data: Path, *options: str) -> list[str | Path]:
-    return [_find("mariadbd") or "", "--no-defaults", f"--datadir={data}", *OPTIONS, *options]
+    program = _find("mariadbd") or ""
+    own = ("--no-defaults", f"--datadir={data}", OWN_TEMPORARY_FILES)
+    return [program, *own, *OPTIONS, *options]
 
 
 def _grant_all(url: URL) -> str:

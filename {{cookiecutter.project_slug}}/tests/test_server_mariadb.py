@@ -32,6 +32,21 @@ def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
+def test_private_server_leaves_the_temporary_tables_of_others_alone(tmp_path: Path) -> None:
+    """A server removes all that it finds when it starts, so it may not look where others write."""
+    others = tmp_path / "#sql-temptable-1-2-3.MAD"
+    others.touch()
+    tmp_path.chmod(0o777)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path))
+        server, _ = server_mariadb.start_temporary()
+    server.stop()
+
+    assert others.exists()
+
+
+@pytest.mark.slow
 def test_private_server_ends_with_the_program_that_started_it() -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
