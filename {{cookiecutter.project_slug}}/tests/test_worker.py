@@ -58,7 +58,7 @@ def test_jobs_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
         lost = ask(app, be_killed, folder=folder, code="is-killed")
         wait_until((tmp_path / "is-killed").exists)
         os.kill(int((tmp_path / "is-killed").read_text()), signal.SIGKILL)
-        end_lease(committed_db, lost)
+        end_leases(committed_db, lost)
         wait_until(lambda: all_done(committed_db))
 
         ask(app, add_slowly, folder=folder)
@@ -84,10 +84,10 @@ def test_jobs_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
     }
 
 
-def end_lease(engine: Engine, job_id: UUID) -> None:
-    """Let the job be due now, as it will be when its lease ends."""
+def end_leases(engine: Engine, *job_ids: UUID) -> None:
+    """Let the jobs be due now, as they will be when their leases end."""
     with engine.begin() as connection:
-        connection.execute(update(Job).where(Job.id == job_id).values(due_at=now()))
+        connection.execute(update(Job).where(Job.id.in_(job_ids)).values(due_at=now()))
 
 
 def test_what_a_broker_has_forgotten_is_done(
@@ -98,15 +98,17 @@ def test_what_a_broker_has_forgotten_is_done(
     app = make_app()
     try:
         make_rows(app, "before", 10)
-        assert publish_due(app, publisher(with_broker(settings, url, 1)), 1) == 10
+        assert publish_due(app, publisher(with_broker(settings, url, 60)), 60) == 10
         broker.pause()
         broker.start()  # it keeps nothing: what was handed over is gone
-        with running_worker(settings, url, 1):
+        end_leases(committed_db, *(job.id for job in jobs_in(committed_db)))
+        with running_worker(settings, url, 60):
             make_rows(app, "first", 20)
             wait_until(lambda: count_active(committed_db) > 0)
             broker.pause()
             make_rows(app, "away", 10)
             broker.start()
+            end_leases(committed_db, *(job.id for job in jobs_in(committed_db)))
             make_rows(app, "after", 10)
             wait_until(lambda: all_done(committed_db))
     finally:
