@@ -1,6 +1,7 @@
 """Fixtures: the variants, each baked once; the shared environment; which variants are wanted."""
 
 import os
+import signal
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -51,7 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a misspelt choice before anything runs."""
+    """Refuse a misspelt choice before anything runs, and let what is started hear Ctrl-C.
+
+    A shell lets what it runs in the background ignore that, and all that this starts in turn.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         parse_only(config.getoption("--only"))
     except ValueError as error:
