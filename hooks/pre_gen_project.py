@@ -56,8 +56,8 @@ OWN_NAMES = frozenset(
     alembic_version api_keys api_keys_cli api_types auth celery_app cli column_types conditional
     conftest database dev docs docs_page edges engine_mariadb engine_postgresql engine_sqlite health
     idempotency idempotency_keys job_runner jobs jobs_cli jobs_process logs metrics migrations oidc
-    on_answer openapi outbox pagination problems request_ids resources retrying rows sessions
-    settings src support tests worker wsgi
+    on_answer openapi outbox pagination problems redis_transport request_ids resources retrying
+    rows sessions settings src support tests worker wsgi
     """.split()
 )
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ def _said(*command: str | Path) -> str:
 def shared_environment(folder: Path, version: str = "") -> Environment:
     """The environment in `folder` for a version of Python, or for the running one.
 
-    Several processes may ask at once: one makes it, if it is not up to date, the others wait.
+    Several processes may ask at once: one makes it, if it is not up to date, the others wait. A
+    folder that is a link belongs to the checkout that this is a changed copy of, whose tests need
+    the environments as they are: what is there is used, and nothing made.
     """
     version = version or next(iter(interpreters()))
     return _environment(folder / f"python-{version}", interpreters()[version])
@@ -118,9 +121,17 @@ def mutation_environment(folder: Path) -> Environment:
     return _environment(folder / "python-mutation", sys.executable, MUTMUT)
 
 
+def benchmark_environment(path: Path) -> Environment:
+    """The same, at this path, with the group `bench` of pyproject.toml."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return _environment(path, sys.executable, *groups["dependency-groups"]["bench"])
+
+
 def _environment(path: Path, python: str, *how: str) -> Environment:
-    path.parent.mkdir(parents=True, exist_ok=True)
     environment = Environment(path)
+    if path.parent.is_symlink():
+        return environment
+    path.parent.mkdir(parents=True, exist_ok=True)
     wanted = "\n".join([str(Path(python).resolve()), *how, *requirements()])
     stamp = path / hashlib.sha256(wanted.encode()).hexdigest()
     with locked(path.with_name(f"{path.name}.lock")):

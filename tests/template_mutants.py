@@ -180,8 +180,8 @@ TEMPLATE_MUTANTS = (
         "container that can write",
         "a container has a read-only root file system",
         f"{PROJECT}/compose.yaml",
-        "  read_only: true\n",
-        "  read_only: false\n",
+        "\n  read_only: true\n",
+        "\n  read_only: false\n",
         (f"{DELIVERY}::test_the_service_waits_for_the_migration_and_that_for_the_database",),
     ),
     TemplateMutant(

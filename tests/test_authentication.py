@@ -136,11 +136,15 @@ def test_tokens_of_a_provider_are_taken_and_others_refused(
     project = bake(auth="oidc", database="sqlite")
     provider = Provider(project, environment)
     try:
-        # Anything but production, where the provider has to be asked over https://.
-        settings = {"OIDC_ISSUER": provider.issuer, "OIDC_AUDIENCE": "the-tests"}
-        with running(
-            project, environment, tmp_path, ENVIRONMENT="development", **settings
-        ) as service:
+        settings = {
+            # Anything but production, where the provider has to be asked over https://.
+            "ENVIRONMENT": "development",
+            "OIDC_ISSUER": provider.issuer,
+            "OIDC_AUDIENCE": "the-tests",
+            # Each worker knows the keys that it has fetched.
+            "WORKERS": "1",
+        }
+        with running(project, environment, tmp_path, **settings) as service:
             assert_only_the_api_is_guarded(service)
             good = provider.token(scope="openid items:read items:write")
             created = service.call("POST", PATH, ROW, bearer(good))

@@ -73,6 +73,19 @@ JOB_MUTANTS = (
         options=WITH_JOBS,
     ),
     Mutant(
+        "worker on Celery's own transport",
+        "a worker outlives the loss of its broker in the middle of a job",
+        CELERY,
+        (
+            (
+                'broker_transport = f"{Transport.__module__}:{Transport.__name__}"',
+                "broker_transport = None",
+            ),
+        ),
+        (f"{CELERY_TESTS}::test_the_worker_is_on_the_transport_that_outlives_its_broker",),
+        options=WITH_JOBS,
+    ),
+    Mutant(
         "certificate of the broker not checked",
         "with TLS the broker has to be the one that is meant",
         CELERY,

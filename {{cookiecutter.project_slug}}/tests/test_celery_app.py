@@ -22,6 +22,7 @@ from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAM
 from {{ cookiecutter.__package }}.job_runner import LEASE_IN_RUNS
 from {{ cookiecutter.__package }}.jobs import TASKS, task
 from {{ cookiecutter.__package }}.outbox import Message
+from {{ cookiecutter.__package }}.redis_transport import Transport
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.applications import MakeApp
@@ -81,6 +82,14 @@ def test_the_certificate_of_a_broker_is_checked(
     chosen = settings.model_copy(update={"broker_url": SecretStr(given)})
 
     assert make_celery(chosen).conf.broker_url == expected
+
+
+def test_the_worker_is_on_the_transport_that_outlives_its_broker(
+    app: Flask, settings: Settings
+) -> None:
+    connection = make_worker(app, settings).connection_for_read()
+
+    assert connection.get_transport_cls() is Transport
 
 
 def test_a_broker_that_is_away_is_told_at_once(settings: Settings) -> None:

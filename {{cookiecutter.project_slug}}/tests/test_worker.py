@@ -98,11 +98,11 @@ def test_what_a_broker_has_forgotten_is_done(
     app = make_app()
     try:
         make_rows(app, "before", 10)
-        assert publish_due(app, publisher(with_broker(settings, url, 60)), 60) == 10
+        assert publish_due(app, publisher(with_broker(settings, url, 20)), 20) == 10
         broker.pause()
         broker.start()  # it keeps nothing: what was handed over is gone
         end_leases(committed_db, *(job.id for job in jobs_in(committed_db)))
-        with running_worker(settings, url, 60):
+        with running_worker(settings, url, 20):
             make_rows(app, "first", 20)
             wait_until(lambda: count_active(committed_db) > 0)
             broker.pause()
@@ -115,6 +115,28 @@ def test_what_a_broker_has_forgotten_is_done(
         broker.stop()
 
     assert count_active(committed_db) == count_rows(committed_db) == 50
+
+
+def test_a_broker_that_is_lost_in_the_middle_of_a_job_does_not_end_the_worker(
+    make_app: MakeApp, committed_db: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    broker, url = start_temporary(stop_signal="KILL")
+    app = make_app()
+    try:
+        with running_worker(settings, url, 60) as worker:
+            ask(app, add_slowly, folder=str(tmp_path))
+            wait_until((tmp_path / "began").exists)
+            broker.pause()
+            wait_until(lambda: "Connection to broker lost" in worker.log.read_text())
+            broker.start()
+            (tmp_path / "go").touch()
+            make_rows(app, "after", 1)
+            wait_until(lambda: all_done(committed_db))
+            assert worker.process.poll() is None, worker.log.read_text()
+    finally:
+        broker.stop()
+
+    assert (count_active(committed_db), count_rows(committed_db)) == (1, 2)
 
 
 def make_rows(app: Flask, name: str, number: int) -> None:

@@ -16,6 +16,7 @@ from . import logs
 from .job_runner import LEASE_IN_RUNS, run_job
 from .jobs import TASKS
 from .outbox import Message, Publish
+from .redis_transport import Transport
 from .settings import Settings
 
 SECONDS_TO_CONNECT = 5
@@ -65,6 +66,7 @@ def broker_address(url: str) -> str:
 def make_worker(app: Flask, settings: Settings) -> Celery:
     """A Celery application that does the tasks, each attempt in contexts of its own."""
     celery = make_celery(settings)
+    celery.conf.broker_transport = f"{Transport.__module__}:{Transport.__name__}"
     for name in TASKS:
         celery.task(name=name, shared=False)(_runner(app, settings.job_seconds))
     signals.setup_logging.connect(lambda **_: configure_logs(settings), weak=False)
