@@ -12,7 +12,8 @@ def test_a_channel_takes_connections_from_its_pool(broker_url: str) -> None:
         channel = connection.default_channel
 
         assert isinstance(channel, Channel)
-        assert channel.client.ping()
+        with channel.conn_or_acquire() as client:
+            assert client.ping()
 
 
 def test_a_channel_that_is_closed_says_so_by_an_error_of_the_connection(broker_url: str) -> None:
