@@ -15,6 +15,8 @@ from .baked import Bake, BakedProject
 from .releases import PROJECT, git
 from .variants import CHOICES, ROOT, VARIANTS, one_for_each
 
+pytestmark = pytest.mark.xdist_group("portability")  # to bake its projects only once
+
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
 
 # Windows takes 259 characters. What is before: a home folder, .cookiecutters, the repository's
