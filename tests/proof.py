@@ -189,9 +189,12 @@ def environment() -> Environment:
 
 
 @pytest.fixture(scope="session")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What mypy learnt about libraries, for all projects that this process checks."""
-    return tmp_path_factory.mktemp("mypy")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """What mypy learnt about libraries, for all projects that this process checks.
+
+    It is kept for the next run, but in a changed copy of the repository, beside which others run.
+    """
+    return tmp_path_factory.mktemp("mypy") if BUILD.is_symlink() else BUILD / "mypy" / worker_id
 
 
 @pytest.fixture

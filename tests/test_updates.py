@@ -16,6 +16,8 @@ from .baked import Bake, clean_environment
 from .releases import GIT, NEWEST, RELEASES, Edit, edit, git, make_repository
 from .report import Proved
 
+pytestmark = pytest.mark.slow
+
 OLDEST, SECOND, _ = RELEASES
 PROGRAMS = Path(sys.executable).parent
 SOURCE = "src/my_service"
@@ -485,7 +487,6 @@ def test_the_newest_release_is_the_greatest_version(
     assert done.stdout == f"{newest}\n"
 
 
-@pytest.mark.slow
 def test_the_suite_of_an_updated_project_passes(
     template: Path, tmp_path: Path, variables: dict[str, str], proved: Proved
 ) -> None:
