@@ -18,7 +18,8 @@ from .environments import Environment
 
 HOST = "127.0.0.1"
 SECRET_KEY = "a-secret-of-the-proof-that-is-long-enough"
-SECONDS_TO_STOP = 30
+SECONDS_TO_STOP = 60
+"""More than a service gives its workers; after GRACEFUL_TIMEOUT_SECONDS (30) it kills them."""
 
 # Runs in the project's folder: its own way to start a server, until our end of the pipe closes.
 KEEP_A_SERVER = """
@@ -149,7 +150,10 @@ class Service:
         os.kill(self.process.pid, sign)
 
     def stop(self) -> int:
-        """Stop it by TERM and return its status; does nothing if it has ended."""
+        """Stop it by TERM and return its status; does nothing if it has ended.
+
+        Raises AssertionError, with its log, if it takes too long.
+        """
         assert self.process is not None
         if self.process.poll() is None:
             self.send(signal.SIGTERM)
@@ -157,7 +161,9 @@ class Service:
             return self.process.wait(SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            raise
+            self.process.wait()
+            said = self.log.read_text(errors="replace")[-4000:]
+            raise AssertionError(f"TERM did not end it in {SECONDS_TO_STOP} s:\n{said}") from None
 
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

@@ -86,6 +86,7 @@ def on_starting(server: Arbiter) -> None:
     # A folder of the last run would add its counts.
     shutil.rmtree(os.environ[FOLDER_OF_METRICS], ignore_errors=True)
     os.makedirs(os.environ[FOLDER_OF_METRICS], mode=0o700)
+    let_new_workers_hear_term(server)
     if settings.drain_seconds:
         drain_before_stopping(server)
 
@@ -108,6 +109,25 @@ def drain_before_stopping(server: Arbiter) -> None:
     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
+def let_new_workers_hear_term(server: Arbiter) -> None:
+    """Hold TERM back from a new worker until `post_fork`, where it ends it.
+
+    Until a worker has handlers of its own it has the master's, which put a TERM where nobody reads
+    it: that worker would serve until it is killed at the end of the graceful timeout.
+    https://github.com/benoitc/gunicorn/issues/1910
+    """
+    spawn = server.spawn_worker
+
+    def spawn_undisturbed() -> object:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return spawn()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    server.spawn_worker = spawn_undisturbed
+
+
 def when_ready(server: Arbiter) -> None:
     """Serve the metrics of all workers from the master, on a port that is not the public one."""
     if not settings.metrics_port:
@@ -123,7 +143,12 @@ def when_ready(server: Arbiter) -> None:
 
 
 def post_fork(server: Arbiter, _worker: Worker) -> None:
-    """Leave the metrics' port to the master: held by a worker too, it would stay taken."""
+    """Let TERM end the worker, and leave the metrics' port to the master.
+
+    Held by a worker too, the port would stay taken.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     if settings.metrics_port:
         server.metrics.socket.close()
 

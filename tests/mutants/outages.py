@@ -45,4 +45,11 @@ OUTAGE_MUTANTS = (
         (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
         (f"{OUTAGES_SQLITE}::test_lock_of_another_program_is_seen_only_while_it_lasts",),
     ),
+    Mutant(
+        "a worker that begins loses TERM",
+        "TERM reaches every worker",
+        "gunicorn.conf.py",
+        (("    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n", ""),),
+        ("tests/test_gunicorn.py::test_a_worker_that_begins_hears_term[ours]",),
+    ),
 )

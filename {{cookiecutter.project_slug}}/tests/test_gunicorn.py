@@ -24,9 +24,8 @@ from .support.credentials import CREDENTIAL
 {% endif %}
 
 PROJECT = Path(__file__).parents[1]
+CONFIG = PROJECT / "gunicorn.conf.py"
 PATIENCE_SECONDS = 60
-GRACE_SECONDS = 10
-"""What gunicorn gives a worker that does not end, such as one that begins when TERM comes."""
 
 VIEWS = """
 import os, time
@@ -55,6 +54,27 @@ app.add_url_rule("/pid", "pid", lambda: str(os.getpid()))
 app.add_url_rule("/scheme", "scheme", lambda: request.scheme)
 """
 
+# What the service cannot do without, and nothing else.
+ALONE = """
+import os
+bind = os.environ["BIND"]
+del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+"""
+
+# Added to a configuration: each worker is told to stop before gunicorn has prepared it for that.
+TERM_AT_BIRTH = """
+import os, signal
+
+prepare = globals().get("post_fork", lambda server, worker: None)
+
+def post_fork(server, worker):
+    os.kill(worker.pid, signal.SIGTERM)
+    prepare(server, worker)
+
+def post_worker_init(worker):
+    worker.log.info("TERM was lost")
+"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -69,7 +89,9 @@ def two_free_ports() -> tuple[int, int]:
 class Server:
     """gunicorn with two workers, on the tests' database."""
 
-    def __init__(self, settings: Settings, folder: Path, **variables: object) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, config: Path = CONFIG, **variables: object
+    ) -> None:
         (folder / "views.py").write_text(VIEWS, encoding="utf-8")
         self.folder = folder
         self.port, self.metrics_port = two_free_ports()
@@ -82,13 +104,12 @@ class Server:
             "DATABASE_URL": settings.database_url.get_secret_value(),
             "BIND": f"127.0.0.1:{self.port}",
             "METRICS_PORT": str(self.metrics_port),
-            "GRACEFUL_TIMEOUT_SECONDS": str(GRACE_SECONDS),
             "PROMETHEUS_MULTIPROC_DIR": str(self.metrics),
             "HOME": os.devnull,
             "XDG_RUNTIME_DIR": "",
             **{name: str(value) for name, value in variables.items()},
         }
-        command = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT / "gunicorn.conf.py")]
+        command = [sys.executable, "-m", "gunicorn", "-c", str(config)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "views:app"],
@@ -144,6 +165,17 @@ class Server:
             with ThreadPoolExecutor(8) as threads:
                 found |= {body for _, body in threads.map(self.get, ["/pid"] * 8)}
         return found
+
+    def find_logged(self, *texts: str) -> str:
+        """The first of these texts that is logged."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            logged = self.log.read_text()
+            for text in texts:
+                if text in logged:
+                    return text
+            time.sleep(0.05)
+        pytest.fail(f"gunicorn logs none of {texts}:\n{self.log.read_text()}")
 
     def lines(self) -> list[dict[str, Any]]:
         """What was logged; each line has to be a JSON object."""
@@ -229,6 +261,25 @@ def test_a_second_term_ends_the_draining(settings: Settings, tmp_path: Path) -> 
             time.sleep(0.05)
 
         assert server.terminate() == 0
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(CONFIG.read_text(encoding="utf-8"), "was sent SIGTERM", id="ours"),
+        # When this fails, `let_new_workers_hear_term` can go.
+        pytest.param(ALONE, "TERM was lost", id="gunicorn alone"),
+    ],
+)
+def test_a_worker_that_begins_hears_term(
+    settings: Settings, tmp_path: Path, config: str, expected: str
+) -> None:
+    (tmp_path / "early.conf.py").write_text(config + TERM_AT_BIRTH, encoding="utf-8")
+    server = Server(settings, tmp_path, tmp_path / "early.conf.py")
+    try:
+        assert server.find_logged("TERM was lost", "was sent SIGTERM") == expected
     finally:
         server.kill()
 
