@@ -1,6 +1,6 @@
 """Mutants of what holds while the database goes away and comes back."""
 
-from .mutant import MARIADB, OUTAGES_SQLITE, POSTGRESQL, PROBLEMS, Mutant
+from .mutant import MARIADB, OUTAGES_SQLITE, POSTGRESQL, PROBLEMS, SQLITE, Mutant
 
 OUTAGES_SERVERS = "tests/sessions/test_outages_servers.py"
 NO_PING = (('"pool_pre_ping": True,', '"pool_pre_ping": False,'),)
@@ -44,6 +44,20 @@ OUTAGE_MUTANTS = (
         PROBLEMS,
         (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
         (f"{OUTAGES_SQLITE}::test_lock_of_another_program_is_seen_only_while_it_lasts",),
+    ),
+    Mutant(
+        "no wait for another that prepares the database",
+        "processes can begin together on a new database",
+        SQLITE,
+        (
+            (
+                "        _write_ahead(connection)\n",
+                '        connection.execute("PRAGMA journal_mode=WAL")\n',
+            ),
+        ),
+        (
+            "tests/test_engine_sqlite.py::test_connection_waits_for_another_that_prepares_the_database",
+        ),
     ),
     Mutant(
         "a worker that begins loses TERM",

@@ -3,6 +3,8 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -90,6 +92,39 @@ def test_connections_are_prepared(empty_database: Settings) -> None:
         "foreign_keys": 1,
         "synchronous": 1,
     }
+
+
+@pytest.fixture
+def writer(empty_database: Settings) -> Iterator[sqlite3.Connection]:
+    """A connection that writes into a new database, as another process that prepares it does."""
+    file = sa.make_url(empty_database.database_url.get_secret_value()).database
+    assert file
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        yield writer
+
+
+def test_connection_waits_for_another_that_prepares_the_database(
+    empty_database: Settings, writer: sqlite3.Connection
+) -> None:
+    engine = make_engine(empty_database)
+    with ThreadPoolExecutor(1) as threads:
+        connected = threads.submit(engine.connect)
+        time.sleep(0.1)
+        assert not connected.done()
+        writer.execute("ROLLBACK")
+        with connected.result() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("writer")
+def test_connection_waits_for_a_time(
+    empty_database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_sqlite, "BUSY_TIMEOUT_MS", 50)
+    with pytest.raises(OperationalError, match="locked"):
+        make_engine(empty_database).connect()
 
 
 def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> None:

@@ -25,6 +25,7 @@ MIGRATION_OPTIONS = {"render_as_batch": True, "transactional_ddl": True}
 LONGEST_MIGRATION_SECONDS = 3600.0
 
 BUSY_TIMEOUT_MS = 30_000
+SECONDS_BETWEEN_TRIES = 0.01
 STEPS_BETWEEN_CHECKS = 10_000
 NAMES_NO_DATABASE = frozenset({None, "", ":memory:"})
 """In memory, each connection would have a database for itself."""
@@ -52,11 +53,29 @@ def make_engine(settings: "Settings", **options: Any) -> Engine:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer go side by side; the file keeps that.
+
+    For this change SQLite itself does not wait while another connection writes, as happens when
+    processes begin together on a new database: https://www.sqlite.org/c3ref/busy_handler.html
+    """
+    end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(SECONDS_BETWEEN_TRIES)
+        else:
+            return
 
 
 def is_conflict(error: DBAPIError) -> bool:
