@@ -93,7 +93,7 @@ def test_other_errors_are_of_no_kind(engine: Engine) -> None:
 
 
 def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
-    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 0.1}))
+    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 0.5}))
     began = time.monotonic()
     with engine.connect() as connection:
         with pytest.raises(DBAPIError) as ended:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -233,11 +234,15 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings, many: bo
     assert 0.1 <= time.monotonic() - began < 5
 
 
-def test_time_limit_is_of_each_statement(empty_database: Settings) -> None:
-    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 0.2}))
+def test_time_limit_is_of_each_statement(
+    empty_database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(engine_sqlite, "time", SimpleNamespace(monotonic=lambda: now))
+    engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 2.0}))
     with engine.connect() as connection:
         for _ in range(3):
-            time.sleep(0.1)
+            now += 1.5
             assert connection.execute(SOME_TIME).scalar() == ROUNDS
     engine.dispose()
 

@@ -203,7 +203,7 @@ class Server:
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[Server]:
     """A server of the test's own, which drains for two seconds."""
-    with running(settings, tmp_path) as made:
+    with running(settings, tmp_path, DRAIN_SECONDS=2) as made:
         yield made
 
 
@@ -216,10 +216,20 @@ def lasting_server(
         yield made
 
 
+@pytest.fixture(scope="module")
+def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A server that answered a request, and was stopped in the ordinary way."""
+    with running(settings, tmp_path_factory.mktemp("server"), DRAIN_SECONDS=0) as made:
+        assert made.get("/livez")[0] == 200
+        assert os.listdir(made.metrics)
+        assert made.terminate() == 0
+        return made
+
+
 @contextmanager
-def running(settings: Settings, folder: Path) -> Iterator[Server]:
+def running(settings: Settings, folder: Path, **variables: object) -> Iterator[Server]:
     """Run a server that answers."""
-    made = Server(settings, folder, DRAIN_SECONDS=2)
+    made = Server(settings, folder, **variables)
     try:
         made.wait_until_ready()
         yield made
@@ -284,11 +294,8 @@ def test_a_worker_that_begins_hears_term(
         server.kill()
 
 
-def test_each_request_is_logged_once_and_everything_in_one_format(server: Server) -> None:
-    server.get("/livez")
-    server.terminate()
-
-    lines = server.lines()
+def test_each_request_is_logged_once_and_everything_in_one_format(ended_server: Server) -> None:
+    lines = ended_server.lines()
     assert len(lines_of("/livez", lines)) == 1
     assert {line["level"] for line in lines} == {"info"}
     assert {"Starting", "Listening", "Booting"} <= {line["event"].split()[0] for line in lines}
@@ -335,12 +342,8 @@ def test_nobody_can_pretend_to_be_a_proxy(lasting_server: Server) -> None:
     assert lasting_server.get("/scheme", headers={"X-Forwarded-Proto": "https"}) == (200, "http")
 
 
-def test_nothing_is_left_behind(server: Server) -> None:
-    assert os.listdir(server.metrics)
-
-    assert server.terminate() == 0
-
-    left = {path.name for path in server.folder.iterdir()}
+def test_nothing_is_left_behind(ended_server: Server) -> None:
+    left = {path.name for path in ended_server.folder.iterdir()}
     assert left <= {"views.py", "log", "__pycache__"}
 
 
