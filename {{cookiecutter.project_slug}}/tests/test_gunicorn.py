@@ -229,7 +229,7 @@ def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 @contextmanager
 def running(settings: Settings, folder: Path, **variables: object) -> Iterator[Server]:
     """Run a server that answers."""
-    made = Server(settings, folder, **variables)
+    made = Server(settings, folder, CONFIG, **variables)
     try:
         made.wait_until_ready()
         yield made
@@ -286,8 +286,8 @@ def test_a_second_term_ends_the_draining(settings: Settings, tmp_path: Path) -> 
 def test_a_worker_that_begins_hears_term(
     settings: Settings, tmp_path: Path, config: str, expected: str
 ) -> None:
-    (tmp_path / "early.conf.py").write_text(config + TERM_AT_BIRTH, encoding="utf-8")
-    server = Server(settings, tmp_path, tmp_path / "early.conf.py")
+    (tmp_path / "gunicorn.conf.py").write_text(config + TERM_AT_BIRTH, encoding="utf-8")
+    server = Server(settings, tmp_path, tmp_path / "gunicorn.conf.py")
     try:
         assert server.find_logged("TERM was lost", "was sent SIGTERM") == expected
     finally:

@@ -51,7 +51,7 @@ class Meeting:
     def __call__(self) -> None:
         if not self.over:
             self.over = True
-            self.together.wait(timeout=10)
+            self.together.wait(timeout=30)
 
 
 @pytest.fixture
