@@ -149,6 +149,7 @@ def lint(name: str, files: list[Path]) -> str:
     return run(PROGRAMS / program, *options, *files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINTERS)
 def test_linter_finds_nothing_in_any_variant(shipped: list[BakedProject], name: str) -> None:
     files = different(shipped, LINTERS[name][0])

@@ -10,6 +10,8 @@ import pytest
 from .baked import clean_environment
 from .variants import ROOT
 
+pytestmark = pytest.mark.slow
+
 MODULE = """
 import pytest
 

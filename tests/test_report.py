@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .variants import COMBINATIONS, REFUSED, ROOT
+
+pytestmark = pytest.mark.slow
 
 TESTS = """
 import pytest

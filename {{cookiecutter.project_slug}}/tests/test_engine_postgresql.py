@@ -97,7 +97,7 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
     began = time.monotonic()
     with engine.connect() as connection:
         with pytest.raises(DBAPIError) as ended:
-            connection.execute(text("SELECT pg_sleep(30)"))
+            connection.execute(text("SELECT pg_sleep(120)"))
         connection.rollback()
 
         assert connection.execute(text("SELECT 1")).scalar() == 1
@@ -105,7 +105,7 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
 
     assert ran_out_of_time(ended.value)
     assert not is_transient(ended.value)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_wait_for_a_lock_is_ended_at_the_time_limit(engine: Engine) -> None:

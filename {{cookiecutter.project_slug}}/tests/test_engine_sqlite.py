@@ -231,7 +231,7 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings, many: bo
     engine.dispose()
 
     assert ran_out_of_time(ended.value)
-    assert 0.1 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.1
 
 
 def test_time_limit_is_of_each_statement(

@@ -22,6 +22,7 @@ from .support.api import URL
 {% if cookiecutter.auth != "none" %}
 from .support.credentials import CREDENTIAL
 {% endif %}
+from .support.side_by_side import wait_until
 
 PROJECT = Path(__file__).parents[1]
 CONFIG = PROJECT / "gunicorn.conf.py"
@@ -39,7 +40,8 @@ let_tests_in(app)
 {% endif %}
 
 def slow(seconds):
-    time.sleep(float(seconds))
+    with open("slow", "w"):
+        time.sleep(float(seconds))
     return "done"
 
 def hold(file):
@@ -200,13 +202,6 @@ class Server:
             self.process.wait(PATIENCE_SECONDS)
 
 
-@pytest.fixture
-def server(settings: Settings, tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, which drains for two seconds."""
-    with running(settings, tmp_path, DRAIN_SECONDS=2) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def lasting_server(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory
@@ -237,24 +232,24 @@ def running(settings: Settings, folder: Path, **variables: object) -> Iterator[S
         made.kill()
 
 
-def test_on_term_readiness_goes_first_and_requests_finish(server: Server) -> None:
-    with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(server.get, "/slow/3.5")
-        time.sleep(0.3)
-        began = time.monotonic()
+def test_on_term_readiness_goes_first_and_requests_finish(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with running(settings, tmp_path, DRAIN_SECONDS=300) as server, ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(server.get, "/slow/2")
+        wait_until((tmp_path / "slow").exists, PATIENCE_SECONDS)
         server.process.terminate()
-        while server.get("/readyz")[0] == 200:
-            time.sleep(0.05)
+        wait_until(lambda: server.get("/readyz")[0] == 503, PATIENCE_SECONDS)
 
         assert {server.get("/readyz")[0] for _ in range(8)} == {503}
         assert {server.get("/livez")[0] for _ in range(8)} == {200}
+        # A second one ends the draining.
+        assert server.terminate() == 0
         assert slow.result() == (200, "done")
 
-    assert server.process.wait(PATIENCE_SECONDS) == 0
-    assert time.monotonic() - began > 2
     lines = server.lines()
     assert not [line for line in lines if "exception" in line]
-    assert {"path": "/slow/3.5", "status": 200}.items() <= lines_of("/slow/3.5", lines)[0].items()
+    assert {"path": "/slow/2", "status": 200}.items() <= lines_of("/slow/2", lines)[0].items()
 
 
 def lines_of(path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -262,17 +257,11 @@ def lines_of(path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if line.get("path") == path]
 
 
-def test_a_second_term_ends_the_draining(settings: Settings, tmp_path: Path) -> None:
-    server = Server(settings, tmp_path, DRAIN_SECONDS=60)
-    try:
-        server.wait_until_ready()
-        server.process.terminate()
-        while server.get("/readyz")[0] == 200:
-            time.sleep(0.05)
-
+def test_draining_ends_by_itself(settings: Settings, tmp_path: Path) -> None:
+    with running(settings, tmp_path, DRAIN_SECONDS=1) as server:
+        began = time.monotonic()
         assert server.terminate() == 0
-    finally:
-        server.kill()
+        assert time.monotonic() - began >= 1
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 from .support.engine_{{ cookiecutter.database }} import run_script
 from .support.factories import Resource
 from .support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
+from .support.side_by_side import SECONDS
 
 TABLE = Resource.__tablename__
 REPLICAS = 4
@@ -197,7 +198,7 @@ def test_second_migration_waits_for_the_first(empty_database: Settings) -> None:
     with migration_connection(empty_database) as connection, migration_lock(connection):
         second.start()
         assert not let_in.wait(0.5)
-    assert let_in.wait(10)
+    assert let_in.wait(SECONDS)
     second.join()
 
 

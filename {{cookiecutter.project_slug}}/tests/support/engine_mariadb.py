@@ -27,7 +27,7 @@ __all__ = [
     "start_temporary",
 ]
 
-SECONDS_TO_END = 10
+SECONDS_TO_END = 60
 
 
 def database_name(url: URL) -> str:

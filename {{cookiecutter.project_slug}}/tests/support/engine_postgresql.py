@@ -28,7 +28,7 @@ __all__ = [
     "start_temporary",
 ]
 
-MILLISECONDS_TO_END = 10_000
+MILLISECONDS_TO_END = 60_000
 
 
 def database_name(url: URL) -> str:
