@@ -157,6 +157,7 @@ def test_linter_finds_nothing_in_any_variant(shipped: list[BakedProject], name: 
     lint(name, files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
@@ -213,6 +214,7 @@ def run_actionlint(folder: Path, files: list[Path]) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_actionlint_finds_nothing(shipped: list[BakedProject], actionlint: Path) -> None:
     files = different(shipped, ".github/workflows/*.yml")
     files += sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -37,6 +37,7 @@ def projects_of_texts(variant: Variant, session_bake: Bake) -> list[BakedProject
     return [session_bake(**variant.choices, **answers) for answers in texts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("format", "--check"), ("check", "--no-fix")], ids=" ".join)
 def test_ruff_leaves_every_name_as_it_is(
     projects: list[BakedProject],

@@ -93,6 +93,7 @@ def test_names_of_the_template_can_be_used(tracked: list[str]) -> None:
     assert unusable_names(tracked, LONGEST_IN_THE_TEMPLATE) == []
 
 
+@pytest.mark.slow
 def test_names_of_a_project_can_be_used(projects: list[BakedProject]) -> None:
     assert len(projects) > 5
     for project in projects:

@@ -58,6 +58,7 @@ def test_every_two_choices_meet_in_few_variants() -> None:
         assert {(each.choices[first], each.choices[second]) for each in few} == meet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("only", "some", "others"),
     [

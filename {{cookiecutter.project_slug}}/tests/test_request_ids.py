@@ -11,6 +11,8 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.request_ids import identity
 from {{ cookiecutter.__package }}.settings import Settings
 
+from .support.side_by_side import SECONDS
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 
@@ -81,7 +83,7 @@ def test_200_requests_at_once_never_mix_their_ids(
     together = threading.Barrier(number)
 
     def meet(name: str) -> str:
-        together.wait(timeout=30)
+        together.wait(SECONDS)
         logging.getLogger("library").warning("in the middle of %s", name)
         return identity().request_id
 

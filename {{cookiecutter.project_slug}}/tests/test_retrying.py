@@ -26,6 +26,7 @@ from {{ cookiecutter.__package }}.retrying import in_transaction
 from .support.applications import MakeApp
 from .support.factories import Resource, ResourceFactory
 from .support.problems import problem
+from .support.side_by_side import SECONDS
 
 Unit = Callable[[Session], None]
 
@@ -51,7 +52,7 @@ class Meeting:
     def __call__(self) -> None:
         if not self.over:
             self.over = True
-            self.together.wait(timeout=30)
+            self.together.wait(SECONDS)
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_two_units_that_collide_both_succeed(
     assert side_by_side(app, unit(pair), unit(pair[::-1])) == []
 
     assert [row.name for row in session.query(Resource)] == ["2", "2"]
-    assert len(attempts) == 3
+    assert len(attempts) >= 3  # both may have lost
 
 
 def test_what_the_work_returns_is_returned_and_committed(app: Flask, session: Session) -> None:
