@@ -37,7 +37,6 @@ from .support.provider import (
     public_jwk,
     running_provider,
 )
-from .support.side_by_side import SECONDS
 
 RESOURCE = URL.rsplit("/", 1)[1]
 READ, WRITE = f"{RESOURCE}:read", f"{RESOURCE}:write"
@@ -360,13 +359,13 @@ def test_while_one_request_asks_those_with_known_keys_go_on(
 
     def slow_fetch() -> None:
         asked.set()
-        assert answered.wait(SECONDS)
+        assert answered.wait(10)
         fetch()
 
     monkeypatch.setattr(store, "_fetch", slow_fetch)
     thread = Thread(target=store.find, args=["first"])
     thread.start()
-    assert asked.wait(SECONDS)
+    assert asked.wait(10)
     try:
         assert store.find("first")
     finally:
