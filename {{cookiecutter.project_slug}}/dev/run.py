@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 from alembic import command
 {% if cookiecutter.database != "sqlite" %}
@@ -27,6 +27,7 @@ from .server_redis import development_broker
 PROJECT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 PORT = 5000
+SECONDS_TO_END = 10
 
 
 def main() -> int:
@@ -41,7 +42,7 @@ def main() -> int:
     os.chdir(PROJECT)
     make_env_file()
     settings = load_settings()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
 {% if cookiecutter.database == "sqlite" %}
         return work(arguments, settings)
@@ -75,7 +76,11 @@ def migrate(settings: Settings) -> None:
 
 
 def flask(*arguments: str) -> int:
-    """Run a command of `flask` and return its exit status."""
+    """Run a command of `flask` and return its exit status.
+
+    Ctrl-C reaches it as well, and it ends by itself. Told to stop in the middle of that, the server
+    would show a traceback.
+    """
     process = subprocess.Popen(
         [
             sys.executable,
@@ -87,13 +92,13 @@ def flask(*arguments: str) -> int:
     )
     try:
         return process.wait()
+    except KeyboardInterrupt:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_TO_END)
+        raise
     finally:
         process.terminate()
         process.wait()
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
