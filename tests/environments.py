@@ -131,7 +131,6 @@ def _environment(path: Path, python: str, *how: str) -> Environment:
     environment = Environment(path)
     if path.parent.is_symlink():
         return environment
-    path.parent.mkdir(parents=True, exist_ok=True)
     wanted = "\n".join([str(Path(python).resolve()), *how, *requirements()])
     stamp = path / hashlib.sha256(wanted.encode()).hexdigest()
     with locked(path.with_name(f"{path.name}.lock")):
@@ -156,7 +155,8 @@ def _run(*command: str | Path) -> None:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Only one process at a time is in here with this file."""
+    """Only one process at a time is in here with this file, whose folder may be new."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from . import environments
-from .environments import Environment, shared_environment
+from .environments import Environment, locked, shared_environment
 
 
 @pytest.fixture
@@ -49,3 +49,8 @@ def test_the_environment_of_another_checkout_is_used_as_it_is(
 
     assert environment.path.parent == tmp_path / "build"
     assert made == []
+
+
+def test_the_folder_of_a_lock_may_be_new(tmp_path: Path) -> None:
+    with locked(tmp_path / "build" / "images.lock"):
+        assert (tmp_path / "build").is_dir()
