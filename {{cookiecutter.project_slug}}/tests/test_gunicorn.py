@@ -214,7 +214,8 @@ def lasting_server(
 @pytest.fixture(scope="module")
 def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """A server that answered a request, and was stopped in the ordinary way."""
-    with running(settings, tmp_path_factory.mktemp("server"), DRAIN_SECONDS=0) as made:
+    folder = tmp_path_factory.mktemp("server")
+    with running(settings, folder, WORKERS=1, DRAIN_SECONDS=0) as made:
         assert made.get("/livez")[0] == 200
         assert os.listdir(made.metrics)
         assert made.terminate() == 0
@@ -258,7 +259,7 @@ def lines_of(path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_draining_ends_by_itself(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path, DRAIN_SECONDS=1) as server:
+    with running(settings, tmp_path, WORKERS=1, DRAIN_SECONDS=1) as server:
         began = time.monotonic()
         assert server.terminate() == 0
         assert time.monotonic() - began >= 1
@@ -276,7 +277,7 @@ def test_a_worker_that_begins_hears_term(
     settings: Settings, tmp_path: Path, config: str, expected: str
 ) -> None:
     (tmp_path / "gunicorn.conf.py").write_text(config + TERM_AT_BIRTH, encoding="utf-8")
-    server = Server(settings, tmp_path, tmp_path / "gunicorn.conf.py")
+    server = Server(settings, tmp_path, tmp_path / "gunicorn.conf.py", WORKERS=1)
     try:
         assert server.find_logged("TERM was lost", "was sent SIGTERM") == expected
     finally:

@@ -29,25 +29,11 @@ from {{ cookiecutter.__package }}.settings import Settings
 from .support.engine_{{ cookiecutter.database }} import run_script
 from .support.factories import Resource
 from .support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
-from .support.side_by_side import SECONDS
+from .support.side_by_side import SECONDS, in_processes
 
 TABLE = Resource.__tablename__
 REPLICAS = 4
 FIRST = "0001"
-
-# Runs in a process of its own; says when it is ready, and waits for the others to be.
-MIGRATE = """
-import sys
-from alembic import command
-from {{ cookiecutter.__package }}.migrations import connected_config
-from {{ cookiecutter.__package }}.settings import load_settings
-
-settings = load_settings(None)
-print("ready", flush=True)
-sys.stdin.readline()
-with connected_config(settings) as config:
-    command.upgrade(config, "head")
-"""
 
 Change = Callable[[Operations], object]
 
@@ -204,28 +190,8 @@ def test_second_migration_waits_for_the_first(empty_database: Settings) -> None:
 
 @pytest.mark.slow
 def test_of_replicas_that_start_together_one_migrates(empty_database: Settings) -> None:
-    replicas = [
-        subprocess.Popen(
-            [sys.executable, "-c", MIGRATE],
-            env=environment_of(empty_database),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(REPLICAS)
-    ]
-    for replica in replicas:
-        assert replica.stdout is not None
-        replica.stdout.readline()
-    for replica in replicas:
-        assert replica.stdin is not None
-        replica.stdin.write("go\n")
-        replica.stdin.flush()
+    in_processes("tests.support.replica", empty_database, REPLICAS)
 
-    words = [replica.communicate()[1] for replica in replicas]
-
-    assert [replica.returncode for replica in replicas] == [0] * REPLICAS, words
     assert schema_of(empty_database).keys() == Base.metadata.tables.keys()
     with migration_connection(empty_database) as connection:
         versions = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
@@ -329,16 +295,12 @@ def run_flask(settings: Settings, *arguments: str) -> subprocess.CompletedProces
             "{{ cookiecutter.__package }}",
             *arguments,
         ],
-        env=environment_of(settings),
+        env={
+            **os.environ,
+            "ENVIRONMENT": "test",
+            "DATABASE_URL": settings.database_url.get_secret_value(),
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    return {
-        **os.environ,
-        "ENVIRONMENT": "test",
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-    }

@@ -35,43 +35,22 @@ def in_threads(work: Callable[[int], Result], threads: int) -> list[Result]:
         return [call.result(SECONDS) for call in calls]
 
 
-def in_processes(module: str, settings: Settings, processes: int, *arguments: str) -> list[str]:
-    """Run a module of the tests in so many processes on the database of `settings`.
+def in_processes(module: str, settings: Settings, processes: int, *arguments: str) -> None:
+    """Run `main` of a module of the tests in so many processes on the database of `settings`.
 
-    Each prints a line when it is ready, and goes on when it gets one: they begin together. Returns
-    what each printed after that; fails if one does.
+    It gets `arguments`, and before them a function with which each process waits for the others:
+    so they begin together. Fails, with what they said, if one does.
     """
     url = settings.database_url.get_secret_value()
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=PROJECT,
-            env={**os.environ, "DATABASE_URL": url, "ENVIRONMENT": "test"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(processes)
-    ]
-    try:
-        for process in running:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        said = [process.communicate for process in running]
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        answers = [communicate(timeout=SECONDS)[0] for communicate in said]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                assert pipe is not None
-                pipe.close()
-    assert [process.returncode for process in running] == [0] * processes
-    return answers
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.forks", module, str(processes), *arguments],
+        cwd=PROJECT,
+        env={**os.environ, "DATABASE_URL": url, "ENVIRONMENT": "test"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def wait_until(true: Callable[[], object], seconds: float = SECONDS) -> None:

@@ -1,10 +1,7 @@
-"""A process that writes: `python -m tests.support.writer ID THREADS TIMES`, on `DATABASE_URL`.
-
-Each thread so many times adds one to the price of the row with this id, and creates a row.
-"""
+"""A process that writes: each of its threads so many times adds one to a price, and makes a row."""
 
 import os
-import sys
+from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,8 +14,8 @@ from .factories import Resource, ResourceFactory
 from .side_by_side import in_threads
 
 
-def main(row_id: str, threads: str, times: str) -> None:
-    """Say that the process is ready, wait for a line, and write."""
+def main(begin_together: Callable[[], object], row_id: str, threads: str, times: str) -> None:
+    """Write on `DATABASE_URL`, beginning when the other processes do."""
     settings = load_settings(env_file=None)
     app = create_app(settings.model_copy(update={"threads": int(threads)}))
 
@@ -32,10 +29,5 @@ def main(row_id: str, threads: str, times: str) -> None:
                 db.session.add(ResourceFactory.build(code=code))
                 db.session.commit()
 
-    print("ready", flush=True)
-    sys.stdin.readline()
+    begin_together()
     in_threads(write, int(threads))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

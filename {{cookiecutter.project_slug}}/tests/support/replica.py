@@ -1,0 +1,16 @@
+"""A replica that starts: it migrates its database, as others do at the same moment."""
+
+from collections.abc import Callable
+
+from alembic import command
+
+from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import load_settings
+
+
+def main(begin_together: Callable[[], object]) -> None:
+    """Bring the schema of `DATABASE_URL` to the newest revision, beginning when the others do."""
+    settings = load_settings(env_file=None)
+    begin_together()
+    with connected_config(settings) as config:
+        command.upgrade(config, "head")
