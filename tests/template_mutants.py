@@ -52,7 +52,7 @@ TEMPLATE_MUTANTS = (
             f"{TESTS_OF_POST_HOOK}::test_whatever_is_named_for_an_option_is_in_the_manifest",
             VARIANTS,
         ),
-        "database=postgresql auth=none deployment=none ci=none license=MIT",
+        "database=postgresql auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
         "manifest without the folder of Kubernetes",
@@ -61,7 +61,7 @@ TEMPLATE_MUTANTS = (
         '{"deployment": ("kubernetes",)}, ("deploy",)',
         '{"deployment": ("kubernetes",)}, ()',
         (VARIANTS,),
-        "database=postgresql auth=none deployment=none ci=none license=MIT",
+        "database=postgresql auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
         "manifest that names what is not there",
@@ -106,7 +106,7 @@ TEMPLATE_MUTANTS = (
             f"{TESTS_OF_POST_HOOK}::test_env_is_for_its_owner_only_and_has_a_secret_of_its_own",
             VARIANTS,
         ),
-        "database=sqlite auth=none deployment=none ci=none license=MIT",
+        "database=sqlite auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
         "combinations let through",
@@ -132,7 +132,7 @@ TEMPLATE_MUTANTS = (
         '    "uuid-utils>=',
         '    # "uuid-utils>=',
         (VARIANTS,),
-        "database=sqlite auth=none deployment=none ci=none license=MIT",
+        "database=sqlite auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
         "undocumented setting",
@@ -141,7 +141,7 @@ TEMPLATE_MUTANTS = (
         "# METRICS_PORT=9464\n",
         "",
         (VARIANTS,),
-        "database=sqlite auth=none deployment=none ci=none license=MIT",
+        "database=sqlite auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
         "README that names what was not chosen",
@@ -150,7 +150,7 @@ TEMPLATE_MUTANTS = (
         "# Tests\n",
         "# Tests on PostgreSQL\n",
         (VARIANTS,),
-        "database=sqlite auth=none deployment=none ci=none license=MIT",
+        "database=sqlite auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
         "workflow of GitHub without checks",

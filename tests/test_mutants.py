@@ -22,9 +22,15 @@ ENGINES = {mutant.database for mutant in MUTANTS}
 VARIANTS = {mutant.variant: mutant.answers for mutant in MUTANTS}
 FEWEST = 40
 
-# In a fixed order, and without what takes longer to be imported than most of the tests take.
+# In a fixed order, and without what takes longer than most of the tests take: to import plugins,
+# and to write each `assert` anew.
 NOT_NEEDED = ("randomly", "cacheprovider", "schemathesis", "hypothesispytest")
 WITHOUT_PLUGINS = tuple(part for name in NOT_NEEDED for part in ("-p", f"no:{name}"))
+OPTIONS = ("-q", "--tb=line", "--assert=plain", *WITHOUT_PLUGINS)
+
+# What is compiled is copied with the project; it says which source it was made from, not when.
+COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "dev")
+NOT_COPIED = NOT_OF_THE_PROJECT - {"__pycache__"}
 
 Counts = dict[str, int]
 Unchanged = Callable[[str], BakedProject]
@@ -32,9 +38,16 @@ RunTests = Callable[[BakedProject, tuple[str, ...]], Counts]
 
 
 @pytest.fixture(scope="session")
-def unchanged(session_bake: Bake) -> Unchanged:
-    """The project of a variant, with the default answers for the rest; baked once."""
-    return cache(lambda variant: session_bake(**VARIANTS[variant]))
+def unchanged(session_bake: Bake, environment: Environment) -> Unchanged:
+    """The project of a variant, with the default answers for the rest; baked and compiled once."""
+
+    @cache
+    def make(variant: str) -> BakedProject:
+        project = session_bake(**VARIANTS[variant])
+        project.run(environment.python, *COMPILE)
+        return project
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +64,8 @@ def run_tests(
                 folder = tmp_path_factory.mktemp("server")
                 urls[engine] = stack.enter_context(database(project, environment, folder))
             done = project.run(
-                *(environment.python, "-m", "pytest", "-q", "--tb=line"),
-                *WITHOUT_PLUGINS,
+                *(environment.python, "-m", "pytest"),
+                *OPTIONS,
                 *tests,
                 variables={**environment.variables, "TEST_DATABASE_URL": urls[engine]},
                 status=None,
@@ -66,7 +79,7 @@ def run_tests(
 
 def copy_of(project: BakedProject, folder: Path) -> BakedProject:
     """A project of one's own to change."""
-    shutil.copytree(project.path, folder, ignore=shutil.ignore_patterns(*NOT_OF_THE_PROJECT))
+    shutil.copytree(project.path, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
     return BakedProject(folder, project.answers)
 
 

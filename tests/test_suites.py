@@ -16,7 +16,12 @@ from .report import Proved
 from .servers import FROM_THE_PYTHON_PACKAGE, database
 from .variants import VARIANTS, Variant
 
-QUICK = ("-m", "not slow")
+# The slow ones are left out, and what is imported for them alone.
+QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/test_schemathesis.py")
+
+# A failure tells the values of all variables: to write each `assert` anew, so that it tells those
+# of its parts, takes two to three seconds in every project.
+OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 
 # What runs besides the variants themselves, each on one engine: names and texts change the code of
 # all engines alike. The last has every name at its longest.
@@ -47,9 +52,11 @@ def run_suite(
     Raises if one fails or is skipped, or if there is none.
     """
     began = time.monotonic()
-    pytest_of_it = (environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     done = project.run(
-        *pytest_of_it, *options, variables={**environment.variables, **(variables or {})}
+        *(environment.python, "-m", "pytest"),
+        *OPTIONS,
+        *options,
+        variables={**environment.variables, **(variables or {})},
     )
     last = done.stdout.strip().splitlines()[-1]
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)}
