@@ -70,6 +70,21 @@ def test_what_is_no_instant(given: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (
+            "tomorrow",
+            "should be an RFC 3339 instant with an offset, such as 2030-01-31T12:00:00Z",
+        ),
+        ("9999-12-31T23:59:59-00:01", "is outside the years 1 to 9999 in UTC"),
+    ],
+)
+def test_why_it_is_no_instant_is_said(given: str, why: str) -> None:
+    with pytest.raises(ValidationError, match=f"Value error, {why} "):
+        INSTANT.validate_python(given)
+
+
+@pytest.mark.parametrize(
     ("given", "shown"),
     [
         ("0", "0.00"),
@@ -87,7 +102,7 @@ def test_an_amount_keeps_its_digits(given: object, shown: str) -> None:
     ["", "-1", "+1", "01", ".5", "1.", "1.234", "1e2", "NaN", " 1", "1\n", "1" * 17, 1, None],
 )
 def test_what_is_no_amount(given: object) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match=r'a decimal in a string .*, such as "12\.50"'):
         AMOUNT.validate_python(given)
 
 

@@ -254,6 +254,17 @@ def test_migrations_have_time(empty_database: Settings) -> None:
     assert wait == LONGEST_MIGRATION_SECONDS * 1000
 
 
+def test_statements_of_migrations_have_time(empty_database: Settings) -> None:
+    hasty = empty_database.model_copy(update={"statement_timeout_seconds": 1e-6})
+
+    with make_migration_engine(hasty).connect() as connection:
+        assert connection.execute(SOME_TIME).scalar() == ROUNDS
+
+
+def test_migrations_keep_no_connection(empty_database: Settings) -> None:
+    assert isinstance(make_migration_engine(empty_database).pool, sa.NullPool)
+
+
 def test_script_of_the_migrations_is_one_transaction(empty_database: Settings) -> None:
     script = create_app(empty_database).test_cli_runner().invoke(args=["db", "sql"]).stdout
 

@@ -1,6 +1,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,6 +59,21 @@ def test_each_request_is_one_line(service: Flask, lines: Lines) -> None:
         "trace_id": TRACE,
         "client": "127.0.0.1",
     }
+
+
+def test_the_time_of_a_request_is_told_in_milliseconds(service: Flask, lines: Lines) -> None:
+    def work() -> str:
+        time.sleep(0.005)
+        return ""
+
+    service.add_url_rule("/work", view_func=work)
+
+    began = time.perf_counter()
+    service.test_client().get("/work")
+    took = time.perf_counter() - began
+
+    (line,) = lines()
+    assert 5 <= line["duration_ms"] <= took * 1000
 
 
 def test_a_request_is_logged_by_its_rule(service: Flask, lines: Lines) -> None:
@@ -148,6 +164,13 @@ def test_secrets_are_taken_out_by_name(lines: Lines, extra: dict[str, object]) -
     assert "[redacted]" in str(line)
 
 
+def test_what_is_beside_a_secret_is_kept(lines: Lines) -> None:
+    library.warning("text", extra={"headers": {"Cookie": SECRET, "Accept": "*/*", "parts": [1]}})
+
+    (line,) = lines()
+    assert line["headers"] == {"Cookie": "[redacted]", "Accept": "*/*", "parts": [1]}
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
@@ -185,6 +208,7 @@ def test_people_get_text(
 
     text = capsys.readouterr().err
     assert "/livez" in text
+    assert "\nTraceback (most recent call last):\n" in text
     assert "ValueError: wrong" in text
     assert ("\x1b[" in text) == terminal
 
@@ -195,6 +219,7 @@ def test_lines_below_the_level_are_left_out(settings: Settings, lines: Lines) ->
 
     service.test_client().get("/livez")
     library.warning("not this")
+    structlog.get_logger("own").warning("nor this")
     service.test_client().get("/fail")
 
     assert [line["status"] for line in lines()] == [500]

@@ -1,11 +1,12 @@
 import os
+import re
 import time
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from flask import Flask
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -70,6 +71,29 @@ def test_time_is_measured(settings: Settings) -> None:
     seconds = registry.get_sample_value("http_request_duration_seconds_sum", labels)
     assert seconds is not None
     assert 0 < seconds < took
+
+
+def test_requests_are_told_apart_by_times_of_milliseconds_to_seconds(settings: Settings) -> None:
+    service = create_app(settings)
+    service.test_client().get("/livez")
+
+    told = generate_latest(service.extensions["metrics"]).decode()
+
+    bounds = re.findall(r'duration_seconds_bucket\{le="([^"]+)"', told)
+    assert bounds == [str(bound) for bound in metrics.BUCKETS] + ["+Inf"]
+
+
+def test_metrics_say_what_they_are(settings: Settings) -> None:
+    told = generate_latest(create_app(settings).extensions["metrics"]).decode()
+
+    assert (
+        "# HELP http_request_duration_seconds Time from a request's begin until its answer was"
+        " made; the count is that of requests.\n"
+    ) in told
+    assert (
+        "# HELP database_connections_in_use"
+        " Connections that are checked out of the pools of all workers.\n"
+    ) in told
 
 
 def test_each_application_counts_by_itself(settings: Settings) -> None:

@@ -1,4 +1,7 @@
 import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask, Response
@@ -6,6 +9,9 @@ from flask import Flask, Response
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.on_answer import Headers, on_answer
 from {{ cookiecutter.__package }}.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 def test_hooks_see_the_answer_as_it_is_sent_one_after_the_other(settings: Settings) -> None:
@@ -38,6 +44,30 @@ def test_hooks_of_one_application_are_its_own() -> None:
 
     assert "X-Second" in headers
     assert "X-First" not in headers
+
+
+def test_an_answer_to_an_error_is_sent_with_it() -> None:
+    """So that a server which has begun another answer knows: PEP 3333."""
+    service = Flask(__name__)
+    sent: list[object] = []
+
+    def answer(_environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        try:
+            raise ValueError("wrong")
+        except ValueError:
+            start_response("500 Internal Server Error", [], sys.exc_info())
+        return []
+
+    service.wsgi_app = answer  # type: ignore[method-assign, assignment]
+    on_answer(service, lambda _environ, status, _headers: sent.append(status))
+
+    def begin(_status: str, _headers: Headers, error: Any = None, /) -> Callable[[bytes], object]:
+        sent.append(error[0])
+        return sent.append
+
+    service.wsgi_app({}, begin)
+
+    assert sent == [500, ValueError]
 
 
 def test_answers_to_errors_are_seen_too(

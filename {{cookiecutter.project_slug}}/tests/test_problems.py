@@ -16,6 +16,7 @@ from werkzeug.exceptions import (
     HTTPException,
     MethodNotAllowed,
     NotFound,
+    RequestEntityTooLarge,
     TooManyRequests,
     Unauthorized,
 )
@@ -32,6 +33,12 @@ from .support.problems import problem
 
 STATUSES = (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
 SECRET = "correct-horse-battery-staple"
+SENTENCES = {
+    400: "The body is not valid JSON.",
+    413: RequestEntityTooLarge.description,
+    415: "The body must be application/json.",
+    422: "The request cannot be used as it is; see errors.",
+}
 UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 
 
@@ -173,8 +180,21 @@ def test_every_route_with_a_body_refuses_what_is_no_object(
     for method, path in routes_with_a_body(app):
         response = client.open(path, method=method, data=body, content_type=media_type, headers=ANY)
         document = problem(response, status)
+        assert document["detail"] == SENTENCES[status]
         if status == 422:
             assert document["errors"][0]["pointer"] == "#"
+
+
+def test_what_a_body_should_be_is_said(client: FlaskClient) -> None:
+    document = problem(client.post(URL, json=[]), 422)
+
+    assert document["errors"] == [{"pointer": "#", "detail": "should be an object"}]
+
+
+def test_a_query_that_is_not_encoded_is_refused_in_a_sentence(client: FlaskClient) -> None:
+    document = problem(client.get(URL, environ_overrides={"QUERY_STRING": "\xff"}), 400)
+
+    assert document["detail"] == "The query must be percent-encoded."
 
 
 def test_a_body_without_a_length_is_bounded_too(app: Flask, client: FlaskClient) -> None:
@@ -233,6 +253,23 @@ def test_a_statement_that_is_wrong_is_a_problem_that_tells_nothing(
     problem(response, 500)
     assert "no_such_table" not in response.text
     assert "SELECT" not in response.text
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_the_values_of_a_statement_are_not_logged(
+    app: Flask, client: FlaskClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> Response:
+        db.session.execute(text("SELECT :value FROM no_such_table"), {"value": SECRET})
+        return Response()
+
+    app.add_url_rule("/foreign", view_func=fail)
+
+    problem(client.get("/foreign"), 500)
+
+    logged = capsys.readouterr().err
+    assert "no_such_table" in logged
+    assert SECRET not in logged
 
 
 def test_after_an_error_of_the_database_the_session_can_be_used(make_app: MakeApp) -> None:
