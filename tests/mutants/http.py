@@ -1,6 +1,6 @@
 """Mutants of the HTTP contract."""
 
-from .mutant import PACKAGE, Mutant
+from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 PAGINATION = f"{PACKAGE}/pagination.py"
 IDEMPOTENCY = f"{PACKAGE}/idempotency.py"
@@ -49,5 +49,20 @@ HTTP_MUTANTS = (
             ("known = environ[KEY] = Identity(", 'known = globals()["LAST"] = Identity('),
         ),
         ("tests/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
+    ),
+    *(
+        Mutant(
+            f"values of statements told: {database}",
+            "an error of the database tells no value of its statement",
+            engine,
+            (("hide_parameters=True,", "hide_parameters=False,"),),
+            ("tests/test_problems.py::test_the_values_of_a_statement_are_not_logged",),
+            database=database,
+        )
+        for database, engine in (
+            ("sqlite", SQLITE),
+            ("postgresql", POSTGRESQL),
+            ("mariadb", MARIADB),
+        )
     ),
 )
