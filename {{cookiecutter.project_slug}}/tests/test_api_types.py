@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -41,6 +42,20 @@ def forget_models() -> Any:
 )
 def test_an_instant_is_shown_in_utc(given: object, shown: str) -> None:
     assert INSTANT.dump_json(INSTANT.validate_python(given)) == f'"{shown}"'.encode()
+
+
+def test_an_instant_is_shown_in_utc_wherever_the_service_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        shown = INSTANT.dump_json(INSTANT.validate_python("2030-01-31T12:00:00Z"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert shown == b'"2030-01-31T12:00:00Z"'
 
 
 @pytest.mark.parametrize(

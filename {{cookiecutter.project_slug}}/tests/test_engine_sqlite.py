@@ -124,8 +124,10 @@ def test_connection_waits_for_a_time(
     empty_database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_sqlite, "BUSY_TIMEOUT_MS", 50)
-    with pytest.raises(OperationalError, match="locked"):
+    with pytest.raises(OperationalError, match="locked") as ended:
         make_engine(empty_database).connect()
+
+    assert is_transient(ended.value)
 
 
 def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> None:

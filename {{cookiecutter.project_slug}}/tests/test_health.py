@@ -72,3 +72,10 @@ def test_a_service_that_stops_is_not_ready_and_still_serves(
     assert problem(response, 503)["detail"] == "The service is stopping."
     assert client.get("/livez").status_code == 200
     assert client.get("/openapi.json").status_code == 200
+
+
+def test_a_service_that_does_not_stop_any_more_is_ready(client: FlaskClient) -> None:
+    health.start_draining()
+    health.stop_draining()
+
+    assert client.get("/readyz").status_code == 200

@@ -74,6 +74,7 @@ def test_the_time_of_a_request_is_told_in_milliseconds(service: Flask, lines: Li
 
     (line,) = lines()
     assert 5 <= line["duration_ms"] <= took * 1000
+    assert line["duration_ms"] == round(line["duration_ms"], 3)
 
 
 def test_a_request_is_logged_by_its_rule(service: Flask, lines: Lines) -> None:

@@ -7,6 +7,7 @@ from urllib.request import urlopen
 import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -139,12 +140,17 @@ def test_the_metrics_of_all_workers_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for worker in (7, 8):
+        counted = MmapedDict(str(tmp_path / f"counter_{worker}.db"))  # type: ignore[no-untyped-call]
+        counted.write_value(mmap_key("done", "done_total", [], [], "Jobs."), worker, 0)  # type: ignore[no-untyped-call]
+        counted.close()  # type: ignore[no-untyped-call]
 
     server = metrics.serve("127.0.0.1", 0)
     try:
         with urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as response:
             assert response.status == 200
             assert response.headers["Content-Type"].startswith("text/plain")
+            assert "\ndone_total 15.0\n" in response.read().decode()
     finally:
         server.shutdown()
         server.server_close()

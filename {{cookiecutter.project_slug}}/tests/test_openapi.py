@@ -13,6 +13,7 @@ from sqlalchemy import event
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.api_types import MODELS, Body, Parameters, Query
 from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.health import PROBES
 from {{ cookiecutter.__package }}.openapi import resource_api
 from {{ cookiecutter.__package }}.settings import Settings
 
@@ -215,6 +216,24 @@ def test_the_document_does_not_touch_the_database(settings: Settings) -> None:
         event.listen(db.engine, "do_connect", lambda *_arguments: pytest.fail("connects"))
 
     assert app.test_client().get("/openapi.json").status_code == 200
+
+
+def test_the_library_serves_no_pages_and_no_files_of_its_own(app: Flask) -> None:
+    documents = {"/openapi.json", "/", "/docs", "/docs/start.js", "/docs/<name>"}
+
+    rules = {rule.rule for rule in app.url_map.iter_rules()}
+    assert {rule for rule in rules if not rule.startswith("/api/")} == PROBES | documents
+
+
+def test_an_integer_keeps_its_digits(things: FlaskClient) -> None:
+    number = 2**60 + 1
+
+    assert things.post("/api/v1/things/7/notes", json={"lines": [number]}).json == [7, [number]]
+
+
+def test_an_integer_beyond_any_use_is_infinite(app: Flask) -> None:
+    assert app.json.loads("1" + "0" * 399) == 10**399
+    assert app.json.loads("1" + "0" * 400) == float("inf")
 
 
 def test_a_parameter_may_be_a_list(things: FlaskClient) -> None:

@@ -95,7 +95,7 @@ def _instant(value: Any) -> Any:
         raise ValueError(
             "should be an RFC 3339 instant with an offset, such as 2030-01-31T12:00:00Z"
         )
-    return value.upper()
+    return value
 
 
 def _in_utc(value: datetime) -> datetime:

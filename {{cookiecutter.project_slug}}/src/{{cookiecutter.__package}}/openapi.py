@@ -270,7 +270,7 @@ def _parameter(place: tuple[int | str, ...]) -> dict[str, str]:
 
 def _pointer(place: tuple[int | str, ...]) -> dict[str, str]:
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
-    encoded = [quote(part, errors="replace") for part in parts]
+    encoded = [quote(part) for part in parts]
     return {"pointer": "/".join(["#", *encoded])}
 
 

@@ -168,6 +168,7 @@ def test_all_faults_are_named_at_once(client: FlaskClient) -> None:
         "#/price",
         "#/colour",
     }
+    assert found["#/price"].startswith("should be a decimal in a string")
     assert "vermilion" not in str(found)
 
 
