@@ -14,7 +14,7 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.api_types import MODELS, Body, Parameters, Query
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.health import PROBES
-from {{ cookiecutter.__package }}.openapi import resource_api
+from {{ cookiecutter.__package }}.openapi import Service, resource_api
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL, faults, new_body
@@ -107,6 +107,20 @@ def test_every_route_of_the_api_is_documented(app: Flask, document: Document) ->
     }
 
     assert {(path, method) for path, method, _ in operations(document)} == routes
+
+
+def test_an_operation_that_takes_nothing_is_documented_too(settings: Settings) -> None:
+    app = new_app(settings)
+    assert isinstance(app, Service)
+    api = resource_api("clocks")
+    api.post("/start")(Response)
+    app.register_api(api)
+
+    app.generate_spec_json()
+
+    operation = app.spec_json["paths"]["/api/v1/clocks/start"]["post"]
+    assert "parameters" not in operation
+    assert operation["responses"].keys() >= {"400", "422", "500", "503"}
 
 
 def test_operation_ids_are_unique(document: Document) -> None:
