@@ -209,7 +209,7 @@ def test_people_get_text(
 
     text = capsys.readouterr().err
     assert "/livez" in text
-    assert "\nTraceback (most recent call last):\n" in text
+    assert text.count("Traceback (most recent call last)") == 1
     assert "ValueError: wrong" in text
     assert ("\x1b[" in text) == terminal
 

@@ -156,9 +156,7 @@ def _redacted(name: object, value: Any) -> Any:
 def _renderer(settings: Settings) -> Callable[[EventDict], str]:
     if settings.log_format == "json":
         return encode
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return lambda event: console(None, "", event)
 
 
