@@ -3,7 +3,7 @@
 mutmut changes one place of the package after the other, and runs those quick tests that came by the
 function. What survives is tried once more with all quick tests in a fresh process: only there code
 runs again that runs when a module is imported, and only there no cache of another test hides a
-function. It takes a quarter of an hour, so continuous integration leaves it out.
+function. It takes about an hour, so continuous integration leaves it out.
 
 What survives all the same is in tests/equivalent_mutants.toml with the reason why no test can see
 it, or it lowers the score.
