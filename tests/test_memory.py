@@ -1,0 +1,68 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import memory
+from .baked import clean_environment
+from .variants import ROOT
+
+# Runs in a folder of its own, with one beside it that is taken for memory: what the proof gives to
+# projects.
+SHOW_THE_FOLDER = """
+import os
+from pathlib import Path
+
+from tests import memory
+from tests.baked import clean_environment
+
+memory.MEMORY = Path(__file__).parent / "memory"
+memory.MEMORY.mkdir()
+pytest_plugins = ["tests.memory"]
+
+def test_it():
+    folder = Path(clean_environment({})["TMPDIR"])
+    assert folder.parent == memory.MEMORY
+    assert folder.stat().st_mode & 0o7777 == 0o1777
+    (folder / "file").touch()
+"""
+
+
+def test_a_folder_with_room_is_taken(tmp_path: Path) -> None:
+    assert memory.has_room(tmp_path, enough=1)
+
+
+def test_a_folder_without_room_is_not_taken(tmp_path: Path) -> None:
+    assert not memory.has_room(tmp_path, enough=2**60)
+
+
+def test_a_folder_that_is_not_there_is_not_taken(tmp_path: Path) -> None:
+    assert not memory.has_room(tmp_path / "none", enough=1)
+
+
+def test_a_folder_whose_programs_may_not_run_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = os.statvfs(tmp_path)
+    values = [*found]
+    values[8] = found.f_flag | os.ST_NOEXEC
+    monkeypatch.setattr(os, "statvfs", lambda _folder: os.statvfs_result(values))
+    assert not memory.has_room(tmp_path, enough=1)
+
+
+def test_projects_keep_temporary_files_in_memory_until_the_run_ends(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(SHOW_THE_FOLDER, encoding="utf-8")
+    variables = clean_environment({"PYTHONPATH": str(ROOT)})
+    variables.pop(memory.VARIABLE, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert list((tmp_path / "memory").iterdir()) == []
