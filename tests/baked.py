@@ -4,16 +4,17 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partialmethod
+from functools import cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Protocol
 from unittest.mock import patch
 
 from cookiecutter.environment import StrictEnvironment
-from jinja2.bccache import Bucket, BytecodeCache
+from jinja2 import Environment
 from pytest_cookies.plugin import Cookies
 
+from . import memory
 from .variants import PROMPTS, ROOT
 
 # What a run of a project leaves behind; none of it is a file of the project.
@@ -109,7 +110,7 @@ class BakedProject:
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what would mislead a project, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
-    return {**kept, "PYTHONUTF8": "1", **variables}
+    return {**kept, "PYTHONUTF8": "1", **memory.variables(), **variables}
 
 
 class Bake(Protocol):
@@ -119,26 +120,21 @@ class Bake(Protocol):
         """Make one; what is not answered is as cookiecutter.json has it, and nothing is set up."""
 
 
-class CompiledTemplates(BytecodeCache):
-    """Templates as Jinja compiled them, by their names and texts.
+COMPILED: dict[tuple[str | None, ...], CodeType] = {}
 
-    That is half of the time of a generation, and cookiecutter does it anew in each.
+
+def compile_once(
+    environment: Environment, source: str, name: str | None = None, filename: str | None = None
+) -> CodeType:
+    """Instead of `Environment.compile`: what was compiled from the same text is taken again.
+
+    To compile is half of a generation, and cookiecutter does it anew in each, also for the names of
+    files. All its environments are alike.
     """
-
-    def __init__(self) -> None:
-        self._codes: dict[tuple[str, str], CodeType] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give what was compiled from the same text."""
-        bucket.code = self._codes.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled."""
-        assert bucket.code is not None
-        self._codes[bucket.key, bucket.checksum] = bucket.code
-
-
-COMPILED_ONCE = partialmethod(StrictEnvironment.__init__, bytecode_cache=CompiledTemplates())
+    key = (source, name, filename)
+    if key not in COMPILED:
+        COMPILED[key] = Environment.compile(environment, source, name, filename)
+    return COMPILED[key]
 
 
 def make_bake(cookies: Cookies) -> Bake:
@@ -148,7 +144,7 @@ def make_bake(cookies: Cookies) -> Bake:
         unknown = answers.keys() - PROMPTS.keys()
         if unknown:
             raise ValueError(f"cookiecutter.json asks nothing of the name {unknown}")
-        with patch.object(StrictEnvironment, "__init__", COMPILED_ONCE):
+        with patch.object(StrictEnvironment, "compile", compile_once):
             result = cookies.bake(extra_context={"setup": "no", **answers}, template=str(ROOT))
         if result.exit_code != 0 or result.exception is not None:
             raise AssertionError(f"The template made nothing of {answers}: {result.exception!r}")
