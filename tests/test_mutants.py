@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .baked import NOT_OF_THE_PROJECT, Bake, BakedProject
+from .baked import NOT_OF_THE_PROJECT, Bake, BakedProject, clean_environment
 from .environments import Environment
+from .forks import fork_server
 from .mutants import MUTANTS, Mutant, MutantDoesNotApplyError, named_tests
 from .report import Proved
 from .servers import database
@@ -56,20 +57,18 @@ def run_tests(
 ) -> Iterator[RunTests]:
     """Runs some tests of a project and counts how they ended; one server for each engine."""
     urls: dict[str, str] = {}
+    folder = tmp_path_factory.mktemp("forks")
     with ExitStack() as stack:
+        forks = stack.enter_context(fork_server(environment.python, folder, clean_environment({})))
 
         def run(project: BakedProject, tests: tuple[str, ...]) -> Counts:
             engine = project.answers["database"]
             if engine not in urls:
-                folder = tmp_path_factory.mktemp("server")
-                urls[engine] = stack.enter_context(database(project, environment, folder))
-            done = project.run(
-                *(environment.python, "-m", "pytest"),
-                *OPTIONS,
-                *tests,
-                variables={**environment.variables, "TEST_DATABASE_URL": urls[engine]},
-                status=None,
-            )
+                place = tmp_path_factory.mktemp("server")
+                urls[engine] = stack.enter_context(database(project, environment, place))
+            variables = {**environment.variables, "TEST_DATABASE_URL": urls[engine]}
+            arguments = [*OPTIONS, *tests]
+            done = forks.run_pytest(project.path, arguments, clean_environment(variables))
             assert done.returncode in (0, 1), (done.stdout + done.stderr)[-4000:]
             last = done.stdout.strip().splitlines()[-1]
             return {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", last)}
@@ -103,7 +102,7 @@ def test_mutant_is_seen(
     mutant.apply(project.path)
     began = time.monotonic()
     counts = run_tests(project, mutant.tests)
-    assert counts.get("failed", 0) >= len(mutant.tests), counts
+    assert counts.get("failed", 0) >= len(mutant.tests), (counts, project.path)
     assert "passed" not in counts, f"a test that should see the mutant passed: {counts}"
     proved(
         "mutant",

@@ -1,0 +1,96 @@
+"""Runs pytest for projects in forks of one process that has imported what every project imports.
+
+To import that takes longer than the few tests that a mutant needs. Run as a program, this is that
+process: it reads a request on a line, and writes the status of its fork on a line.
+"""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+# Of no option and no engine, so that a project that forgot to import something is still seen.
+IMPORTED_BY_ALL = (
+    *("factory", "time_machine", "unittest.mock", "concurrent.futures.thread"),
+    *("alembic.command", "alembic.autogenerate", "flask.testing", "flask_openapi", "gunicorn"),
+    *("prometheus_client", "pydantic_settings", "sqlalchemy.orm", "structlog", "uuid_utils"),
+)
+SECONDS = 600
+"""What takes longer hangs."""
+
+
+class ForkServer:
+    """The process that forks, and the pipe to it."""
+
+    def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
+        self._process = process
+        self._output, self._errors = folder / "stdout", folder / "stderr"
+
+    def run_pytest(
+        self, folder: Path, arguments: Sequence[str], variables: Mapping[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run it in a folder, with this environment and no other."""
+        streams = str(self._output), str(self._errors)
+        request = [str(folder), list(arguments), dict(variables), streams]
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        status = int(self._process.stdout.readline())
+        said = [Path(each).read_text(encoding="utf-8", errors="replace") for each in streams]
+        return subprocess.CompletedProcess(arguments, status, *said)
+
+
+@contextmanager
+def fork_server(python: Path, folder: Path, variables: Mapping[str, str]) -> Iterator[ForkServer]:
+    """A process of this interpreter that forks; what forks print passes through the folder."""
+    with subprocess.Popen(
+        [python, __file__],
+        env=dict(variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield ForkServer(process, folder)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def serve() -> None:
+    """Answer requests until there are no more; a fork goes on from here to run its own."""
+    for name in IMPORTED_BY_ALL:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            sys.exit(run_here(*json.loads(line)))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def run_here(
+    folder: str, arguments: list[str], variables: dict[str, str], streams: list[str]
+) -> int:
+    """Do in this process what `python -m pytest` does in one of its own."""
+    signal.alarm(SECONDS)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.path[0] = folder
+    sys.path[1:1] = [str(Path(folder, each)) for each in variables["PYTHONPATH"].split(os.pathsep)]
+    sys.argv = ["pytest", *arguments]
+    for number, path in enumerate([os.devnull, *streams]):
+        with Path(path).open("rb" if number == 0 else "wb") as file:
+            os.dup2(file.fileno(), number)
+    return int(pytest.main(arguments))
+
+
+if __name__ == "__main__":
+    serve()
