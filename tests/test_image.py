@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -102,7 +102,8 @@ def in_place(
         if project.answers["database"] == "sqlite":
             yield container, {"SECRET_KEY": SECRET_KEY}
             return
-        [place] = [value for values in parse_qs(urlsplit(url).query).values() for value in values]
+        query = dict(parse_qsl(urlsplit(url).query))
+        place = query.get("unix_socket") or query["host"]
         folder = Path(place) if Path(place).is_dir() else Path(place).parent
         folder.chmod(0o711)  # for the socket in it
         mounts = {**container.mounts, folder: folder}

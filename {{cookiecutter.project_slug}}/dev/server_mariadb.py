@@ -48,6 +48,10 @@ NOT_DURABLE = (
 # in the machine's own folder for such files it would find those of another that runs.
 OWN_TEMPORARY_FILES = "--tmpdir=."
 
+# To be ready for TLS, PyMySQL reads all certificates of the machine at every connection: that takes
+# longer than most tests, and a socket of this machine needs none.
+NO_TLS = {"ssl_disabled": "true"}
+
 OPTIONS = ("--skip-log-bin", "--skip-name-resolve", "--character-set-server=utf8mb4")
 
 
@@ -76,7 +80,8 @@ def start_temporary() -> tuple[PrivateServer, URL]:
             stop_signal="TERM",
             temporary=True,
         )
-        url = URL.create("mariadb+pymysql", "root", query={"unix_socket": str(socket)})
+        query = {"unix_socket": str(socket), **NO_TLS}
+        url = URL.create("mariadb+pymysql", "root", query=query)
         server.wait_until(lambda: answers(url))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -99,6 +99,7 @@ class Server:
         self.port, self.metrics_port = two_free_ports()
         self.log = folder / "log"
         self.metrics = folder / "metrics"
+        self.seconds_to_end = 0.0
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT), str(folder)]),
@@ -192,8 +193,11 @@ class Server:
 
     def terminate(self) -> int:
         """Stop in the ordinary way, and return the exit status."""
+        began = time.monotonic()
         self.process.terminate()
-        return self.process.wait(PATIENCE_SECONDS)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self.seconds_to_end = time.monotonic() - began
+        return status
 
     def kill(self) -> None:
         """End the master and its workers, if they still run."""
@@ -215,7 +219,7 @@ def lasting_server(
 def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """A server that answered a request, and was stopped in the ordinary way."""
     folder = tmp_path_factory.mktemp("server")
-    with running(settings, folder, WORKERS=1, DRAIN_SECONDS=0) as made:
+    with running(settings, folder, WORKERS=1, DRAIN_SECONDS=1) as made:
         assert made.get("/livez")[0] == 200
         assert os.listdir(made.metrics)
         assert made.terminate() == 0
@@ -258,11 +262,8 @@ def lines_of(path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if line.get("path") == path]
 
 
-def test_draining_ends_by_itself(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path, WORKERS=1, DRAIN_SECONDS=1) as server:
-        began = time.monotonic()
-        assert server.terminate() == 0
-        assert time.monotonic() - began >= 1
+def test_draining_ends_by_itself(ended_server: Server) -> None:
+    assert ended_server.seconds_to_end >= 1
 
 
 @pytest.mark.parametrize(
