@@ -189,12 +189,13 @@ def environment() -> Environment:
 
 
 @pytest.fixture(scope="session")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def mypy_cache() -> Path:
     """What mypy learnt about libraries, for all projects that this process checks.
 
-    It is kept for the next run, but in a changed copy of the repository, beside which others run.
+    It is kept for the next run, and for what this process starts: tests of a changed copy of the
+    repository, for which it waits.
     """
-    return tmp_path_factory.mktemp("mypy") if BUILD.is_symlink() else BUILD / "mypy" / worker_id
+    return BUILD / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 
 @pytest.fixture
