@@ -4,6 +4,7 @@ To import that takes longer than the few tests that a mutant needs. Run as a pro
 process: it reads a request on a line, and writes the status of its fork on a line.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -67,10 +68,11 @@ def serve() -> None:
     """Answer requests until there are no more; a fork goes on from here to run its own."""
     for name in IMPORTED_BY_ALL:
         importlib.import_module(name)
+    gc.disable()  # lest by chance it closes what a mutant leaves open
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            sys.exit(run_here(*json.loads(line)))
+            os._exit(run_here(*json.loads(line)))
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
@@ -89,7 +91,10 @@ def run_here(
     for number, path in enumerate([os.devnull, *streams]):
         with Path(path).open("rb" if number == 0 else "wb") as file:
             os.dup2(file.fileno(), number)
-    return int(pytest.main(arguments))
+    status = int(pytest.main(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return status
 
 
 if __name__ == "__main__":

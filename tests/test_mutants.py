@@ -23,11 +23,10 @@ ENGINES = {mutant.database for mutant in MUTANTS}
 VARIANTS = {mutant.variant: mutant.answers for mutant in MUTANTS}
 FEWEST = 40
 
-# In a fixed order, and without what takes longer than most of the tests take: to import plugins,
-# and to write each `assert` anew.
-NOT_NEEDED = ("randomly", "cacheprovider", "schemathesis", "hypothesispytest")
-WITHOUT_PLUGINS = tuple(part for name in NOT_NEEDED for part in ("-p", f"no:{name}"))
-OPTIONS = ("-q", "--tb=line", "--assert=plain", *WITHOUT_PLUGINS)
+# In a fixed order, with the one plugin that has a fixture of these tests, and without what takes
+# longer than most of them take: to look for plugins, and to write each `assert` anew.
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+OPTIONS = ("-q", "--tb=line", "--assert=plain", "-p", "no:cacheprovider", "-p", "time_machine")
 
 # What is compiled is copied with the project; it says which source it was made from, not when.
 COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "dev")
@@ -66,7 +65,7 @@ def run_tests(
             if engine not in urls:
                 place = tmp_path_factory.mktemp("server")
                 urls[engine] = stack.enter_context(database(project, environment, place))
-            variables = {**environment.variables, "TEST_DATABASE_URL": urls[engine]}
+            variables = {**environment.variables, **ALONE, "TEST_DATABASE_URL": urls[engine]}
             arguments = [*OPTIONS, *tests]
             done = forks.run_pytest(project.path, arguments, clean_environment(variables))
             assert done.returncode in (0, 1), (done.stdout + done.stderr)[-4000:]
