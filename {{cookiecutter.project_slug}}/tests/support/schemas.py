@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Inspector, inspect
+from sqlalchemy import Connection, Engine, Inspector, inspect
 
 from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_migration_engine
 from {{ cookiecutter.__package }}.migrations import (
@@ -58,8 +59,13 @@ def upgrade_with_more(settings: Settings, folder: Path, more: str = FAILS_HALFWA
 @contextmanager
 def migration_connection(settings: Settings) -> Iterator[Connection]:
     """A connection in a transaction, with an engine as migrations have it."""
-    with make_migration_engine(settings).begin() as connection:
+    with _engine(settings).begin() as connection:
         yield connection
+
+
+@cache  # it keeps no connection, but the statements that look at a schema, which take long to make
+def _engine(settings: Settings) -> Engine:
+    return make_migration_engine(settings)
 
 
 def alter(settings: Settings, change: Callable[[Operations], object]) -> None:
