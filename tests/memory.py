@@ -32,10 +32,19 @@ def variables() -> dict[str, str]:
     return {"TMPDIR": os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
+def remove_left_behind(memory: Path) -> None:
+    """Remove the folders of runs that were killed: nothing else gives their memory back."""
+    for folder in memory.glob("proof-*-*"):
+        process = folder.name.split("-")[1]
+        if not Path("/proc", process).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make a folder for this run, which its workers inherit."""
     if VARIABLE not in os.environ and has_room(MEMORY):
-        folder = Path(tempfile.mkdtemp(prefix="proof-", dir=MEMORY))
+        remove_left_behind(MEMORY)
+        folder = Path(tempfile.mkdtemp(prefix=f"proof-{os.getpid()}-", dir=MEMORY))
         folder.chmod(0o1777)  # as that of the system: servers of other accounts remove theirs
         os.environ[VARIABLE] = str(folder)
         config.stash[SESSION] = folder

@@ -52,6 +52,19 @@ def test_a_folder_whose_programs_may_not_run_is_not_taken(
     assert not memory.has_room(tmp_path, enough=1)
 
 
+def test_the_folder_of_a_run_that_was_killed_is_removed(tmp_path: Path) -> None:
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    ours, theirs = tmp_path / f"proof-{os.getpid()}-a", tmp_path / f"proof-{killed.pid}-b"
+    other = tmp_path / "of-others"
+    for folder in (ours, theirs, other):
+        folder.mkdir()
+
+    memory.remove_left_behind(tmp_path)
+
+    assert sorted(tmp_path.iterdir()) == sorted([ours, other])
+
+
 def test_projects_keep_temporary_files_in_memory_until_the_run_ends(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(SHOW_THE_FOLDER, encoding="utf-8")
     variables = clean_environment({"PYTHONPATH": str(ROOT)})
