@@ -58,4 +58,4 @@ def wait_until(true: Callable[[], object], seconds: float = SECONDS) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.005)
+        time.sleep(0.02)
