@@ -36,7 +36,8 @@ def remove_left_behind(memory: Path) -> None:
     """Remove the folders of runs that were killed: nothing else gives their memory back."""
     for folder in memory.glob("proof-*-*"):
         process = folder.name.split("-")[1]
-        if not Path("/proc", process).exists():
+        is_ours = process.isdigit() and folder.stat().st_uid == os.getuid()
+        if is_ours and not Path("/proc", process).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 

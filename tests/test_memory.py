@@ -56,13 +56,13 @@ def test_the_folder_of_a_run_that_was_killed_is_removed(tmp_path: Path) -> None:
     killed = subprocess.Popen(["true"])
     killed.wait()
     ours, theirs = tmp_path / f"proof-{os.getpid()}-a", tmp_path / f"proof-{killed.pid}-b"
-    other = tmp_path / "of-others"
-    for folder in (ours, theirs, other):
+    of_others = tmp_path / "proof-of-something"
+    for folder in (ours, theirs, of_others):
         folder.mkdir()
 
     memory.remove_left_behind(tmp_path)
 
-    assert sorted(tmp_path.iterdir()) == sorted([ours, other])
+    assert sorted(tmp_path.iterdir()) == sorted([ours, of_others])
 
 
 def test_projects_keep_temporary_files_in_memory_until_the_run_ends(tmp_path: Path) -> None:
