@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check mutants bench pictures matrix openapi servers builders browser
+.PHONY: help demo test test-fast check mutants bench pictures matrix openapi servers mariadb redis builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -24,7 +24,7 @@ demo: .venv/ready ## generate a service with the defaults into build/demo and ru
 test: .venv/ready servers builders browser ## prove every variant; only="database=postgresql" proves some
 	@$(TESTS) --quiet --progress $(if $(CI),--no-skips) --only "$(only)"
 
-test-fast: .venv/ready ## the same of few variants, on SQLite and PostgreSQL, and nothing slow
+test-fast: .venv/ready redis ## the same of few variants, on SQLite and PostgreSQL, and nothing slow
 	@$(TESTS) --quiet --progress --quick --proof build/proof-fast.json --only "$(only)"
 
 check: .venv/ready ## format, lint, types and tests of the template's own code
@@ -50,8 +50,12 @@ openapi: build/benchmarks/ready ## write the document that every project begins 
 matrix: .venv/ready ## write docs/proof.md anew, from the prompts and the mutants
 	@$(PYTHON) -m tests.matrix
 
-servers:
+servers: mariadb redis
+
+mariadb:
 	@tools/install_mariadb.sh
+
+redis:
 	@tools/install_redis.sh
 
 builders:
