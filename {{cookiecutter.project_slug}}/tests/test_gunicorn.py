@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from .support.api import URL
 {% if cookiecutter.auth != "none" %}
 from .support.credentials import CREDENTIAL
 {% endif %}
+from .support.programs import Program
 from .support.side_by_side import wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -112,16 +111,8 @@ class Server:
             "XDG_RUNTIME_DIR": "",
             **{name: str(value) for name, value in variables.items()},
         }
-        command = [sys.executable, "-m", "gunicorn", "-c", str(config)]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "views:app"],
-                cwd=folder,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = ["gunicorn", "-c", str(config), "views:app"]
+        self.process = Program(command, environment, self.log, folder)
 
     def get(
         self, path: str, port: int | None = None, headers: Mapping[str, str] | None = None
@@ -199,12 +190,6 @@ class Server:
         self.seconds_to_end = time.monotonic() - began
         return status
 
-    def kill(self) -> None:
-        """End the master and its workers, if they still run."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(PATIENCE_SECONDS)
-
 
 @pytest.fixture(scope="module")
 def lasting_server(
@@ -234,7 +219,7 @@ def running(settings: Settings, folder: Path, **variables: object) -> Iterator[S
         made.wait_until_ready()
         yield made
     finally:
-        made.kill()
+        made.process.kill()
 
 
 def test_on_term_readiness_goes_first_and_requests_finish(
@@ -282,7 +267,7 @@ def test_a_worker_that_begins_hears_term(
     try:
         assert server.find_logged("TERM was lost", "was sent SIGTERM") == expected
     finally:
-        server.kill()
+        server.process.kill()
 
 
 def test_each_request_is_logged_once_and_everything_in_one_format(ended_server: Server) -> None:

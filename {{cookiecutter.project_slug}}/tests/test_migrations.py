@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -28,8 +26,10 @@ from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.engine_{{ cookiecutter.database }} import run_script
 from .support.factories import Resource
+from .support.processes import in_processes
+from .support.programs import run_program
 from .support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
-from .support.side_by_side import SECONDS, in_processes
+from .support.side_by_side import SECONDS
 
 TABLE = Resource.__tablename__
 REPLICAS = 4
@@ -134,9 +134,16 @@ def test_each_step_back_and_forward_leads_to_the_same(migrated: Settings) -> Non
 
 @pytest.mark.slow
 def test_models_and_migrations_agree_in_a_fresh_process(migrated: Settings) -> None:
-    done = run_flask(migrated, "db", "check")
+    done = run_program(
+        *("flask", "--app", "{{ cookiecutter.__package }}", "db", "check"),
+        environment={
+            **os.environ,
+            "ENVIRONMENT": "test",
+            "DATABASE_URL": migrated.database_url.get_secret_value(),
+        },
+    )
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("drift", DRIFTS)
@@ -286,21 +293,3 @@ def test_the_factory_does_not_touch_the_database(empty_database: Settings) -> No
 
     assert isinstance(app, Flask)
     assert schema_of(empty_database) == {}
-
-
-def run_flask(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "flask", "--app"),
-            "{{ cookiecutter.__package }}",
-            *arguments,
-        ],
-        env={
-            **os.environ,
-            "ENVIRONMENT": "test",
-            "DATABASE_URL": settings.database_url.get_secret_value(),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )

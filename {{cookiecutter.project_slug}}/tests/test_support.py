@@ -1,9 +1,11 @@
 """The test kit does what docs/testing.md says of it: all other tests rest on it."""
 
 import os
+import signal
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -23,6 +25,7 @@ from .support.databases import SUFFIX, VARIABLE, checked
 from .support.engine_{{ cookiecutter.database }} import database_name, named
 from .support.factories import Resource, ResourceFactory, Status
 from .support.problems import problem
+from .support.programs import LIBRARIES, Program, run_program
 from .support.queries import Queries
 from .support.schemas import alter, schema_of
 from .support.sessions import (
@@ -78,7 +81,7 @@ def test_settings_of_the_developer_do_not_reach_the_tests() -> None:
 
     done = run_pytest(test_environment_holds_no_setting.__name__, own)
 
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.slow
@@ -88,19 +91,16 @@ def test_unsuitable_database_ends_the_run_with_a_sentence(worker_url: URL) -> No
     done = run_pytest(test_settings_are_those_of_a_test.__name__, {VARIABLE: precious})
 
     assert done.returncode != 0
-    assert "has to end in _test" in done.stdout + done.stderr
+    assert "has to end in _test" in done.stdout
 
 
-def run_pytest(test: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_pytest(test: str, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     """Run one test of this module in a process of its own, without plugins that take long."""
     inherited = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     inherited["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{test}"],
-        env=inherited | variables,
-        capture_output=True,
-        text=True,
-        check=False,
+    return run_program(
+        *("pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{test}"),
+        environment=inherited | variables,
     )
 
 
@@ -337,6 +337,56 @@ def test_problem_with_another_status_is_not_accepted(not_found: TestResponse) ->
 def test_answer_that_is_no_problem_is_not_accepted(client: FlaskClient) -> None:
     with pytest.raises(AssertionError):
         problem(client.get(api.URL), 200)
+
+
+# Programs
+
+PROGRAM = """
+import os, sys
+
+named = {"sqlalchemy.orm", "structlog", "{{ cookiecutter.__package }}"}
+print(*sys.argv[1:], os.getcwd(), sorted(os.environ), sorted(named & sys.modules.keys()))
+sys.exit(3)
+"""
+
+TWO_PROCESSES = """
+import os, time
+
+with open("pipe", "w") as pipe:
+    os.fork()
+    time.sleep(5)
+    pipe.write("survived")
+"""
+
+
+@pytest.mark.slow
+def test_program_has_the_libraries_and_otherwise_what_is_given(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+
+    done = run_program("program", "argument", environment={"NAME": "value"}, folder=tmp_path)
+
+    assert done.stdout == f"argument {tmp_path} ['NAME'] ['sqlalchemy.orm', 'structlog']\n"
+    assert done.returncode == 3
+
+
+@pytest.mark.slow
+def test_program_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(TWO_PROCESSES)
+    os.mkfifo(tmp_path / "pipe")
+    program = Program(["program"], {}, tmp_path / "said", tmp_path)
+    with (tmp_path / "pipe").open() as pipe:
+        with pytest.raises(subprocess.TimeoutExpired):
+            program.wait(0.1)
+
+        program.kill()
+
+        assert pipe.read() == ""
+    assert program.poll() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_libraries_of_programs_are_there(name: str) -> None:
+    assert find_spec(name)
 
 
 # Time

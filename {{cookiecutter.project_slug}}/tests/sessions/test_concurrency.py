@@ -19,7 +19,8 @@ from ..support.api import URL, new_body
 from ..support.applications import MakeApp
 from ..support.at_rest import assert_at_rest, count_rows
 from ..support.factories import Resource, ResourceFactory
-from ..support.side_by_side import SECONDS, in_processes, in_threads
+from ..support.processes import in_processes
+from ..support.side_by_side import SECONDS, in_threads
 
 WRITERS = 16
 PROCESSES = 2

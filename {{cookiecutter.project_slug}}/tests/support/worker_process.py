@@ -2,9 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +17,8 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .side_by_side import PROJECT, SECONDS
+from .programs import Program
+from .side_by_side import SECONDS
 
 
 def with_broker(settings: Settings, url: str, job_seconds: int) -> Settings:
@@ -54,14 +52,7 @@ class WorkerProcess:
             "METRICS_PORT": "0",
             "WORKERS": "2",
         }
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.worker"],
-                cwd=PROJECT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        self.process = Program(["tests.support.worker"], environment, self.log)
 
     def wait_until_ready(self) -> None:
         """Return when the worker says that it is ready, and its own command agrees."""
@@ -79,7 +70,7 @@ class WorkerProcess:
 
     def terminate(self) -> int:
         """Stop in the ordinary way, and return the exit status."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
         return self.process.wait(SECONDS)
 
 

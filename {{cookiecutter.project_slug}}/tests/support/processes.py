@@ -1,14 +1,29 @@
-"""Processes that work side by side: `python -m tests.support.forks MODULE PROCESSES ARGUMENTS`.
+"""Work at the same time in processes, which are forks of one that has imported it before."""
 
-They are forks of this one, which has imported the module before: that takes longer than most work.
-"""
-
+import os
 import sys
 import time
 from importlib import import_module
 from multiprocessing import get_context
 
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .programs import run_program
 from .side_by_side import SECONDS
+
+
+def in_processes(module: str, settings: Settings, processes: int, *arguments: str) -> None:
+    """Run `main` of a module of the tests in so many processes on the database of `settings`.
+
+    It gets `arguments`, and before them a function with which each process waits for the others:
+    so they begin together. Fails, with what they said, if one does.
+    """
+    url = settings.database_url.get_secret_value()
+    done = run_program(
+        *(__name__, module, str(processes), *arguments),
+        environment={**os.environ, "DATABASE_URL": url, "ENVIRONMENT": "test"},
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def main(module: str, processes: str, *arguments: str) -> int:
