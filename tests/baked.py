@@ -4,12 +4,13 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Protocol
 from unittest.mock import patch
 
+from cookiecutter import generate
 from cookiecutter.environment import StrictEnvironment
 from jinja2 import Environment
 from pytest_cookies.plugin import Cookies
@@ -72,7 +73,7 @@ class BakedProject:
 
     def name_of(self, path: Path) -> str:
         """How a message calls the file."""
-        return path.relative_to(self.path).as_posix()
+        return str(path).removeprefix(f"{self.path}{os.sep}")
 
     def text(self, name: str) -> str:
         """The content of a file."""
@@ -137,6 +138,10 @@ def compile_once(
     return COMPILED[key]
 
 
+# A file of the template does not change while tests run: to look at it once is enough.
+is_binary_once = cache(generate.is_binary)
+
+
 def make_bake(cookies: Cookies) -> Bake:
     """A `Bake` by pytest-cookies, in this process; what hooks print, pytest shows on a failure."""
 
@@ -144,7 +149,10 @@ def make_bake(cookies: Cookies) -> Bake:
         unknown = answers.keys() - PROMPTS.keys()
         if unknown:
             raise ValueError(f"cookiecutter.json asks nothing of the name {unknown}")
-        with patch.object(StrictEnvironment, "compile", compile_once):
+        with (
+            patch.object(StrictEnvironment, "compile", compile_once),
+            patch.object(generate, "is_binary", is_binary_once),
+        ):
             result = cookies.bake(extra_context={"setup": "no", **answers}, template=str(ROOT))
         if result.exit_code != 0 or result.exception is not None:
             raise AssertionError(f"The template made nothing of {answers}: {result.exception!r}")

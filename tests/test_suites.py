@@ -122,9 +122,9 @@ def test_suite_passes_by_several_workers_on_a_database_that_is_given(
     prepare = FROM_THE_PYTHON_PACKAGE if engine == "postgresql" else ""
     with database(project, environment, tmp_path, prepare=prepare) as url:
         result = run_suite(
-            project, environment, *QUICK, "-n", "3", variables={"TEST_DATABASE_URL": url}
+            project, environment, *QUICK, "-n", "2", variables={"TEST_DATABASE_URL": url}
         )
-    proved("suite", variant=variant.short, how="3 workers, TEST_DATABASE_URL", **result)
+    proved("suite", variant=variant.short, how="2 workers, TEST_DATABASE_URL", **result)
 
 
 @pytest.mark.slow

@@ -98,14 +98,13 @@ def imports_of(project: BakedProject, *patterns: str) -> Imports:
     for pattern in patterns:
         for path in project.path.glob(pattern):
             for module in _imported(path.read_text(encoding="utf-8")):
-                if module not in sys.stdlib_module_names | ONLY_FOR_TYPES:
-                    imports.setdefault(module, set()).add(project.name_of(path))
+                imports.setdefault(module, set()).add(project.name_of(path))
     return imports
 
 
 @cache  # most files are the same in most variants
 def _imported(text: str) -> frozenset[str]:
-    return frozenset(_modules_named(ast.parse(text)))
+    return frozenset(_modules_named(ast.parse(text))) - sys.stdlib_module_names - ONLY_FOR_TYPES
 
 
 def _modules_named(tree: ast.Module) -> Iterator[str]:
