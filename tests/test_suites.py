@@ -24,20 +24,21 @@ QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/test_schemat
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 
 # What runs besides the variants themselves, each on one engine: names and texts change the code of
-# all engines alike. The last has every name at its longest.
-WITH_OTHER_ANSWERS: dict[str, dict[str, str]] = {
-    "category": {
-        "database": "postgresql",
-        "resource": CATEGORY.one,
-        "resource_plural": CATEGORY.many,
-    },
-    "longest names": {
-        "database": "mariadb",
-        "project_slug": LONGEST_SLUG,
-        "resource": LONGEST_RESOURCE.one,
-        "resource_plural": LONGEST_RESOURCE.many,
-    },
-    "hostile texts": {"database": "sqlite", "project_slug": "my-service", **HOSTILE_TEXTS},
+# all engines alike. On MariaDB every name is at its longest.
+OTHER_ANSWERS: dict[str, tuple[str, dict[str, str]]] = {
+    "sqlite": ("hostile texts", {"project_slug": "my-service", **HOSTILE_TEXTS}),
+    "postgresql": (
+        "category",
+        {"resource": CATEGORY.one, "resource_plural": CATEGORY.many},
+    ),
+    "mariadb": (
+        "longest names",
+        {
+            "project_slug": LONGEST_SLUG,
+            "resource": LONGEST_RESOURCE.one,
+            "resource_plural": LONGEST_RESOURCE.many,
+        },
+    ),
 }
 
 
@@ -110,8 +111,8 @@ def test_quick_tests_of_the_suite_pass(
 
 @pytest.mark.slow
 @pytest.mark.one_for_each_engine
-def test_suite_passes_by_several_workers_on_a_database_that_is_given(
-    project: BakedProject,
+def test_suite_passes_with_other_answers_by_several_workers_on_a_database_that_is_given(
+    session_bake: Bake,
     variant: Variant,
     environment: Environment,
     tmp_path: Path,
@@ -119,22 +120,15 @@ def test_suite_passes_by_several_workers_on_a_database_that_is_given(
 ) -> None:
     """On PostgreSQL the server is the one of the Python package, whatever the machine has."""
     engine = variant.choices["database"]
+    name, answers = OTHER_ANSWERS[engine]
+    project = session_bake(**variant.choices, **answers)
     prepare = FROM_THE_PYTHON_PACKAGE if engine == "postgresql" else ""
     with database(project, environment, tmp_path, prepare=prepare) as url:
         result = run_suite(
             project, environment, *QUICK, "-n", "2", variables={"TEST_DATABASE_URL": url}
         )
-    proved("suite", variant=variant.short, how="2 workers, TEST_DATABASE_URL", **result)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WITH_OTHER_ANSWERS)
-def test_suite_passes_with_other_names_and_texts(
-    session_bake: Bake, environment: Environment, proved: Proved, name: str
-) -> None:
-    project = session_bake(**WITH_OTHER_ANSWERS[name])
-    result = run_suite(project, environment, *QUICK)
-    proved("suite", variant=f"database={project.answers['database']}", how=name, **result)
+    how = f"{name}, 2 workers, TEST_DATABASE_URL"
+    proved("suite", variant=variant.short, how=how, **result)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 To import those takes longer than most of what the programs do. Each fork imports the service anew.
 """
 
+import gc
 import os
 import runpy
 import signal
@@ -77,6 +78,7 @@ class Program:
 def become(command: list[str], environment: dict[str, str], output: Path, folder: Path) -> None:
     """Be what `python -m` makes of the command in this folder; say everything to the file."""
     os.setsid()
+    gc.freeze()  # or it would look through all of the libraries, which are not garbage
     os.chdir(folder)
     with output.open("wb") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
