@@ -89,6 +89,8 @@ def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
         some = pairwise(trees)
         others = [] if "one_for_each_tree" in marks else pairwise(variants)
         variants = list(dict.fromkeys([*some, *others]))
+    if "open_to_all" in marks:
+        variants = [each for each in variants if each.choices["auth"] == "none"]
     if "one_for_each_tree" in marks:
         variants = list({tree_of(each): each for each in reversed(variants)}.values())
     if "one_for_each_engine" in marks:
@@ -160,8 +162,8 @@ def group_of(item: pytest.Item) -> str | None:
 def variant_of(item: pytest.Item) -> Variant | None:
     """The variant that a test is about, if it is about one."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    found: Variant | None = parameters.get("variant")
-    return found
+    found = parameters.get("variant")
+    return found if isinstance(found, Variant) else None  # no variant at all is none of ours
 
 
 @pytest.fixture(scope="session")

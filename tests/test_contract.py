@@ -13,7 +13,7 @@ from .report import Proved
 from .servers import HOST, Service
 from .variants import Variant
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
+pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 
 PROGRAMS = Path(sys.executable).parent
 

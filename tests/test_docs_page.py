@@ -9,7 +9,7 @@ import pytest
 from .servers import HOST, Service
 from .variants import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
+pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

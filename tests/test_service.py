@@ -18,7 +18,7 @@ from .report import Proved
 from .servers import HOST, Answer, Service
 from .variants import Variant
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine]
+pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 
 PUBLIC_NAMES = """
 from {package} import create_app

@@ -64,6 +64,7 @@ def test_every_two_choices_meet_in_few_variants() -> None:
     [
         ("database=postgresql", {"test_mutants", "test_suites", "test_image"}, {"test_texts"}),
         ("auth=oidc", {"test_mutants", "test_authentication"}, {"test_image", "test_delivery"}),
+        ("auth=api_key", {"test_suites"}, {"test_service", "test_contract", "test_docs_page"}),
         ("ci=gitlab license=MIT", {"test_delivery", "test_variants"}, {"test_image"}),
     ],
 )
