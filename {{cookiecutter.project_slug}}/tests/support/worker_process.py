@@ -86,4 +86,7 @@ def running_worker(settings: Settings, url: str, job_seconds: int) -> Iterator[W
             made.wait_until_ready()
             yield made
         finally:
-            made.terminate()
+            try:
+                made.terminate()
+            finally:
+                made.process.kill()
