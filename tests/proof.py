@@ -31,9 +31,19 @@ QUICK_ENGINES = ("sqlite", "postgresql")
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 LONGEST_FIRST = (
-    *("test_suites", "test_image", "test_installation", "test_updates", "test_contract"),
+    *(
+        "test_mutants",
+        "test_suites",
+        "test_image",
+        "test_installation",
+        "test_updates",
+        "test_contract",
+    ),
     *("test_delivery", "test_service"),
 )
+
+# Costly fixtures of a variant that the tests of one module share.
+SHARED_BY_A_MODULE = {"service", "made"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -95,6 +105,8 @@ def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
         variants = list({tree_of(each): each for each in reversed(variants)}.values())
     if "one_for_each_engine" in marks:
         variants = one_for_each("database", variants)
+    if "besides_the_defaults" in marks:
+        variants = [each for each in variants if each != VARIANTS[0]]
     if "most_options" in marks:
         trees = list(dict.fromkeys(tree_of(each) for each in variants))
         variants = one_for_each("database", reversed(trees))
@@ -153,7 +165,7 @@ def group_of(item: pytest.Item) -> str | None:
     if variant is None:
         return None
     fixtures: Collection[str] = getattr(item, "fixturenames", ())
-    if "service" in fixtures:
+    if SHARED_BY_A_MODULE & set(fixtures):
         return f"{item.path.stem} {variant}"
     shares_a_bake = "tree" in fixtures or not item.get_closest_marker("slow")
     return str(variant) if shares_a_bake else None

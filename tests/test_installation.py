@@ -16,7 +16,7 @@ from .baked import BakedProject, clean_environment
 from .processes import until_ctrl_c, wait_for_answer
 from .report import Proved
 from .servers import free_port
-from .variants import ROOT, Variant
+from .variants import ROOT, VARIANTS, Variant
 
 pytestmark = pytest.mark.slow
 
@@ -71,22 +71,44 @@ def count_passed(said: str) -> int:
     return int(found[-1])
 
 
-@pytest.mark.one_for_each_engine
-def test_make_test_passes_in_a_path_with_spaces_and_other_letters(
-    variant: Variant, tmp_path: Path, proved: Proved
-) -> None:
-    folder = tmp_path / PLACE
+@pytest.fixture(scope="module")
+def made(variant: Variant, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
+    """The variant's project where people keep theirs; what `make` installs serves all tests."""
+    folder = tmp_path_factory.mktemp("made") / PLACE
     said = generate(folder, "setup=no", *(f"{name}={value}" for name, value in variant.answers))
     assert "make run" in said
+    return project_in(folder)
+
+
+@pytest.mark.one_for_each_engine
+@pytest.mark.besides_the_defaults
+def test_make_test_passes_in_a_path_with_spaces_and_other_letters(
+    made: BakedProject, variant: Variant, proved: Proved
+) -> None:
     began = time.monotonic()
-    done = project_in(folder).run("make", "test", QUICK, variables=WITH_UV, timeout=1200)
+    done = made.run("make", "test", QUICK, variables=WITH_UV, timeout=1200)
     seconds = round(time.monotonic() - began, 1)
     tests = count_passed(done.stdout)
     proved("suite", variant=variant.short, how="make test, installed", tests=tests, seconds=seconds)
 
 
+@pytest.mark.one_for_each_engine
+@pytest.mark.besides_the_defaults
+def test_make_run_serves_on_a_database_of_its_own(made: BakedProject, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    for _ in range(2):
+        with until_ctrl_c(
+            *("make", "run", f"port={port}"),
+            folder=made.path,
+            variables=clean_environment(WITH_UV),
+            log=log,
+        ):
+            wait_for_answer(port, "/readyz", log)
+
+
+@pytest.mark.parametrize("defaults", VARIANTS[:1], ids=str)
 def test_the_defaults_give_a_service_that_is_set_up_and_runs(
-    tmp_path: Path, proved: Proved
+    defaults: Variant, tmp_path: Path, proved: Proved
 ) -> None:
     """`cookiecutter --no-input` alone: environment, packages, commit, migration, tests."""
     folder = tmp_path / PLACE
@@ -97,34 +119,10 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
     assert found, said
     assert "make run" in said
     how = "cookiecutter --no-input"
-    proved("suite", variant="the defaults", how=how, tests=int(found[1]), seconds=seconds)
+    proved("suite", variant=defaults.short, how=how, tests=int(found[1]), seconds=seconds)
 
     project = project_in(folder)
     assert project.run("git", "status", "--porcelain").stdout == ""
-    port, log = free_port(), tmp_path / "log"
-    with until_ctrl_c(
-        *("make", "run", f"port={port}"),
-        folder=project.path,
-        variables=clean_environment(WITH_UV),
-        log=log,
-    ):
-        page = json.loads(wait_for_answer(port, "/api/v1/items", log))
-    assert page == {"items": [], "next": None}
-
-    began = time.monotonic()
-    checked = project.run("make", "check", variables=WITH_UV, timeout=600)
-    seconds = round(time.monotonic() - began, 1)
-    tests = count_passed(checked.stdout)
-    proved("suite", variant="the defaults", how="make check", tests=tests, seconds=seconds)
-    fast = project.run("make", "test-fast", "args=--collect-only -q", variables=WITH_UV)
-    assert f"{found[1]}/{tests} tests collected" in fast.stdout, fast.stdout[-2000:]
-
-
-@pytest.mark.one_for_each_engine
-def test_make_run_serves_on_a_database_of_its_own(variant: Variant, tmp_path: Path) -> None:
-    folder = tmp_path / "projects"
-    generate(folder, "setup=no", *(f"{name}={value}" for name, value in variant.answers))
-    project = project_in(folder)
     port, log = free_port(), tmp_path / "log"
     for _ in range(2):
         with until_ctrl_c(
@@ -133,7 +131,16 @@ def test_make_run_serves_on_a_database_of_its_own(variant: Variant, tmp_path: Pa
             variables=clean_environment(WITH_UV),
             log=log,
         ):
-            wait_for_answer(port, "/readyz", log)
+            page = json.loads(wait_for_answer(port, "/api/v1/items", log))
+        assert page == {"items": [], "next": None}
+
+    began = time.monotonic()
+    checked = project.run("make", "check", variables=WITH_UV, timeout=600)
+    seconds = round(time.monotonic() - began, 1)
+    tests = count_passed(checked.stdout)
+    proved("suite", variant=defaults.short, how="make check", tests=tests, seconds=seconds)
+    fast = project.run("make", "test-fast", "args=--collect-only -q", variables=WITH_UV)
+    assert f"{found[1]}/{tests} tests collected" in fast.stdout, fast.stdout[-2000:]
 
 
 def test_make_demo_serves_the_resource_until_ctrl_c(tmp_path: Path) -> None:

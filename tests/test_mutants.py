@@ -19,6 +19,9 @@ from .report import Proved
 from .servers import database
 from .variants import PROMPTS
 
+# All in one process, beside others that run suites: the tests that see mutants mostly wait.
+pytestmark = pytest.mark.xdist_group("mutants")
+
 ENGINES = {mutant.database for mutant in MUTANTS}
 VARIANTS = {mutant.variant: mutant.answers for mutant in MUTANTS}
 FEWEST = 40

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from .baked import Bake, BakedProject
-from .environments import Environment, found_versions, lowest_environment, shared_environment
+from .environments import (
+    Environment,
+    found_versions,
+    interpreters,
+    lowest_environment,
+    shared_environment,
+)
 from .names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
 from .proof import BUILD
 from .report import Proved
@@ -96,7 +102,7 @@ def test_suite_passes_and_covers_every_line_and_branch(
     )
     percent, missing = covered(project, report)
     assert not missing, "\n".join(missing)
-    how = "Python 3.11, its own server"
+    how = f"Python {next(iter(interpreters()))}, its own server"
     proved("suite", variant=variant.short, how=how, coverage=percent, **result)
 
 
