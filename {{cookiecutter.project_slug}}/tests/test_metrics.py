@@ -1,5 +1,6 @@
 import os
 import re
+import struct
 import time
 from pathlib import Path
 from urllib.request import urlopen
@@ -8,6 +9,7 @@ import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -136,14 +138,23 @@ def test_the_metrics_are_not_on_the_public_port(app: Flask) -> None:
     assert app.test_client().get("/metrics").status_code == 404
 
 
-def test_the_metrics_of_all_workers_are_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def folder_of_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the workers count."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    return tmp_path
+
+
+def count_as_worker(file: Path, number: int) -> None:
+    """Count so many jobs in a worker's file."""
+    counted = MmapedDict(str(file))  # type: ignore[no-untyped-call]
+    counted.write_value(mmap_key("done", "done_total", [], [], "Jobs."), number, 0)  # type: ignore[no-untyped-call]
+    counted.close()  # type: ignore[no-untyped-call]
+
+
+def test_the_metrics_of_all_workers_are_served(folder_of_metrics: Path) -> None:
     for worker in (7, 8):
-        counted = MmapedDict(str(tmp_path / f"counter_{worker}.db"))  # type: ignore[no-untyped-call]
-        counted.write_value(mmap_key("done", "done_total", [], [], "Jobs."), worker, 0)  # type: ignore[no-untyped-call]
-        counted.close()  # type: ignore[no-untyped-call]
+        count_as_worker(folder_of_metrics / f"counter_{worker}.db", worker)
 
     server = metrics.serve("127.0.0.1", 0)
     try:
@@ -156,13 +167,29 @@ def test_the_metrics_of_all_workers_are_served(
         server.server_close()
 
 
-def test_a_worker_that_is_gone_uses_no_connection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+def test_a_worker_that_has_just_begun_to_count_hides_no_other(tmp_path: Path) -> None:
+    count_as_worker(tmp_path / "counter_7.db", 7)
+    (tmp_path / "counter_8.db").touch()
+    (tmp_path / "gauge_livesum_9.db").symlink_to(tmp_path / "gone")
+
+    [metric] = metrics.SumOfWorkers(tmp_path).collect()
+
+    assert [sample.value for sample in metric.samples] == [7]
+
+
+def test_the_library_still_fails_at_an_empty_file(tmp_path: Path) -> None:
+    """When this fails, `MultiProcessCollector` can take the place of `SumOfWorkers`."""
+    empty = tmp_path / "counter_8.db"
+    empty.touch()
+
+    with pytest.raises(struct.error):
+        MultiProcessCollector.merge([str(empty)])  # type: ignore[no-untyped-call]
+
+
+def test_a_worker_that_is_gone_uses_no_connection(folder_of_metrics: Path) -> None:
     for name in ("gauge_livesum_7.db", "gauge_livesum_8.db", "histogram_7.db"):
-        (tmp_path / name).touch()
+        (folder_of_metrics / name).touch()
 
     metrics.forget_worker(7)
 
-    assert sorted(os.listdir(tmp_path)) == ["gauge_livesum_8.db", "histogram_7.db"]
+    assert sorted(os.listdir(folder_of_metrics)) == ["gauge_livesum_8.db", "histogram_7.db"]

@@ -4,14 +4,18 @@ Under gunicorn each worker counts in files of its own, and the master, which ser
 apart from the public one, adds them up; docs/operations.md lists them.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIServer
 
 from flask import Flask
 from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from sqlalchemy import Engine, event
 
 from .on_answer import Headers, on_answer
@@ -38,9 +42,38 @@ def serve(host: str, port: int) -> WSGIServer:
     Raises OSError when the port cannot be opened.
     """
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(SumOfWorkers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
     server, _thread = start_http_server(port, host, registry)
     return server
+
+
+class SumOfWorkers(Collector):
+    """Adds up what the workers counted in the files of a folder, but for those that are empty.
+
+    A worker makes a file before it gives it a size. The library fails at one that it finds in
+    between, with the metrics of all workers; if the worker is killed in between, at every look.
+    https://github.com/prometheus/client_python/issues/1199
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> list[Metric]:
+        """Nothing: what there is, only the files tell."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics of all workers."""
+        files = [str(file) for file in self._folder.glob("*.db") if _is_begun(file)]
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return metrics
+
+
+def _is_begun(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # of a worker that is gone
+        return False
 
 
 def forget_worker(pid: int) -> None:
