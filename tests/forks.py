@@ -1,7 +1,8 @@
 """Runs pytest for projects in forks of one process that has imported what every project imports.
 
-To import that takes longer than the few tests that a mutant needs. Run as a program, this is that
-process: it reads a request on a line, and writes the status of its fork on a line.
+To import that takes longer than the few tests that a mutant needs, and a tenth of a whole suite
+whose coverage is measured. Run as a program, this is that process: it reads a request on a line,
+and writes the status of its fork on a line.
 """
 
 import gc
@@ -18,10 +19,17 @@ from pathlib import Path
 import pytest
 
 # Of no option and no engine, so that a project that forgot to import something is still seen.
-IMPORTED_BY_ALL = (
+OF_FEW_TESTS = (
     *("factory", "time_machine", "unittest.mock", "concurrent.futures.thread"),
     *("alembic.command", "alembic.autogenerate", "flask.testing", "flask_openapi", "gunicorn"),
     *("prometheus_client", "pydantic_settings", "sqlalchemy.orm", "structlog", "uuid_utils"),
+)
+# None that looks around when it is imported: gunicorn reads in which folder it is, the library of
+# the metrics the environment.
+OF_A_SUITE = (
+    *("alembic.command", "alembic.autogenerate", "factory", "flask.testing", "flask_openapi"),
+    *("pydantic_settings", "pytest_cov.plugin", "schemathesis.pytest.plugin", "sqlalchemy.orm"),
+    *("structlog", "time_machine", "uuid_utils", "xdist.plugin"),
 )
 SECONDS = 600
 """What takes longer hangs."""
@@ -51,10 +59,17 @@ class ForkServer:
 
 
 @contextmanager
-def fork_server(python: Path, folder: Path, variables: Mapping[str, str]) -> Iterator[ForkServer]:
+def fork_server(
+    python: Path,
+    folder: Path,
+    variables: Mapping[str, str],
+    libraries: Sequence[str] = OF_FEW_TESTS,
+    *,
+    collects_garbage: bool = False,
+) -> Iterator[ForkServer]:
     """A process of this interpreter that forks; what forks print passes through the folder."""
     with subprocess.Popen(
-        [python, __file__],
+        [python, __file__, json.dumps({"collects_garbage": collects_garbage}), *libraries],
         env=dict(variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -65,14 +80,21 @@ def fork_server(python: Path, folder: Path, variables: Mapping[str, str]) -> Ite
         process.stdin.close()
 
 
-def serve() -> None:
-    """Answer requests until there are no more; a fork goes on from here to run its own."""
-    for name in IMPORTED_BY_ALL:
+def serve(libraries: list[str], *, collects_garbage: bool) -> None:
+    """Answer requests until there are no more; a fork goes on from here to run its own.
+
+    Garbage is not collected in the tests of a mutant, lest that closes by chance what it leaves
+    open; in a suite it is, but for what the libraries hold.
+    """
+    for name in libraries:
         importlib.import_module(name)
-    gc.disable()  # lest by chance it closes what a mutant leaves open
+    gc.disable()
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
+            if collects_garbage:
+                gc.enable()
             os._exit(run_here(*json.loads(line)))
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
@@ -99,4 +121,4 @@ def run_here(
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[2:], **json.loads(sys.argv[1]))

@@ -76,8 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Three processes on two cores: much of a suite is waiting for what it started."""
-    return (os.cpu_count() or 1) * 3 // 2 or 1
+    """Two processes for each core: much of a suite is waiting for what it started."""
+    return (os.cpu_count() or 1) * 2
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -35,6 +35,14 @@ def forks(
         yield made
 
 
+GARBAGE = """
+import gc
+
+def test_it():
+    assert gc.isenabled()
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with tests and a module that they import."""
@@ -71,3 +79,17 @@ def test_a_fork_knows_nothing_of_those_before(forks: ForkServer, project: Path) 
         done = forks.run_pytest(project, arguments, variables)
         assert done.returncode == 0, done.stdout
         assert f"{value} {project}" in done.stdout
+
+
+@pytest.mark.parametrize("collects_garbage", [True, False])
+def test_a_fork_collects_garbage_where_it_is_to(
+    environment: Environment, tmp_path: Path, project: Path, *, collects_garbage: bool
+) -> None:
+    (project / "test_it.py").write_text(GARBAGE, encoding="utf-8")
+    variables = clean_environment({"PYTHONPATH": "src"})
+    with fork_server(
+        environment.python, tmp_path, variables, (), collects_garbage=collects_garbage
+    ) as forks:
+        done = forks.run_pytest(project, [*QUIET, "test_it.py"], variables)
+
+    assert (done.returncode == 0) == collects_garbage, done.stdout

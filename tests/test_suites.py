@@ -3,12 +3,12 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject
+from .baked import Bake, BakedProject, clean_environment
 from .environments import (
     Environment,
     found_versions,
@@ -16,6 +16,7 @@ from .environments import (
     lowest_environment,
     shared_environment,
 )
+from .forks import OF_A_SUITE, fork_server
 from .names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
 from .proof import BUILD
 from .report import Proved
@@ -65,9 +66,14 @@ def run_suite(
         *options,
         variables={**environment.variables, **(variables or {})},
     )
-    last = done.stdout.strip().splitlines()[-1]
+    return counted(done.stdout, began)
+
+
+def counted(said: str, began: float) -> dict[str, float]:
+    """What a run of tests says that has just ended. Raises if not all passed, or none ran."""
+    last = said.strip().splitlines()[-1]
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)}
-    assert counts.get("passed"), done.stdout[-2000:]
+    assert counts.get("passed"), said[-2000:]
     assert not counts.keys() & {"failed", "error", "errors", "skipped", "xfailed"}, last
     return {"tests": counts["passed"], "seconds": round(time.monotonic() - began, 1)}
 
@@ -84,22 +90,45 @@ def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
     return found["totals"]["percent_covered"], missing
 
 
+RunMeasured = Callable[[BakedProject, Path], dict[str, float]]
+
+
+@pytest.fixture(scope="session")
+def run_measured(
+    environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunMeasured]:
+    """Runs a whole suite, as `run_suite` does, in a fork, and writes its coverage to a file.
+
+    Suites on other interpreters, and of what is installed, run in processes of their own.
+    """
+    folder = tmp_path_factory.mktemp("forks")
+    with fork_server(
+        environment.python, folder, clean_environment({}), OF_A_SUITE, collects_garbage=True
+    ) as forks:
+
+        def run(project: BakedProject, report: Path) -> dict[str, float]:
+            began = time.monotonic()
+            options = ("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0")
+            coverage = {"COVERAGE_FILE": str(report.with_suffix(".sqlite"))}
+            variables = clean_environment({**environment.variables, **coverage})
+            done = forks.run_pytest(project.path, [*OPTIONS, *options], variables)
+            assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+            return counted(done.stdout, began)
+
+        yield run
+
+
 @pytest.mark.slow
 @pytest.mark.one_for_each_tree
 def test_suite_passes_and_covers_every_line_and_branch(
     project: BakedProject,
     variant: Variant,
-    environment: Environment,
+    run_measured: RunMeasured,
     tmp_path: Path,
     proved: Proved,
 ) -> None:
     report = tmp_path / "coverage.json"
-    result = run_suite(
-        project,
-        environment,
-        *("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0"),
-        variables={"COVERAGE_FILE": str(tmp_path / "coverage")},
-    )
+    result = run_measured(project, report)
     percent, missing = covered(project, report)
     assert not missing, "\n".join(missing)
     how = f"Python {next(iter(interpreters()))}, its own server"

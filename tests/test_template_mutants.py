@@ -16,10 +16,6 @@ from .report import Proved
 from .template_mutants import TEMPLATE_MUTANTS, TemplateMutant, rounds
 from .variants import CHOICES, ROOT
 
-# What takes longer to be imported than it is of use here.
-NOT_NEEDED = ("cacheprovider", "schemathesis")
-WITHOUT_PLUGINS = tuple(part for name in NOT_NEEDED for part in ("-p", f"no:{name}"))
-
 # The test that a line of the summary names, without the variant.
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[database=\S+)?(?: |$)", re.MULTILINE)
 
@@ -35,7 +31,16 @@ def template(tmp_path: Path, environment: Environment) -> Path:
 
 def failed_in(template: Path, tests: Iterable[str], only: str) -> set[str]:
     """Run some tests of a copy and return which failed; variants are those of `only`."""
-    command = [sys.executable, "-m", "pytest", "--quiet", "-rfE", "--tb=no", *WITHOUT_PLUGINS]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--quiet",
+        "-rfE",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+    ]
     failed = set()
     for about_variants in (False, True):
         some = [test for test in tests if test.startswith("tests/test_variants") == about_variants]

@@ -112,13 +112,18 @@ def _pairs(variant: Variant) -> frozenset[tuple[tuple[str, str], ...]]:
 
 def tree_of(variant: Variant) -> Variant:
     """The variant nearest to the defaults whose tests see the same as those of this one."""
-    seen = {name: variant.choices[name] for name in SEEN_BY_TESTS}
-    return next(other for other in VARIANTS if other.matches(seen))
+    return _NEAREST[_seen_by_tests(variant)]
+
+
+def _seen_by_tests(variant: Variant) -> tuple[str, ...]:
+    choices = variant.choices
+    return tuple(choices[name] for name in SEEN_BY_TESTS)
 
 
 COMBINATIONS = tuple(product(CHOICES))
 REFUSED = tuple(variant for variant in COMBINATIONS if is_refused(variant))
 VARIANTS = tuple(variant for variant in COMBINATIONS if not is_refused(variant))
+_NEAREST = {_seen_by_tests(variant): variant for variant in reversed(VARIANTS)}
 
 # One variant for each tree, and few of those in which every two choices meet.
 TREES = tuple(dict.fromkeys(tree_of(variant) for variant in VARIANTS))
