@@ -25,8 +25,7 @@ from .support.factories import Resource, ResourceFactory
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 
-# What is covered by chance is not covered: tests that mean it have to reach every line.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = pytest.mark.slow
 
 # Made when tests are collected, as schemathesis wants it: this does not touch a database.
 application = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)))
