@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.ope
 PROGRAMS = Path(sys.executable).parent
 
 FUZZ_CASES = 2000
-FUZZ_EXAMPLES = 285
+FUZZ_EXAMPLES = 330
 """For each of the five operations; schemathesis makes some more by itself."""
 
 # What a made-up request that fits the document may be answered with: it names what does not exist,
