@@ -50,6 +50,13 @@ HTTP_MUTANTS = (
         ),
         ("tests/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
     ),
+    Mutant(
+        "empty file of a new worker fails the metrics of all",
+        "a worker that has just begun to count hides no other",
+        f"{PACKAGE}/metrics.py",
+        (('.glob("*.db") if _is_begun(file)]', '.glob("*.db")]'),),
+        ("tests/test_metrics.py::test_a_worker_that_has_just_begun_to_count_hides_no_other",),
+    ),
     *(
         Mutant(
             f"values of statements told: {database}",
