@@ -170,7 +170,7 @@ def test_the_metrics_of_all_workers_are_served(folder_of_metrics: Path) -> None:
 def test_a_worker_that_has_just_begun_to_count_hides_no_other(tmp_path: Path) -> None:
     count_as_worker(tmp_path / "counter_7.db", 7)
     (tmp_path / "counter_8.db").touch()
-    (tmp_path / "gauge_livesum_9.db").symlink_to(tmp_path / "gone")
+    (tmp_path / "counter_9.db").symlink_to(tmp_path / "gone")
 
     [metric] = metrics.SumOfWorkers(tmp_path).collect()
 
