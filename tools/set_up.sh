@@ -5,6 +5,11 @@ cd "$(dirname "$0")/.."
 
 suits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 makes_environments() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+add_venv() {
+    version=$("$1" -c 'import sys; print("{}.{}".format(*sys.version_info))')
+    tools/install_debian_packages.sh "python$version-venv"
+}
+is_root_of_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 # The system's own Python comes first: it is built for speed, those of version managers often are
 # not, and `make test` takes a tenth longer. Root is not asked for what it may lack; others choose
@@ -13,7 +18,7 @@ python=
 for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14; do
     suits "$candidate" || continue
     python=${python:-$candidate}
-    if makes_environments "$candidate" || { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then
+    if makes_environments "$candidate" || { is_root_of_debian && add_venv "$candidate"; }; then
         python=$candidate
         break
     fi
@@ -25,8 +30,7 @@ fi
 
 echo "Setting up .venv with $("$python" --version) ..."
 if ! makes_environments "$python"; then
-    version=$("$python" -c 'import sys; print("{}.{}".format(*sys.version_info))')
-    tools/install_debian_packages.sh "python$version-venv"
+    add_venv "$python"
 fi
 # Not by --clear, which would empty what .venv may be a link to.
 rm -rf .venv
