@@ -19,18 +19,17 @@ from pathlib import Path
 import pytest
 
 # Of no option and no engine, so that a project that forgot to import something is still seen.
+OF_ALL = (
+    *("alembic.command", "alembic.autogenerate", "factory", "flask.testing", "flask_openapi"),
+    *("pydantic_settings", "sqlalchemy.orm", "structlog", "time_machine", "uuid_utils"),
+)
 OF_FEW_TESTS = (
-    *("factory", "time_machine", "unittest.mock", "concurrent.futures.thread"),
-    *("alembic.command", "alembic.autogenerate", "flask.testing", "flask_openapi", "gunicorn"),
-    *("prometheus_client", "pydantic_settings", "sqlalchemy.orm", "structlog", "uuid_utils"),
+    *OF_ALL,
+    *("concurrent.futures.thread", "gunicorn", "prometheus_client", "unittest.mock"),
 )
 # None that looks around when it is imported: gunicorn reads in which folder it is, the library of
 # the metrics the environment.
-OF_A_SUITE = (
-    *("alembic.command", "alembic.autogenerate", "factory", "flask.testing", "flask_openapi"),
-    *("pydantic_settings", "pytest_cov.plugin", "schemathesis.pytest.plugin", "sqlalchemy.orm"),
-    *("structlog", "time_machine", "uuid_utils", "xdist.plugin"),
-)
+OF_A_SUITE = (*OF_ALL, "pytest_cov.plugin", "schemathesis.pytest.plugin", "xdist.plugin")
 SECONDS = 600
 """What takes longer hangs."""
 

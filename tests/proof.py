@@ -31,15 +31,8 @@ QUICK_ENGINES = ("sqlite", "postgresql")
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 LONGEST_FIRST = (
-    *(
-        "test_mutants",
-        "test_suites",
-        "test_image",
-        "test_installation",
-        "test_updates",
-        "test_contract",
-    ),
-    *("test_delivery", "test_service"),
+    *("test_mutants", "test_suites", "test_image", "test_installation", "test_updates"),
+    *("test_contract", "test_delivery", "test_service"),
 )
 
 # Costly fixtures of a variant that the tests of one module share.

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,20 @@ def count_passed(said: str) -> int:
     return int(found[-1])
 
 
+def answers_of_two_runs(project: BakedProject, path: str, log: Path) -> list[Any]:
+    """What `make run` answers there, once it serves; it is ended by Ctrl-C and begun again."""
+    port, answers = free_port(), []
+    for _ in range(2):
+        with until_ctrl_c(
+            *("make", "run", f"port={port}"),
+            folder=project.path,
+            variables=clean_environment(WITH_UV),
+            log=log,
+        ):
+            answers.append(json.loads(wait_for_answer(port, path, log)))
+    return answers
+
+
 @pytest.fixture(scope="module")
 def made(variant: Variant, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
     """The variant's project where people keep theirs; what `make` installs serves all tests."""
@@ -95,15 +110,8 @@ def test_make_test_passes_in_a_path_with_spaces_and_other_letters(
 @pytest.mark.one_for_each_engine
 @pytest.mark.besides_the_defaults
 def test_make_run_serves_on_a_database_of_its_own(made: BakedProject, tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "log"
-    for _ in range(2):
-        with until_ctrl_c(
-            *("make", "run", f"port={port}"),
-            folder=made.path,
-            variables=clean_environment(WITH_UV),
-            log=log,
-        ):
-            wait_for_answer(port, "/readyz", log)
+    ready = {"status": "ready"}
+    assert answers_of_two_runs(made, "/readyz", tmp_path / "log") == [ready, ready]
 
 
 @pytest.mark.parametrize("defaults", VARIANTS[:1], ids=str)
@@ -123,16 +131,8 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
 
     project = project_in(folder)
     assert project.run("git", "status", "--porcelain").stdout == ""
-    port, log = free_port(), tmp_path / "log"
-    for _ in range(2):
-        with until_ctrl_c(
-            *("make", "run", f"port={port}"),
-            folder=project.path,
-            variables=clean_environment(WITH_UV),
-            log=log,
-        ):
-            page = json.loads(wait_for_answer(port, "/api/v1/items", log))
-        assert page == {"items": [], "next": None}
+    page: dict[str, Any] = {"items": [], "next": None}
+    assert answers_of_two_runs(project, "/api/v1/items", tmp_path / "log") == [page, page]
 
     began = time.monotonic()
     checked = project.run("make", "check", variables=WITH_UV, timeout=600)

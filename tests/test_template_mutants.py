@@ -16,6 +16,8 @@ from .report import Proved
 from .template_mutants import TEMPLATE_MUTANTS, TemplateMutant, rounds
 from .variants import CHOICES, ROOT
 
+TESTS = (sys.executable, "-m", "pytest", "--quiet", "-rfE", "--tb=no", "-pno:cacheprovider")
+
 # The test that a line of the summary names, without the variant.
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[database=\S+)?(?: |$)", re.MULTILINE)
 
@@ -31,16 +33,6 @@ def template(tmp_path: Path, environment: Environment) -> Path:
 
 def failed_in(template: Path, tests: Iterable[str], only: str) -> set[str]:
     """Run some tests of a copy and return which failed; variants are those of `only`."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--quiet",
-        "-rfE",
-        "--tb=no",
-        "-p",
-        "no:cacheprovider",
-    ]
     failed = set()
     for about_variants in (False, True):
         some = [test for test in tests if test.startswith("tests/test_variants") == about_variants]
@@ -48,7 +40,7 @@ def failed_in(template: Path, tests: Iterable[str], only: str) -> set[str]:
             continue
         options = ("--only", only) if about_variants else ()
         done = subprocess.run(
-            [*command, "--proof", str(template / "proof.json"), *options, *some],
+            [*TESTS, "--proof", str(template / "proof.json"), *options, *some],
             cwd=template,
             env=clean_environment({}),
             capture_output=True,

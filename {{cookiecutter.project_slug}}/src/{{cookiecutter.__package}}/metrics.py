@@ -58,10 +58,6 @@ class SumOfWorkers(Collector):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def describe(self) -> list[Metric]:
-        """Nothing: what there is, only the files tell."""
-        return []
-
     def collect(self) -> Iterable[Metric]:
         """The metrics of all workers."""
         files = [str(file) for file in self._folder.glob("*.db") if _is_begun(file)]
