@@ -27,17 +27,17 @@ Choices = Mapping[str, tuple[str, ...]]
 
 # What belongs to one option: its name, the choices that keep it (all of them; of several groups,
 # those of one), and its files and folders. Each path has to exist in a fresh project, so that a
-# file that was renamed cannot stay behind.
+# file that was renamed cannot stay behind. A folder comes after what is in it.
 MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...] = (
     (
         "SQLite",
         {"database": ("sqlite",)},
         (
-            "src/{package}/engine_sqlite.py",
-            "tests/sessions/test_transactions_sqlite.py",
-            "tests/sessions/test_outages_sqlite.py",
-            "tests/support/engine_sqlite.py",
-            "tests/test_engine_sqlite.py",
+            "src/{package}/database/sqlite.py",
+            "tests/database/sessions/test_transactions_sqlite.py",
+            "tests/database/sessions/test_outages_sqlite.py",
+            "tests/support/sqlite.py",
+            "tests/database/test_sqlite.py",
         ),
     ),
     (
@@ -45,11 +45,11 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"database": ("postgresql",)},
         (
             "dev/server_postgresql.py",
-            "src/{package}/engine_postgresql.py",
-            "tests/sessions/test_transactions_postgresql.py",
-            "tests/support/engine_postgresql.py",
-            "tests/test_engine_postgresql.py",
-            "tests/test_server_postgresql.py",
+            "src/{package}/database/postgresql.py",
+            "tests/database/sessions/test_transactions_postgresql.py",
+            "tests/support/postgresql.py",
+            "tests/database/test_postgresql.py",
+            "tests/dev/test_server_postgresql.py",
         ),
     ),
     (
@@ -57,10 +57,10 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"database": ("mariadb",)},
         (
             "dev/server_mariadb.py",
-            "src/{package}/engine_mariadb.py",
-            "tests/support/engine_mariadb.py",
-            "tests/test_engine_mariadb.py",
-            "tests/test_server_mariadb.py",
+            "src/{package}/database/mariadb.py",
+            "tests/support/mariadb.py",
+            "tests/database/test_mariadb.py",
+            "tests/dev/test_server_mariadb.py",
         ),
     ),
     (
@@ -68,8 +68,8 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"database": ("postgresql", "mariadb")},
         (
             "dev/development_server.py",
-            "tests/sessions/test_concurrency_servers.py",
-            "tests/sessions/test_outages_servers.py",
+            "tests/database/sessions/test_concurrency_servers.py",
+            "tests/database/sessions/test_outages_servers.py",
             "tests/support/restarts.py",
         ),
     ),
@@ -85,30 +85,31 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "deploy/kubernetes/worker.yaml",
             "dev/server_redis.py",
             "docs/jobs.md",
-            "src/{package}/celery_app.py",
-            "src/{package}/job_runner.py",
-            "src/{package}/jobs.py",
-            "src/{package}/jobs_cli.py",
-            "src/{package}/jobs_process.py",
-            "src/{package}/outbox.py",
-            "src/{package}/redis_transport.py",
+            "src/{package}/jobs",
+            "src/{package}/resources/{resource_plural}/tasks.py",
             "src/{package}/worker.py",
-            "src/{package}/{resource_plural}/tasks.py",
-            "tests/support/background.py",
-            "tests/support/broker.py",
-            "tests/support/worker.py",
-            "tests/support/worker_process.py",
-            "tests/support/worker_tasks.py",
-            "tests/test_celery_app.py",
-            "tests/test_job_runner.py",
-            "tests/test_jobs.py",
-            "tests/test_jobs_cli.py",
-            "tests/test_jobs_process.py",
-            "tests/test_outbox.py",
-            "tests/test_redis_transport.py",
-            "tests/test_server_redis.py",
-            "tests/test_worker.py",
-            "tests/{resource_plural}/test_tasks.py",
+            "tests/dev/test_server_redis.py",
+            "tests/jobs",
+            "tests/resources/{resource_plural}/test_tasks.py",
+        ),
+    ),
+    (
+        "API keys",
+        {"auth": ("api_key",)},
+        (
+            "src/{package}/auth/api_keys.py",
+            "src/{package}/auth/cli.py",
+            "tests/auth/test_api_keys.py",
+            "tests/auth/test_cli.py",
+        ),
+    ),
+    (
+        "OpenID Connect",
+        {"auth": ("oidc",)},
+        (
+            "src/{package}/auth/oidc.py",
+            "tests/auth/provider.py",
+            "tests/auth/test_oidc.py",
         ),
     ),
     (
@@ -116,28 +117,9 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"auth": ("api_key", "oidc")},
         (
             "docs/authentication.md",
-            "src/{package}/auth.py",
+            "src/{package}/auth",
+            "tests/auth",
             "tests/support/credentials.py",
-            "tests/test_auth.py",
-        ),
-    ),
-    (
-        "API keys",
-        {"auth": ("api_key",)},
-        (
-            "src/{package}/api_keys.py",
-            "src/{package}/api_keys_cli.py",
-            "tests/test_api_keys.py",
-            "tests/test_api_keys_cli.py",
-        ),
-    ),
-    (
-        "OpenID Connect",
-        {"auth": ("oidc",)},
-        (
-            "src/{package}/oidc.py",
-            "tests/support/provider.py",
-            "tests/test_oidc.py",
         ),
     ),
     (

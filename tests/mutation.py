@@ -38,7 +38,7 @@ SECONDS = 300
 NOT_IN_PROCESS = "tests/test_settings.py::test_programs_say_what_is_wrong_and_end"
 OPTIONS = (
     *("-m", "not slow", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"),
-    *("-p", "no:schemathesis", "--ignore=tests/test_schemathesis.py"),
+    *("-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py"),
     f"--deselect={NOT_IN_PROCESS}",
 )
 CONFIGURATION = """

@@ -46,7 +46,7 @@ TEMPLATE_MUTANTS = (
         "manifest without a file of SQLite",
         "nothing is left of an option that was not chosen",
         POST_HOOK,
-        '            "tests/test_engine_sqlite.py",\n',
+        '            "tests/database/test_sqlite.py",\n',
         "",
         (
             f"{TESTS_OF_POST_HOOK}::test_whatever_is_named_for_an_option_is_in_the_manifest",

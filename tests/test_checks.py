@@ -115,7 +115,7 @@ def test_a_setting_that_nothing_documents_or_reads_is_found(
     sound: BakedProject, copy: BakedProject
 ) -> None:
     setting = "    colour: int = 1\n"
-    replace(copy, "src/my_service/settings.py", "    database_url:", f"{setting}    database_url:")
+    replace(copy, "src/my_service/base_settings.py", "    database_url:", f"{setting}    database_url:")
     assert new_faults("undocumented_settings", sound, copy) == [
         "COLOUR: a setting that .env.example lacks"
     ]

@@ -27,10 +27,11 @@ if FOLDER_OF_METRICS not in os.environ:
     name = f"metrics-{secrets.token_hex(8)}"
     os.environ[FOLDER_OF_METRICS] = os.path.join(worker_tmp_dir or tempfile.gettempdir(), name)
 
-from {{ cookiecutter.__package }} import health, logs, metrics  # noqa: E402
-from {{ cookiecutter.__package }}.settings import load_settings  # noqa: E402
+from {{ cookiecutter.__package }}.observability import logs, metrics  # noqa: E402
+from {{ cookiecutter.__package }}.settings import Settings  # noqa: E402
+from {{ cookiecutter.__package }}.web import health  # noqa: E402
 
-settings = load_settings()
+settings = Settings.load()
 logs.configure(settings)
 
 wsgi_app = "{{ cookiecutter.__package }}.wsgi:app"
@@ -155,7 +156,7 @@ def post_fork(server: Arbiter, _worker: Worker) -> None:
 
 def child_exit(_server: Arbiter, worker: Worker) -> None:
     """Forget what a worker that is gone had in use; its counts stay."""
-    metrics.forget_worker(worker.pid)
+    metrics.mark_worker_dead(worker.pid)
 
 
 def on_exit(_server: Arbiter) -> None:

@@ -52,7 +52,7 @@ items = Table(
     Column("updated_at", INSTANT),
 )
 
-new_id = uuid_utils.compat.uuid7
+uuid7 = uuid_utils.compat.uuid7
 
 
 def make_engine() -> Engine:
@@ -112,7 +112,7 @@ def columns_of(new: NewItem) -> dict[str, Any]:
     """The columns of a new row."""
     now = datetime.now(UTC)
     return {
-        "id": new_id(),
+        "id": uuid7(),
         "code": new.code,
         "name": new.name,
         "status": new.status,

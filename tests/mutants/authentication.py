@@ -2,12 +2,12 @@
 
 from .mutant import PACKAGE, Mutant
 
-AUTH = f"{PACKAGE}/auth.py"
-API_KEYS = f"{PACKAGE}/api_keys.py"
-OIDC = f"{PACKAGE}/oidc.py"
-GUARD_TESTS = "tests/test_auth.py"
-KEY_TESTS = "tests/test_api_keys.py"
-OIDC_TESTS = "tests/test_oidc.py"
+AUTH = f"{PACKAGE}/auth/guard.py"
+API_KEYS = f"{PACKAGE}/auth/api_keys.py"
+OIDC = f"{PACKAGE}/auth/oidc.py"
+GUARD_TESTS = "tests/auth/test_guard.py"
+KEY_TESTS = "tests/auth/test_api_keys.py"
+OIDC_TESTS = "tests/auth/test_oidc.py"
 WITH_KEYS = (("auth", "api_key"),)
 WITH_OIDC = (("auth", "oidc"),)
 
@@ -156,7 +156,7 @@ AUTHENTICATION_MUTANTS = (
         "a call to the provider for each unknown key",
         "tokens with unknown keys do not make a call each",
         OIDC,
-        (("if time.monotonic() - self._tried_at < BETWEEN_FETCHES_SECONDS:", "if False:"),),
+        (("if time.monotonic() - self._tried_at < MIN_FETCH_INTERVAL_SECONDS:", "if False:"),),
         (f"{OIDC_TESTS}::test_unknown_keys_do_not_make_a_call_each",),
         options=WITH_OIDC,
     ),

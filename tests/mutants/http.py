@@ -2,17 +2,17 @@
 
 from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
-PAGINATION = f"{PACKAGE}/pagination.py"
-IDEMPOTENCY = f"{PACKAGE}/idempotency.py"
-REQUEST_IDS = f"{PACKAGE}/request_ids.py"
+PAGINATION = f"{PACKAGE}/web/pagination.py"
+IDEMPOTENCY = f"{PACKAGE}/web/idempotency.py"
+REQUEST_IDS = f"{PACKAGE}/observability/request_ids.py"
 
 HTTP_MUTANTS = (
     Mutant(
         "page without a cap",
         "a page has at most 100 items",
         PAGINATION,
-        (("ge=1, le=LARGEST_PAGE,", "ge=1,"),),
-        ("tests/items/test_list.py::test_other_lengths_are_refused[101]",),
+        (("ge=1, le=MAX_PAGE_SIZE,", "ge=1,"),),
+        ("tests/resources/items/test_list.py::test_other_lengths_are_refused[101]",),
     ),
     Mutant(
         "cursor not signed",
@@ -20,42 +20,42 @@ HTTP_MUTANTS = (
         PAGINATION,
         (
             (
-                "if not compare_digest(cursor.encode(), _sealed(position, query).encode()):",
+                "if not compare_digest(cursor.encode(), _sign_cursor(position, query).encode()):",
                 'if not position.startswith(b"["):',
             ),
         ),
-        ("tests/items/test_list.py::test_a_cursor_that_was_changed_is_refused",),
+        ("tests/resources/items/test_list.py::test_a_cursor_that_was_changed_is_refused",),
     ),
     Mutant(
         "idempotency key ignored",
         "the same key gives the first answer again",
         IDEMPOTENCY,
         (("    if key is None:\n        return Claim()\n", "    return Claim()\n"),),
-        ("tests/test_idempotency.py::test_the_first_answer_is_given_again",),
+        ("tests/web/test_idempotency.py::test_the_first_answer_is_given_again",),
     ),
     Mutant(
         "idempotency key good for any body",
         "the same key with another body is refused",
         IDEMPOTENCY,
         (("    if record.body_digest != body_digest:\n", "    if False:\n"),),
-        ("tests/test_idempotency.py::test_another_body_is_refused",),
+        ("tests/web/test_idempotency.py::test_another_body_is_refused",),
     ),
     Mutant(
         "request id kept for the next request",
         "each request has an id of its own",
         REQUEST_IDS,
         (
-            ("known: Identity | None = environ.get(KEY)", 'known = globals().get("LAST")'),
-            ("known = environ[KEY] = Identity(", 'known = globals()["LAST"] = Identity('),
+            ("known: RequestIds | None = environ.get(KEY)", 'known = globals().get("LAST")'),
+            ("known = environ[KEY] = RequestIds(", 'known = globals()["LAST"] = RequestIds('),
         ),
-        ("tests/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
+        ("tests/observability/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
     ),
     Mutant(
         "empty file of a new worker fails the metrics of all",
         "a worker that has just begun to count hides no other",
-        f"{PACKAGE}/metrics.py",
+        f"{PACKAGE}/observability/metrics.py",
         (('.glob("*.db") if _is_begun(file)]', '.glob("*.db")]'),),
-        ("tests/test_metrics.py::test_a_worker_that_has_just_begun_to_count_hides_no_other",),
+        ("tests/observability/test_metrics.py::test_a_worker_that_has_just_begun_to_count_hides_no_other",),
     ),
     *(
         Mutant(
@@ -63,7 +63,7 @@ HTTP_MUTANTS = (
             "an error of the database tells no value of its statement",
             engine,
             (("hide_parameters=True,", "hide_parameters=False,"),),
-            ("tests/test_problems.py::test_the_values_of_a_statement_are_not_logged",),
+            ("tests/web/test_problems.py::test_the_values_of_a_statement_are_not_logged",),
             database=database,
         )
         for database, engine in (

@@ -2,14 +2,14 @@
 
 from .mutant import PACKAGE, Mutant
 
-JOBS = f"{PACKAGE}/jobs.py"
-RUNNER = f"{PACKAGE}/job_runner.py"
-OUTBOX = f"{PACKAGE}/outbox.py"
-CELERY = f"{PACKAGE}/celery_app.py"
-JOB_TESTS = "tests/test_jobs.py"
-RUNNER_TESTS = "tests/test_job_runner.py"
-CELERY_TESTS = "tests/test_celery_app.py"
-OUTBOX_TESTS = "tests/test_outbox.py"
+JOBS = f"{PACKAGE}/jobs/jobs.py"
+RUNNER = f"{PACKAGE}/jobs/job_runner.py"
+OUTBOX = f"{PACKAGE}/jobs/outbox.py"
+CELERY = f"{PACKAGE}/jobs/celery_app.py"
+JOB_TESTS = "tests/jobs/test_jobs.py"
+RUNNER_TESTS = "tests/jobs/test_job_runner.py"
+CELERY_TESTS = "tests/jobs/test_celery_app.py"
+OUTBOX_TESTS = "tests/jobs/test_outbox.py"
 WITH_JOBS = (("background_jobs", "celery"),)
 
 LEASED = "            job.due_at = at + lease(job_seconds)\n"
@@ -60,7 +60,7 @@ JOB_MUTANTS = (
         "what the broker refuses waits for its lease",
         "what the broker does not take is due again at once",
         OUTBOX,
-        (("in_transaction(partial(_release, messages=messages[index:]))", "pass"),),
+        (("run_in_transaction(partial(_release, messages=messages[index:]))", "pass"),),
         (f"{OUTBOX_TESTS}::test_what_the_broker_does_not_take_is_due_again",),
         options=WITH_JOBS,
     ),

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = "src/my_service"
-OUTAGES_SQLITE = "tests/sessions/test_outages_sqlite.py"
-PROBLEMS = f"{PACKAGE}/problems.py"
-SQLITE = f"{PACKAGE}/engine_sqlite.py"
-POSTGRESQL = f"{PACKAGE}/engine_postgresql.py"
-MARIADB = f"{PACKAGE}/engine_mariadb.py"
+OUTAGES_SQLITE = "tests/database/sessions/test_outages_sqlite.py"
+PROBLEMS = f"{PACKAGE}/web/problems.py"
+SQLITE = f"{PACKAGE}/database/sqlite.py"
+POSTGRESQL = f"{PACKAGE}/database/postgresql.py"
+MARIADB = f"{PACKAGE}/database/mariadb.py"
 
 
 class MutantDoesNotApplyError(AssertionError):

@@ -2,7 +2,7 @@
 
 from .mutant import MARIADB, OUTAGES_SQLITE, POSTGRESQL, PROBLEMS, SQLITE, Mutant
 
-OUTAGES_SERVERS = "tests/sessions/test_outages_servers.py"
+OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
 NO_PING = (('"pool_pre_ping": True,', '"pool_pre_ping": False,'),)
 
 OUTAGE_MUTANTS = (
@@ -56,7 +56,7 @@ OUTAGE_MUTANTS = (
             ),
         ),
         (
-            "tests/test_engine_sqlite.py::test_connection_waits_for_another_that_prepares_the_database",
+            "tests/database/test_sqlite.py::test_connection_waits_for_another_that_prepares_the_database",
         ),
     ),
     Mutant(

@@ -2,7 +2,7 @@
 
 from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
-COLUMN_TYPES = f"{PACKAGE}/column_types.py"
+COLUMN_TYPES = f"{PACKAGE}/database/column_types.py"
 
 SCHEMA_MUTANTS = (
     Mutant(
@@ -10,7 +10,7 @@ SCHEMA_MUTANTS = (
         "a row refers to rows that exist",
         SQLITE,
         (('        connection.execute("PRAGMA foreign_keys=ON")\n', ""),),
-        ("tests/items/test_create.py::test_a_parent_that_is_not_there_is_a_conflict",),
+        ("tests/resources/items/test_create.py::test_a_parent_that_is_not_there_is_a_conflict",),
     ),
     Mutant(
         "stock DateTime (SQLite)",
@@ -22,7 +22,7 @@ SCHEMA_MUTANTS = (
                 "return instant",
             ),
         ),
-        ("tests/items/test_create.py::test_instants_come_back_as_they_are",),
+        ("tests/resources/items/test_create.py::test_instants_come_back_as_they_are",),
     ),
     Mutant(
         "stock DateTime (MariaDB)",
@@ -30,7 +30,7 @@ SCHEMA_MUTANTS = (
         COLUMN_TYPES,
         (("impl = DATETIME(fsp=6)", "impl = DATETIME()"),),
         (
-            "tests/items/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
+            "tests/resources/items/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
         ),
         database="mariadb",
     ),
@@ -44,7 +44,7 @@ SCHEMA_MUTANTS = (
                 "return Decimal(str(float(value) / 10**self.scale))",
             ),
         ),
-        ("tests/items/test_create.py::test_the_largest_price_loses_no_digit",),
+        ("tests/resources/items/test_create.py::test_the_largest_price_loses_no_digit",),
     ),
     Mutant(
         "decimals without their digits in new migrations",
@@ -52,13 +52,13 @@ SCHEMA_MUTANTS = (
         COLUMN_TYPES,
         (('return f"ExactDecimal({self.precision}, {self.scale})"', "return super().__repr__()"),),
         (
-            "tests/test_migrations.py::test_new_migration_names_and_imports_the_types_of_a_table[items]",
+            "tests/database/test_migrations.py::test_new_migration_names_and_imports_the_types_of_a_table[items]",
         ),
     ),
     Mutant(
         "model column without a migration",
         "models and migrations agree",
-        f"{PACKAGE}/items/models.py",
+        f"{PACKAGE}/resources/items/models.py",
         (
             (
                 "    version: Mapped[int] = mapped_column(default=1)\n",
@@ -68,14 +68,14 @@ SCHEMA_MUTANTS = (
                 ),
             ),
         ),
-        ("tests/test_migrations.py::test_models_and_migrations_agree_in_a_fresh_process",),
+        ("tests/database/test_migrations.py::test_models_and_migrations_agree_in_a_fresh_process",),
     ),
     Mutant(
         "migrations without a lock (PostgreSQL)",
         "of replicas that start together one migrates",
         POSTGRESQL,
         (("SELECT pg_advisory_xact_lock(hashtext('alembic'))", "SELECT 1"),),
-        ("tests/test_migrations.py::test_second_migration_waits_for_the_first",),
+        ("tests/database/test_migrations.py::test_second_migration_waits_for_the_first",),
         database="postgresql",
     ),
     Mutant(
@@ -84,11 +84,11 @@ SCHEMA_MUTANTS = (
         MARIADB,
         (
             (
-                'f"SELECT GET_LOCK({name}, {LONGEST_MIGRATION_SECONDS})"',
-                'f"SELECT {name}, {LONGEST_MIGRATION_SECONDS}"',
+                'f"SELECT GET_LOCK({name}, {MAX_MIGRATION_SECONDS})"',
+                'f"SELECT {name}, {MAX_MIGRATION_SECONDS}"',
             ),
         ),
-        ("tests/test_migrations.py::test_second_migration_waits_for_the_first",),
+        ("tests/database/test_migrations.py::test_second_migration_waits_for_the_first",),
         database="mariadb",
     ),
 )

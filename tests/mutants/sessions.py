@@ -2,16 +2,16 @@
 
 from .mutant import OUTAGES_SQLITE, PACKAGE, PROBLEMS, SQLITE, Mutant
 
-SCOPE = "tests/sessions/test_scope.py"
-ENDING = "tests/sessions/test_ending.py"
-TRANSACTIONS = "tests/sessions/test_transactions.py"
-TRANSACTIONS_SQLITE = "tests/sessions/test_transactions_sqlite.py"
-CONNECTIONS = "tests/sessions/test_connections.py"
-CONCURRENCY = "tests/sessions/test_concurrency.py"
-CONCURRENCY_SERVERS = "tests/sessions/test_concurrency_servers.py"
-OUTAGES = "tests/sessions/test_outages.py"
-DATABASE = f"{PACKAGE}/database.py"
-ROUTES = f"{PACKAGE}/items/routes.py"
+SCOPE = "tests/database/sessions/test_scope.py"
+ENDING = "tests/database/sessions/test_ending.py"
+TRANSACTIONS = "tests/database/sessions/test_transactions.py"
+TRANSACTIONS_SQLITE = "tests/database/sessions/test_transactions_sqlite.py"
+CONNECTIONS = "tests/database/sessions/test_connections.py"
+CONCURRENCY = "tests/database/sessions/test_concurrency.py"
+CONCURRENCY_SERVERS = "tests/database/sessions/test_concurrency_servers.py"
+OUTAGES = "tests/database/sessions/test_outages.py"
+DATABASE = f"{PACKAGE}/database/session.py"
+ROUTES = f"{PACKAGE}/resources/items/routes.py"
 THE_CONTEXT = 'return cast("LocalProxy[AppContext]", app_ctx)._get_current_object()'
 WEAK = "= weakref.WeakKeyDictionary()"
 
@@ -289,7 +289,7 @@ SESSION_MUTANTS = (
         (("    session.commit()\n    return response\n", "    return response\n"),),
         (
             f"{TRANSACTIONS}::test_create_commits",
-            "tests/items/test_create.py::test_what_is_created_is_shown_and_stored",
+            "tests/resources/items/test_create.py::test_what_is_created_is_shown_and_stored",
         ),
     ),
     Mutant(
@@ -362,20 +362,20 @@ SESSION_MUTANTS = (
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
             f"{TRANSACTIONS_SQLITE}::test_create_that_a_constraint_refuses_at_commit_is_409",
-            "tests/items/test_create.py::test_a_code_that_is_taken_is_a_conflict",
+            "tests/resources/items/test_create.py::test_a_code_that_is_taken_is_a_conflict",
         ),
     ),
     Mutant(
         "lost race is an error",
         "a unit of work that lost a race is done again",
-        f"{PACKAGE}/retrying.py",
+        f"{PACKAGE}/transactions.py",
         (
             (
-                "if isinstance(error, DBAPIError) and not is_transient(error):",
+                "if isinstance(error, DBAPIError) and not is_retryable(error):",
                 "if isinstance(error, DBAPIError):",
             ),
         ),
-        ("tests/test_retrying.py::test_two_units_that_collide_both_succeed",),
+        ("tests/database/test_transactions.py::test_two_units_that_collide_both_succeed",),
     ),
     Mutant(
         "constraint is a defect (PostgreSQL)",
@@ -383,7 +383,7 @@ SESSION_MUTANTS = (
         PROBLEMS,
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
-            "tests/sessions/test_transactions_postgresql.py::test_constraint_that_refuses_at_commit_is_409",
+            "tests/database/sessions/test_transactions_postgresql.py::test_constraint_that_refuses_at_commit_is_409",
         ),
         database="postgresql",
     ),
@@ -409,7 +409,7 @@ SESSION_MUTANTS = (
     Mutant(
         "read asks twice",
         "a read is one checkout and one SELECT",
-        f"{PACKAGE}/rows.py",
+        f"{PACKAGE}/database/rows.py",
         (
             (
                 "    if row is None:\n        raise NotFound",
@@ -456,7 +456,7 @@ SESSION_MUTANTS = (
     Mutant(
         "query in /livez",
         "a request that never touches the database takes no connection",
-        f"{PACKAGE}/health.py",
+        f"{PACKAGE}/web/health.py",
         (
             (
                 'return jsonify(status="alive")',
@@ -537,10 +537,10 @@ SESSION_MUTANTS = (
         "If-Match ignored",
         "of concurrent changes of one state one wins",
         ROUTES,
-        (("    require_match(row, header)\n    for name", "    for name"),),
+        (("    check_if_match(row, header)\n    for name", "    for name"),),
         (
             f"{CONCURRENCY}::test_of_simultaneous_patches_of_one_state_one_wins",
-            "tests/items/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
+            "tests/resources/items/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
         ),
     ),
     Mutant(

@@ -13,8 +13,8 @@ from alembic import command
 from sqlalchemy import make_url
 {% endif %}
 
-from {{ cookiecutter.__package }}.migrations import connected_config
-from {{ cookiecutter.__package }}.settings import Settings, load_settings
+from {{ cookiecutter.__package }}.database.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import Settings
 
 {% if cookiecutter.database != "sqlite" %}
 from .development_server import development_server
@@ -41,7 +41,7 @@ def main() -> int:
     arguments = parser.parse_args()
     os.chdir(PROJECT)
     make_env_file()
-    settings = load_settings()
+    settings = Settings.load()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
 {% if cookiecutter.database == "sqlite" %}

@@ -59,7 +59,7 @@ FIRST_COMMIT = (
 # Nor is there a first time for what only slow tests import, and for assertions that explain
 # themselves: that would take as long as the tests.
 QUICK = (
-    *("-m", "not slow", "--ignore", "tests/test_schemathesis.py", "--assert", "plain"),
+    *("-m", "not slow", "--ignore", "tests/web/test_schemathesis.py", "--assert", "plain"),
     *("-p", "no:schemathesis", "-p", "no:hypothesispytest"),
 )
 

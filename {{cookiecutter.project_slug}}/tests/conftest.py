@@ -7,8 +7,8 @@ pytest_plugins = [
     "tests.support.applications",
     "tests.support.queries",
 {% if cookiecutter.background_jobs == "celery" %}
-    "tests.support.background",
-    "tests.support.broker",
+    "tests.jobs.support.background",
+    "tests.jobs.support.broker",
 {% endif %}
 {% if cookiecutter.database != "sqlite" %}
     "tests.support.restarts",

@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }}.idempotency import IdempotencyKey
+from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey
 
 from .support.api import URL, new_body
 
@@ -19,14 +19,14 @@ def test_old_idempotency_keys_are_forgotten(
             client.post(URL, json=new_body(code=f"A-{number}"), headers=key)
 
     with time_machine.travel("2030-01-03T12:00:00Z", tick=False):
-        done = app.test_cli_runner().invoke(args=["forget-idempotency-keys"])
+        done = app.test_cli_runner().invoke(args=["purge-idempotency-keys"])
 
-    assert (done.exit_code, done.output) == (0, "2 keys forgotten.\n")
+    assert (done.exit_code, done.output) == (0, "2 keys purged.\n")
     assert session.query(IdempotencyKey).count() == 1
 
 
 def test_commands_are_listed(app: Flask) -> None:
     listed = app.test_cli_runner().invoke(args=["--help"]).output
 
-    assert "forget-idempotency-keys" in listed
+    assert "purge-idempotency-keys" in listed
     assert re.search(r"^  db +The database's schema\.$", listed, re.MULTILINE)

@@ -7,9 +7,9 @@ from pydantic import SecretStr
 from sqlalchemy import Pool, event
 
 from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
 from {{ cookiecutter.__package }}.database import Base, db
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
-from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.database.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL, new_body

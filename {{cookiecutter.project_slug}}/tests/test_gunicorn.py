@@ -17,19 +17,22 @@ import pytest
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL
+from .support.concurrency import wait_until
 {% if cookiecutter.auth != "none" %}
 from .support.credentials import CREDENTIAL
 {% endif %}
 from .support.programs import Program
-from .support.side_by_side import wait_until
 
 PROJECT = Path(__file__).parents[1]
 CONFIG = PROJECT / "gunicorn.conf.py"
 PATIENCE_SECONDS = 60
 
 VIEWS = """
-import os, time
+import os
+import time
+
 from flask import request
+
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.wsgi import app
 {% if cookiecutter.auth != "none" %}
@@ -64,7 +67,8 @@ del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 # Added to a configuration: each worker is told to stop before gunicorn has prepared it for that.
 TERM_AT_BIRTH = """
-import os, signal
+import os
+import signal
 
 prepare = globals().get("post_fork", lambda server, worker: None)
 

@@ -4,12 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import DRIVERS, EXAMPLE_URL
-from {{ cookiecutter.__package }}.settings import (
-    DEVELOPMENT_KEY,
-    Settings,
-    load_settings,
-)
+from {{ cookiecutter.__package }}.base_settings import DEVELOPMENT_KEY, DRIVERS, EXAMPLE_URL
+from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.programs import run_program
 
@@ -25,7 +21,7 @@ PRODUCTION = {
 }
 
 
-def faults(**values: object) -> dict[str, str]:
+def errors_of(**values: object) -> dict[str, str]:
     """The faults that are found in settings, by name; fails if there is none."""
     with pytest.raises(ValidationError) as caught:
         Settings(**values)  # type: ignore[arg-type]
@@ -38,7 +34,7 @@ def read(folder: Path, variables: dict[str, str], env_file: str = "") -> Setting
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        return load_settings(str(folder / ".env"))
+        return Settings.load(str(folder / ".env"))
 
 
 def test_a_database_url_is_enough() -> None:
@@ -87,7 +83,7 @@ def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
 
 
 def test_all_faults_are_found_at_once() -> None:
-    found = faults(
+    found = errors_of(
         environment="production",
         database_url="oracle://x/y",
         threads=0,
@@ -124,11 +120,11 @@ def test_all_faults_are_found_at_once() -> None:
             "oracle://user@host/db",
             f"has the unknown driver 'oracle'; this service speaks {' or '.join(DRIVERS)}",
         ),
-        (f"{EXAMPLE_URL.split(':')[0]}://", "names no database"),
+        (f"{EXAMPLE_URL.split(':')[0]}://", "does not name a database"),
     ],
 )
 def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str) -> None:
-    found = faults(database_url=url)
+    found = errors_of(database_url=url)
 
     assert fault in found["database_url"]
     assert PASSWORD not in str(found)
@@ -140,24 +136,24 @@ def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str
         (
             "trusted_hosts",
             "https://x",
-            "holds 'https://x', which is no host in lower case and without a port; write them like"
+            "holds 'https://x', which is not a host name in lower case without a port; write them like"
             " api.example.com,.example.org",
         ),
         (
             "cors_origins",
             "example.com",
-            "holds 'example.com', which is no origin; write them like https://app.example.com",
+            "holds 'example.com', which is not an origin; write them like https://app.example.com",
         ),
     ],
 )
 def test_a_list_that_cannot_be_used_is_explained(name: str, value: str, fault: str) -> None:
-    found = faults(database_url=EXAMPLE_URL, **{name: value})
+    found = errors_of(database_url=EXAMPLE_URL, **{name: value})
 
     assert found == {name: f"Value error, {fault}"}
 
 
 def test_the_database_url_is_required() -> None:
-    assert faults() == {"database_url": "Field required"}
+    assert errors_of() == {"database_url": "Field required"}
 
 
 {% if cookiecutter.background_jobs == "celery" %}
@@ -165,7 +161,7 @@ def test_the_database_url_is_required() -> None:
     "url", [f"amqp://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"]
 )
 def test_a_broker_url_that_cannot_be_used_is_named(url: str) -> None:
-    found = faults(database_url=EXAMPLE_URL, broker_url=url)
+    found = errors_of(database_url=EXAMPLE_URL, broker_url=url)
 
     assert "write it like redis://:password@host:6379/0" in found["broker_url"]
     assert PASSWORD not in str(found)
@@ -185,7 +181,7 @@ def test_a_broker_url_is_taken_and_not_shown(url: str) -> None:
 {% endif %}
 @pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
 def test_production_needs_a_secret_of_its_own(key: str | None) -> None:
-    found = faults(**PRODUCTION, **({"secret_key": key} if key else {}))
+    found = errors_of(**PRODUCTION, **({"secret_key": key} if key else {}))
 
     assert found.keys() == {"secret_key"}
     assert "openssl rand" in found["secret_key"]
@@ -240,7 +236,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"SECRET_KEY=\xff\xfe")
 
     with pytest.raises(SystemExit, match=r"\.env is not UTF-8"):
-        load_settings(str(tmp_path / ".env"))
+        Settings.load(str(tmp_path / ".env"))
 
 
 @pytest.mark.slow

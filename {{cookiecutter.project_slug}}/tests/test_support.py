@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 from time_machine import TimeMachineFixture
 from werkzeug.test import TestResponse
 
-from {{ cookiecutter.__package }} import column_types
+from {{ cookiecutter.__package }} import clock
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support import api
 from .support.applications import MakeApp
 from .support.databases import SUFFIX, VARIABLE, checked
-from .support.engine_{{ cookiecutter.database }} import database_name, named
+from .support.engine import database_name, named
 from .support.factories import Resource, ResourceFactory, Status
 from .support.problems import problem
 from .support.programs import LIBRARIES, Program, run_program
@@ -322,11 +322,11 @@ def test_statements_after_the_block_are_not_collected(queries: Queries, session:
 @pytest.fixture
 def not_found(client: FlaskClient) -> TestResponse:
     """The answer for an id that nothing has."""
-    return client.get(api.NOBODY)
+    return client.get(api.MISSING_URL)
 
 
 def test_problem_is_returned(not_found: TestResponse) -> None:
-    assert problem(not_found, 404)["instance"] == api.NOBODY
+    assert problem(not_found, 404)["instance"] == api.MISSING_URL
 
 
 def test_problem_with_another_status_is_not_accepted(not_found: TestResponse) -> None:
@@ -395,7 +395,7 @@ def test_libraries_of_programs_are_there(name: str) -> None:
 def test_time_can_be_set(time_machine: TimeMachineFixture) -> None:
     noon = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
     time_machine.move_to(noon, tick=False)
-    assert column_types.now() == noon
+    assert clock.utc_now() == noon
 
     time_machine.shift(timedelta(hours=25))
-    assert column_types.now() == noon + timedelta(hours=25)
+    assert clock.utc_now() == noon + timedelta(hours=25)

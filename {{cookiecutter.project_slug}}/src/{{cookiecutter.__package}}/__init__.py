@@ -1,59 +1,56 @@
 """The service: `create_app` wires its parts together and reads as their table of contents."""
 
-from flask import Flask
+from collections.abc import Iterable
 
-from . import (
+from flask import Flask
+from flask_openapi import APIBlueprint
+
+from . import cli
 {% if cookiecutter.auth == "api_key" %}
-    api_keys,
+from .auth import api_keys, guard
+{% elif cookiecutter.auth == "oidc" %}
+from .auth import guard, oidc
 {% endif %}
-{% if cookiecutter.auth != "none" %}
-    auth,
-{% endif %}
-    cli,
-    docs_page,
-    edges,
-    health,
-    logs,
-    metrics,
-{% if cookiecutter.auth == "oidc" %}
-    oidc,
-{% endif %}
-    problems,
-    resources,
-)
 from .database import db
 {% if cookiecutter.database == "sqlite" %}
-from .engine_sqlite import let_reads_share
+from .database.sqlite import begin_reads_deferred
 {% endif %}
-from .openapi import Service
-from .settings import Settings, load_settings
+from .observability import logs, metrics
+from .resources import RESOURCES
+from .settings import Settings
+from .web import docs_page, error_handlers, health, openapi, security
+from .web.app import ApiFlask
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None, *, resources: Iterable[APIBlueprint] = RESOURCES
+) -> Flask:
     """Make an application; without `settings` they come from the environment and `.env`.
 
-    May be called many times in one process and does not touch the database.
+    `resources` are the routes that it serves; the kit's own tests give theirs. May be called many
+    times in one process and does not touch the database.
     """
-    settings = settings or load_settings()
-    app = Service(__name__, settings)
+    settings = settings or Settings.load()
+    app = ApiFlask(__name__, settings)
     db.init_app(app, settings)
 {% if cookiecutter.database == "sqlite" %}
-    let_reads_share(app)
+    begin_reads_deferred(app)
 {% endif %}
-    edges.init_app(app, settings)
+    security.init_app(app, settings)
     metrics.init_app(app)
     logs.init_app(app, settings)
-    problems.init_app(app)
+    error_handlers.init_app(app)
 {% if cookiecutter.auth == "api_key" %}
-    auth.init_app(app, api_keys.authenticate)
+    guard.init_app(app, api_keys.authenticate)
 {% elif cookiecutter.auth == "oidc" %}
-    auth.init_app(app, oidc.authenticator(settings))
+    guard.init_app(app, oidc.authenticator(settings))
 {% endif %}
     health.init_app(app)
-    resources.init_app(app)
+    for resource in resources:
+        app.register_api(resource)
     cli.init_app(app, settings)
-    app.serve_document()
+    openapi.serve_document(app)
     docs_page.init_app(app, app.api_doc["info"]["title"])
     return app

@@ -1,8 +1,8 @@
 """The entry point of Celery: `celery --app {{ cookiecutter.__package }}.worker`."""
 
 from . import create_app
-from .celery_app import make_worker
-from .settings import load_settings
+from .jobs.celery_app import make_worker
+from .settings import Settings
 
-settings = load_settings()
+settings = Settings.load()
 celery = make_worker(create_app(settings), settings)

@@ -11,13 +11,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }} import api_keys
-from {{ cookiecutter.__package }}.api_keys import ApiKey, create_key, revoke_key
+from {{ cookiecutter.__package }}.auth import api_keys
+from {{ cookiecutter.__package }}.auth.api_keys import ApiKey, create_key, revoke_key
 
-from .support.api import URL, new_body
-from .support.applications import MakeApp
-from .support.problems import problem
-from .support.queries import Queries
+from ..support.api import URL, new_body
+from ..support.applications import MakeApp
+from ..support.problems import problem
+from ..support.queries import Queries
 
 RESOURCE = URL.rsplit("/", 1)[1]
 SCOPES = [f"{RESOURCE}:read", f"{RESOURCE}:write"]

@@ -7,11 +7,11 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }} import api_keys
-from {{ cookiecutter.__package }}.api_keys import KEY, ApiKey, create_key, state_of
-from {{ cookiecutter.__package }}.column_types import now
+from {{ cookiecutter.__package }}.auth import api_keys
+from {{ cookiecutter.__package }}.auth.api_keys import KEY, ApiKey, create_key, state_of
+from {{ cookiecutter.__package }}.clock import utc_now
 
-from .support.api import URL
+from ..support.api import URL
 
 RESOURCE = URL.rsplit("/", 1)[1]
 READ = f"{RESOURCE}:read"
@@ -76,7 +76,8 @@ def test_keys_are_listed_in_order_of_time(run: Run, session: Session) -> None:
         first = run("create", "--name", "Zoë's", "--scope", READ, "--days", "1").stdout[:12]
     with time_machine.travel("2030-01-02T00:00:00Z", tick=False):
         second = run("create", "--name", "other", "--scope", READ, "--scope", WRITE).stdout[:12]
-        session.scalars(select(ApiKey).where(ApiKey.prefix == second)).one().last_used_at = now()
+        key = session.scalars(select(ApiKey).where(ApiKey.prefix == second)).one()
+        key.last_used_at = utc_now()
         run("revoke", second)
         lines = run("list").output.splitlines()
 

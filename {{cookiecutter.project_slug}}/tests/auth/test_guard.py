@@ -6,19 +6,19 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.test import TestResponse
 
-from {{ cookiecutter.__package }}.auth import (
+from {{ cookiecutter.__package }}.auth.guard import (
     REALM,
     Principal,
     is_guarded,
     known_scopes,
     public,
 )
-from {{ cookiecutter.__package }}.openapi import resource_api
 from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
 
-from .support.api import NOBODY, URL, new_body
-from .support.applications import new_app
-from .support.problems import problem
+from ..support.api import MISSING_URL, URL, new_body
+from ..support.applications import new_app
+from ..support.problems import problem
 
 RESOURCE = URL.rsplit("/", 1)[1]
 OPEN: set[tuple[str, str]] = set()
@@ -45,7 +45,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def path_of(rule: str) -> str:
-    return rule.replace("<uuid:id>", NOBODY.rsplit("/", 1)[1]).replace("<name>", "start.js")
+    return rule.replace("<uuid:id>", MISSING_URL.rsplit("/", 1)[1]).replace("<name>", "start.js")
 
 
 def challenge(response: TestResponse, status: int) -> dict[str, str | None]:
@@ -119,7 +119,7 @@ def test_reading_and_writing_are_scopes_of_each_resource(
 
     assert client.get(URL).status_code == 200
     for method in ("POST", "PATCH", "DELETE"):
-        url = URL if method == "POST" else NOBODY
+        url = URL if method == "POST" else MISSING_URL
         response = client.open(url, method=method, json=new_body())
         missing = {"error": "insufficient_scope", "scope": f"{RESOURCE}:write"}
         assert challenge(response, 403) == missing
@@ -155,7 +155,7 @@ def test_a_path_does_not_get_around_the_guard(stranger: FlaskClient) -> None:
 
 def test_a_new_route_is_guarded_unless_it_is_public(another_app: Flask) -> None:
     stranger = FlaskClient(another_app)
-    api = resource_api("news")
+    api = resource_blueprint("news")
 
     @api.get("")
     def read_all() -> dict[str, str]:

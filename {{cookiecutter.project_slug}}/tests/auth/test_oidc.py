@@ -15,20 +15,20 @@ from jwt import PyJWK
 from pydantic import SecretStr, ValidationError
 from werkzeug.datastructures import WWWAuthenticate
 
-from {{ cookiecutter.__package }} import oidc
-from {{ cookiecutter.__package }}.auth import Authenticate
-from {{ cookiecutter.__package }}.oidc import (
-    BETWEEN_FETCHES_SECONDS,
-    KEYS_ARE_FRESH_SECONDS,
+from {{ cookiecutter.__package }}.auth import oidc
+from {{ cookiecutter.__package }}.auth.guard import Authenticate
+from {{ cookiecutter.__package }}.auth.oidc import (
+    JWKS_MAX_AGE_SECONDS,
     LEEWAY_SECONDS,
-    KeyStore,
+    MIN_FETCH_INTERVAL_SECONDS,
+    JwksCache,
     authenticator,
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.api import URL, new_body
-from .support.problems import problem
-from .support.provider import (
+from ..support.api import URL, new_body
+from ..support.problems import problem
+from .provider import (
     AUDIENCE,
     DISCOVERY,
     KEYS,
@@ -256,7 +256,7 @@ def test_a_new_key_is_found_when_the_keys_rotate(
     assert call(provider.token(scope=READ)) == 200
     provider.publish(public_jwk("second", "RS256"))
 
-    clock.now += BETWEEN_FETCHES_SECONDS
+    clock.now += MIN_FETCH_INTERVAL_SECONDS
     assert call(provider.token("second", scope=READ)) == 200
     assert call(provider.token("first", scope=READ)) == 401
     assert provider.asked == [DISCOVERY, KEYS, KEYS]
@@ -268,7 +268,7 @@ def test_a_key_that_was_withdrawn_is_forgotten(
     assert call(provider.token(scope=READ)) == 200
     provider.publish(public_jwk("second", "RS256"))
 
-    clock.now += KEYS_ARE_FRESH_SECONDS - 1
+    clock.now += JWKS_MAX_AGE_SECONDS - 1
     assert call(provider.token(scope=READ)) == 200
     clock.now += 1
     assert call(provider.token(scope=READ)) == 401
@@ -280,7 +280,7 @@ def test_unknown_keys_do_not_make_a_call_each(call: Call, provider: Provider, cl
         assert call(by_hand({"alg": "RS256", "kid": f"unknown-{number}"}, claims)) == 401
     assert provider.asked == [DISCOVERY, KEYS]
 
-    clock.now += BETWEEN_FETCHES_SECONDS
+    clock.now += MIN_FETCH_INTERVAL_SECONDS
     assert call(provider.token("unknown", scope=READ)) == 401
     assert provider.asked == [DISCOVERY, KEYS, KEYS]
 
@@ -324,7 +324,7 @@ def test_while_the_provider_is_away_known_keys_go_on(
     kept = provider.documents.copy()
     provider.documents.clear()
 
-    clock.now += KEYS_ARE_FRESH_SECONDS
+    clock.now += JWKS_MAX_AGE_SECONDS
     assert call(provider.token(scope=READ)) == 200
     assert call(provider.token("second", scope=READ)) == 503
     asked = len(provider.asked)
@@ -335,25 +335,25 @@ def test_while_the_provider_is_away_known_keys_go_on(
 
     provider.documents.update(kept)
     provider.publish(public_jwk("second", "RS256"))
-    clock.now += BETWEEN_FETCHES_SECONDS
+    clock.now += MIN_FETCH_INTERVAL_SECONDS
     assert call(provider.token("second", scope=READ)) == 200
 
 
 def test_a_provider_that_was_never_there_is_looked_for_again(away: str, clock: Clock) -> None:
-    store = KeyStore(away, None)
+    store = JwksCache(away, None)
 
     for _ in range(3):
-        with pytest.raises(oidc.ProviderAwayError):
+        with pytest.raises(oidc.ProviderUnavailableError):
             store.find("first")
-        clock.now += BETWEEN_FETCHES_SECONDS
+        clock.now += MIN_FETCH_INTERVAL_SECONDS
 
 
 def test_while_one_request_asks_those_with_known_keys_go_on(
     provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = KeyStore(provider.issuer, None)
+    store = JwksCache(provider.issuer, None)
     assert store.find("first")
-    clock.now += KEYS_ARE_FRESH_SECONDS
+    clock.now += JWKS_MAX_AGE_SECONDS
     asked, answered = Event(), Event()
     fetch = store._fetch
 
@@ -374,7 +374,7 @@ def test_while_one_request_asks_those_with_known_keys_go_on(
 
 
 def test_many_requests_with_a_new_key_ask_once(provider: Provider) -> None:
-    store = KeyStore(provider.issuer, None)
+    store = JwksCache(provider.issuer, None)
     together = Barrier(8)
     found: list[PyJWK | None] = []
 

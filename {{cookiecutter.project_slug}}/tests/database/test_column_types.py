@@ -13,15 +13,16 @@ import pytest
 from sqlalchemy import JSON, Column, Connection, Engine, Enum, MetaData, Table, Uuid, insert, select
 from sqlalchemy.exc import StatementError
 
-from {{ cookiecutter.__package }}.column_types import (
+from {{ cookiecutter.__package }}.clock import utc_now
+from {{ cookiecutter.__package }}.database.column_types import (
     ExactDecimal,
     UtcDateTime,
-    new_id,
-    now,
-    text,
+    exact_string,
+    uuid7,
 )
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_engine
 from {{ cookiecutter.__package }}.settings import Settings
+
+from ..support.engine import make_engine
 
 
 class Colour(enum.StrEnum):
@@ -37,7 +38,7 @@ VALUES = Table(
     Column("amount", ExactDecimal(18, 2)),
     Column("share", ExactDecimal(9, 9)),
     Column("whole", ExactDecimal(18, 0)),
-    Column("word", text(30)),
+    Column("word", exact_string(30)),
     Column("document", JSON(none_as_null=True)),
     Column(
         "colour",
@@ -99,7 +100,7 @@ def stored(engine: Engine) -> Iterator[Connection]:
 
 
 def store(connection: Connection, **values: Any) -> uuid.UUID:
-    row: uuid.UUID = values.setdefault("id", new_id())
+    row: uuid.UUID = values.setdefault("id", uuid7())
     connection.execute(insert(VALUES).values(**values))
     return row
 
@@ -180,8 +181,8 @@ def test_naive_time_is_refused(stored: Connection) -> None:
 
 
 def test_now_is_aware_and_has_microseconds() -> None:
-    assert now().tzinfo is UTC
-    assert any(now().microsecond % 1000 for _ in range(100))
+    assert utc_now().tzinfo is UTC
+    assert any(utc_now().microsecond % 1000 for _ in range(100))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_value_outside_of_an_enum_is_refused(stored: Connection) -> None:
 
 
 def test_ids_are_version_7_and_in_the_order_of_their_making(stored: Connection) -> None:
-    made = [new_id() for _ in range(200)]
+    made = [uuid7() for _ in range(200)]
     for row in reversed(made):
         store(stored, id=row)
 

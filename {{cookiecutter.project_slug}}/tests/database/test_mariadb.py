@@ -10,19 +10,18 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from {{ cookiecutter.__package }} import engine_mariadb
-from {{ cookiecutter.__package }}.engine_mariadb import (
+from {{ cookiecutter.__package }}.database import mariadb
+from {{ cookiecutter.__package }}.database.mariadb import (
     is_conflict,
-    is_transient,
-    make_engine,
-    make_migration_engine,
+    is_retryable,
+    is_statement_timeout,
     migration_lock,
-    ran_out_of_time,
 )
-from {{ cookiecutter.__package }}.migrations import expected_revision, present_revision
+from {{ cookiecutter.__package }}.database.revisions import current_revision, expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
+from ..support.engine import make_engine, make_migration_engine
+from ..support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
 
 
 @pytest.fixture
@@ -71,8 +70,8 @@ def test_refusal_by_a_constraint_is_a_conflict(
         )
 
     assert is_conflict(refused.value)
-    assert not is_transient(refused.value)
-    assert not ran_out_of_time(refused.value)
+    assert not is_retryable(refused.value)
+    assert not is_statement_timeout(refused.value)
 
 
 def test_other_errors_are_of_no_kind(engine: Engine) -> None:
@@ -80,8 +79,8 @@ def test_other_errors_are_of_no_kind(engine: Engine) -> None:
         connection.execute(text("SELECT nonsense"))
 
     assert not is_conflict(wrong.value)
-    assert not is_transient(wrong.value)
-    assert not ran_out_of_time(wrong.value)
+    assert not is_retryable(wrong.value)
+    assert not is_statement_timeout(wrong.value)
 
 
 def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
@@ -95,8 +94,8 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()
 
-    assert ran_out_of_time(ended.value)
-    assert not is_transient(ended.value)
+    assert is_statement_timeout(ended.value)
+    assert not is_retryable(ended.value)
     assert time.monotonic() - began < 60
 
 
@@ -110,7 +109,7 @@ def test_wait_for_a_lock_that_takes_too_long_is_transient(engine: Engine) -> Non
             other.execute(update)
         other.invalidate()
 
-    assert is_transient(lost.value)
+    assert is_retryable(lost.value)
 
 
 def test_migrations_have_time(empty_database: Settings) -> None:
@@ -130,7 +129,7 @@ def test_migration_that_fails_keeps_its_half_and_not_its_name(
     # DDL commits here, so a migration had better hold one statement of it.
     assert schema_of(empty_database).keys() - before.keys() == {"half"}
     with migration_connection(empty_database) as connection:
-        assert present_revision(connection) == expected_revision()
+        assert current_revision(connection) == expected_revision()
 
 
 def test_lock_of_a_migration_that_failed_is_free(empty_database: Settings, tmp_path: Path) -> None:
@@ -146,7 +145,7 @@ def test_lock_of_a_migration_that_failed_is_free(empty_database: Settings, tmp_p
 def test_migration_is_not_begun_beside_another(
     empty_database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_mariadb, "LONGEST_MIGRATION_SECONDS", 0)
+    monkeypatch.setattr(mariadb, "MAX_MIGRATION_SECONDS", 0)
     with migration_connection(empty_database) as connection, migration_lock(connection):
         with pytest.raises(RuntimeError, match="did not end in time"):
             upgrade(empty_database)
@@ -162,5 +161,5 @@ def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
         engine.connect()
 
     assert not is_conflict(away.value)
-    assert not is_transient(away.value)
-    assert not ran_out_of_time(away.value)
+    assert not is_retryable(away.value)
+    assert not is_statement_timeout(away.value)

@@ -16,20 +16,17 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import inspect
 
-from {{ cookiecutter.__package }} import create_app, migrations
-from {{ cookiecutter.__package }}.database import Base
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import (
-    make_migration_engine,
-    migration_lock,
-)
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.database import Base, migrations, revisions
+from {{ cookiecutter.__package }}.database.engine import migration_lock
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.engine_{{ cookiecutter.database }} import run_script
-from .support.factories import Resource
-from .support.processes import in_processes
-from .support.programs import run_program
-from .support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
-from .support.side_by_side import SECONDS
+from ..support.concurrency import SECONDS
+from ..support.engine import make_migration_engine, run_script
+from ..support.factories import Resource
+from ..support.processes import in_processes
+from ..support.programs import run_program
+from ..support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
 
 TABLE = Resource.__tablename__
 REPLICAS = 4
@@ -98,13 +95,13 @@ def runner(migrated: Settings) -> FlaskCliRunner:
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the migrations that a test may add to."""
     folder = tmp_path / "migrations"
-    copytree(migrations.FOLDER, folder)
-    monkeypatch.setattr(migrations, "FOLDER", folder)
+    copytree(revisions.FOLDER, folder)
+    monkeypatch.setattr(revisions, "FOLDER", folder)
     return folder
 
 
 def test_there_is_one_head() -> None:
-    assert len(ScriptDirectory(str(migrations.FOLDER)).get_heads()) == 1
+    assert len(ScriptDirectory(str(revisions.FOLDER)).get_heads()) == 1
 
 
 def test_the_way_back_leaves_nothing_and_the_way_forward_leads_to_the_same(
@@ -121,7 +118,7 @@ def test_the_way_back_leaves_nothing_and_the_way_forward_leads_to_the_same(
 
 
 def test_each_step_back_and_forward_leads_to_the_same(migrated: Settings) -> None:
-    script = ScriptDirectory(str(migrations.FOLDER))
+    script = ScriptDirectory(str(revisions.FOLDER))
     for revision in script.walk_revisions():
         before = schema_of(migrated)
         downgrade(migrated, "-1")
@@ -202,11 +199,11 @@ def test_of_replicas_that_start_together_one_migrates(empty_database: Settings) 
     assert schema_of(empty_database).keys() == Base.metadata.tables.keys()
     with migration_connection(empty_database) as connection:
         versions = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
-    assert versions == [migrations.expected_revision()]
+    assert versions == [revisions.expected_revision()]
 
 
 def test_commands_lead_back_and_forward(runner: FlaskCliRunner, migrated: Settings) -> None:
-    newest = f"{migrations.expected_revision()} (head)"
+    newest = f"{revisions.expected_revision()} (head)"
     assert newest in runner.invoke(args=["db", "current"]).stdout
 
     assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
@@ -224,7 +221,7 @@ def test_new_migration_holds_the_difference(
     expected = schema_of(migrated)
     alter(migrated, drift)
     drifted = schema_of(migrated)
-    before, number = migrations.expected_revision(), migrations.next_revision()
+    before, number = revisions.expected_revision(), migrations.next_revision()
 
     result = runner.invoke(args=["db", "revision", "-m", "Mend what drifted"])
 
@@ -267,7 +264,7 @@ def test_no_migration_is_written_without_a_difference(
 
 def test_the_next_number_passes_over_names(own_folder: Path) -> None:
     number = migrations.next_revision()
-    head = migrations.expected_revision()
+    head = revisions.expected_revision()
     text = f'revision = "of_a_release"\ndown_revision = "{head}"\n'
     (own_folder / "versions" / "of_a_release.py").write_text(text)
 
@@ -279,13 +276,13 @@ def test_migrations_do_not_need_an_application(empty_database: Settings) -> None
         command.upgrade(config, "head")
 
     with migration_connection(empty_database) as connection:
-        assert migrations.present_revision(connection) == migrations.expected_revision()
+        assert revisions.current_revision(connection) == revisions.expected_revision()
         assert inspect(connection).has_table(TABLE)
 
 
 def test_a_database_without_a_schema_has_no_revision(empty_database: Settings) -> None:
     with migration_connection(empty_database) as connection:
-        assert migrations.present_revision(connection) is None
+        assert revisions.current_revision(connection) is None
 
 
 def test_the_factory_does_not_touch_the_database(empty_database: Settings) -> None:

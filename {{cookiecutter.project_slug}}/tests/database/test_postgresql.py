@@ -11,18 +11,17 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import sessionmaker
 
-from {{ cookiecutter.__package }}.engine_postgresql import (
+from {{ cookiecutter.__package }}.database.postgresql import (
     is_conflict,
-    is_transient,
-    make_engine,
-    make_migration_engine,
-    ran_out_of_time,
+    is_retryable,
+    is_statement_timeout,
 )
-from {{ cookiecutter.__package }}.migrations import expected_revision, present_revision
+from {{ cookiecutter.__package }}.database.revisions import current_revision, expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.engine_postgresql import deferred_checks
-from .support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
+from ..support.engine import make_engine, make_migration_engine
+from ..support.postgresql import deferred_checks
+from ..support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
 
 
 @pytest.fixture
@@ -79,8 +78,8 @@ def test_refusal_by_a_constraint_is_a_conflict(
         )
 
     assert is_conflict(refused.value)
-    assert not is_transient(refused.value)
-    assert not ran_out_of_time(refused.value)
+    assert not is_retryable(refused.value)
+    assert not is_statement_timeout(refused.value)
 
 
 def test_other_errors_are_of_no_kind(engine: Engine) -> None:
@@ -88,8 +87,8 @@ def test_other_errors_are_of_no_kind(engine: Engine) -> None:
         connection.execute(text("SELECT nonsense"))
 
     assert not is_conflict(wrong.value)
-    assert not is_transient(wrong.value)
-    assert not ran_out_of_time(wrong.value)
+    assert not is_retryable(wrong.value)
+    assert not is_statement_timeout(wrong.value)
 
 
 def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
@@ -103,8 +102,8 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings) -> None:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()
 
-    assert ran_out_of_time(ended.value)
-    assert not is_transient(ended.value)
+    assert is_statement_timeout(ended.value)
+    assert not is_retryable(ended.value)
     assert time.monotonic() - began < 60
 
 
@@ -117,7 +116,7 @@ def test_wait_for_a_lock_is_ended_at_the_time_limit(engine: Engine) -> None:
         with pytest.raises(DBAPIError) as ended:
             other.execute(update)
 
-    assert ran_out_of_time(ended.value)
+    assert is_statement_timeout(ended.value)
 
 
 def test_lost_update_under_serialisation_is_transient(engine: Engine) -> None:
@@ -131,7 +130,7 @@ def test_lost_update_under_serialisation_is_transient(engine: Engine) -> None:
         with pytest.raises(DBAPIError) as lost:
             other.execute(text("UPDATE numbers SET number = 4 WHERE id = 1"))
 
-    assert is_transient(lost.value)
+    assert is_retryable(lost.value)
 
 
 def test_deferred_constraint_is_checked_at_a_commit_inside_a_test(engine: Engine) -> None:
@@ -171,7 +170,7 @@ def test_migration_that_fails_leaves_the_old_schema(
 
     assert schema_of(empty_database) == before
     with migration_connection(empty_database) as connection:
-        assert present_revision(connection) == expected_revision()
+        assert current_revision(connection) == expected_revision()
 
 
 def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
@@ -182,5 +181,5 @@ def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
         engine.connect()
 
     assert not is_conflict(away.value)
-    assert not is_transient(away.value)
-    assert not ran_out_of_time(away.value)
+    assert not is_retryable(away.value)
+    assert not is_statement_timeout(away.value)

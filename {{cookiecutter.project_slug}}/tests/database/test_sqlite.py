@@ -15,20 +15,20 @@ from flask import Flask, g
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from {{ cookiecutter.__package }} import create_app, engine_sqlite
-from {{ cookiecutter.__package }}.engine_sqlite import (
-    LONGEST_MIGRATION_SECONDS,
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.database import sqlite
+from {{ cookiecutter.__package }}.database.revisions import expected_revision
+from {{ cookiecutter.__package }}.database.sqlite import (
+    MAX_MIGRATION_SECONDS,
     is_conflict,
-    is_transient,
-    make_engine,
-    make_migration_engine,
-    ran_out_of_time,
+    is_retryable,
+    is_statement_timeout,
 )
-from {{ cookiecutter.__package }}.migrations import expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.factories import Resource
-from .support.schemas import alter, migration_connection, schema_of, upgrade, upgrade_with_more
+from ..support.engine import make_engine, make_migration_engine
+from ..support.factories import Resource
+from ..support.schemas import alter, migration_connection, schema_of, upgrade, upgrade_with_more
 
 TABLE = Resource.__tablename__
 
@@ -123,11 +123,11 @@ def test_connection_waits_for_another_that_prepares_the_database(
 def test_connection_waits_for_a_time(
     empty_database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_sqlite, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 50)
     with pytest.raises(OperationalError, match="locked") as ended:
         make_engine(empty_database).connect()
 
-    assert is_transient(ended.value)
+    assert is_retryable(ended.value)
 
 
 def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> None:
@@ -145,7 +145,7 @@ def test_writers_take_the_lock_when_they_begin(engine: Engine) -> None:
         with pytest.raises(OperationalError, match="locked") as locked:
             other.begin()
 
-    assert is_transient(locked.value)
+    assert is_retryable(locked.value)
 
 
 def test_reads_of_safe_requests_share(app: Flask, engine: Engine) -> None:
@@ -185,7 +185,7 @@ def test_read_that_another_overtook_cannot_write(engine: Engine) -> None:
             one.exec_driver_sql("INSERT INTO numbers VALUES (2)")
         driver.rollback()
 
-    assert is_transient(overtaken.value)
+    assert is_retryable(overtaken.value)
 
 
 def test_savepoint_ends_with_its_transaction(engine: Engine) -> None:
@@ -205,8 +205,8 @@ def test_refusal_by_a_constraint_is_a_conflict(engine: Engine, value: int) -> No
             connection.execute(text("INSERT INTO numbers VALUES (:value)"), {"value": value})
 
     assert is_conflict(refused.value)
-    assert not is_transient(refused.value)
-    assert not ran_out_of_time(refused.value)
+    assert not is_retryable(refused.value)
+    assert not is_statement_timeout(refused.value)
 
 
 def test_other_errors_are_of_no_kind(engine: Engine) -> None:
@@ -214,8 +214,8 @@ def test_other_errors_are_of_no_kind(engine: Engine) -> None:
         connection.execute(text("SELECT nonsense"))
 
     assert not is_conflict(wrong.value)
-    assert not is_transient(wrong.value)
-    assert not ran_out_of_time(wrong.value)
+    assert not is_retryable(wrong.value)
+    assert not is_statement_timeout(wrong.value)
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -232,7 +232,7 @@ def test_statement_is_ended_at_its_time_limit(empty_database: Settings, many: bo
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()
 
-    assert ran_out_of_time(ended.value)
+    assert is_statement_timeout(ended.value)
     assert time.monotonic() - began >= 0.1
 
 
@@ -240,7 +240,7 @@ def test_time_limit_is_of_each_statement(
     empty_database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(engine_sqlite, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(sqlite, "time", SimpleNamespace(monotonic=lambda: now))
     engine = make_engine(empty_database.model_copy(update={"statement_timeout_seconds": 2.0}))
     with engine.connect() as connection:
         for _ in range(3):
@@ -253,7 +253,7 @@ def test_migrations_have_time(empty_database: Settings) -> None:
     with make_migration_engine(empty_database).connect() as connection:
         wait = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
 
-    assert wait == LONGEST_MIGRATION_SECONDS * 1000
+    assert wait == MAX_MIGRATION_SECONDS * 1000
 
 
 def test_statements_of_migrations_have_time(empty_database: Settings) -> None:
@@ -338,4 +338,4 @@ def version_of(settings: Settings) -> str:
 
 
 def test_kinds_of_errors_are_told_by_their_codes() -> None:
-    assert engine_sqlite._code(DBAPIError("SELECT 1", None, Exception("database is locked"))) == 0
+    assert sqlite._code(DBAPIError("SELECT 1", None, Exception("database is locked"))) == 0

@@ -19,14 +19,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from {{ cookiecutter.__package }} import retrying
-from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.retrying import in_transaction
+from {{ cookiecutter.__package }}.database import db, transactions
+from {{ cookiecutter.__package }}.database.transactions import run_in_transaction
 
-from .support.applications import MakeApp
-from .support.factories import Resource, ResourceFactory
-from .support.problems import problem
-from .support.side_by_side import SECONDS
+from ..support.applications import MakeApp
+from ..support.concurrency import SECONDS
+from ..support.factories import Resource, ResourceFactory
+from ..support.problems import problem
 
 Unit = Callable[[Session], None]
 
@@ -68,14 +67,14 @@ def pair(session: Session) -> list[UUID]:
     return ids
 
 
-def side_by_side(app: Flask, *units: Unit) -> list[BaseException]:
+def concurrency(app: Flask, *units: Unit) -> list[BaseException]:
     """Do each unit of work in a thread and a context of its own; returns what they raised."""
     raised: list[BaseException] = []
 
     def run(unit: Unit) -> None:
         with app.app_context():
             try:
-                in_transaction(unit)
+                run_in_transaction(unit)
             except Exception as error:
                 raised.append(error)
 
@@ -119,7 +118,7 @@ def test_two_units_that_collide_both_succeed(
 
         return count
 
-    assert side_by_side(app, unit(pair), unit(pair[::-1])) == []
+    assert concurrency(app, unit(pair), unit(pair[::-1])) == []
 
     assert [row.name for row in session.query(Resource)] == ["2", "2"]
     assert len(attempts) >= 3  # both may have lost
@@ -133,7 +132,7 @@ def test_what_the_work_returns_is_returned_and_committed(app: Flask, session: Se
         return row.id
 
     with app.app_context():
-        row_id = in_transaction(work)
+        row_id = run_in_transaction(work)
 
     assert session.get_one(Resource, row_id)
 
@@ -148,7 +147,7 @@ def test_another_error_is_raised_at_once(app: Flask, session: Session, pair: lis
         session.flush()
 
     with app.app_context(), pytest.raises(IntegrityError):
-        in_transaction(work)
+        run_in_transaction(work)
 
     assert len(attempts) == 1
     assert session.query(Resource).count() == 2
@@ -161,11 +160,11 @@ def test_attempts_are_bounded_and_further_and_further_apart(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    monkeypatch.setattr(retrying, "is_transient", lambda _error: True)
+    monkeypatch.setattr(transactions, "is_retryable", lambda _error: True)
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(random, "uniform", lambda least, most: least + most)
-    caplog.set_level("INFO", retrying.log.name)
+    caplog.set_level("INFO", transactions.log.name)
     attempts = []
 
     def work(_session: Session) -> None:
@@ -173,7 +172,7 @@ def test_attempts_are_bounded_and_further_and_further_apart(
         raise error
 
     with app.app_context(), pytest.raises(type(error)):
-        in_transaction(work, attempts=4)
+        run_in_transaction(work, attempts=4)
 
     assert len(attempts) == 4
     assert pauses == [0.04, 0.08, 0.16]
@@ -184,7 +183,7 @@ def test_attempts_are_bounded_and_further_and_further_apart(
 
 def test_the_work_needs_a_context() -> None:
     with pytest.raises(RuntimeError, match="application context"):
-        in_transaction(lambda _session: None)
+        run_in_transaction(lambda _session: None)
 
 
 def test_a_request_that_loses_a_race_may_be_sent_again(

@@ -11,21 +11,21 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.celery_app import (
-    CHATTER,
+from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
+from {{ cookiecutter.__package }}.jobs.celery_app import (
     CHOSEN,
+    NOISY_LOGGERS,
     make_celery,
     make_worker,
     publisher,
 )
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
-from {{ cookiecutter.__package }}.job_runner import LEASE_IN_RUNS
-from {{ cookiecutter.__package }}.jobs import TASKS, task
-from {{ cookiecutter.__package }}.outbox import Message
-from {{ cookiecutter.__package }}.redis_transport import Transport
+from {{ cookiecutter.__package }}.jobs.job_runner import LEASE_IN_RUNS
+from {{ cookiecutter.__package }}.jobs.jobs import TASKS, task
+from {{ cookiecutter.__package }}.jobs.outbox import Message
+from {{ cookiecutter.__package }}.jobs.redis_transport import Transport
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.applications import MakeApp
+from ..support.applications import MakeApp
 from .support.background import ask, jobs_in
 
 pytestmark = pytest.mark.usefixtures("_own_tasks")
@@ -110,14 +110,14 @@ def test_the_worker_logs_as_the_service_does(
     signals.setup_logging.send(sender=None)
     warnings = logging.getLogger("py.warnings")
     try:
-        for name in CHATTER:
+        for name in NOISY_LOGGERS:
             logging.getLogger(name).info("Task received")
         logging.getLogger("celery.worker").info("ready")
         warnings.warning("CPendingDeprecationWarning: %s", CHOSEN)
         warnings.warning("another")
     finally:
         warnings.filters = []
-        for name in CHATTER:
+        for name in NOISY_LOGGERS:
             logging.getLogger(name).setLevel(logging.NOTSET)
 
     lines = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]

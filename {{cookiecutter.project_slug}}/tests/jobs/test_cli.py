@@ -9,10 +9,10 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }} import jobs_cli, jobs_process
-from {{ cookiecutter.__package }}.column_types import new_id
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.jobs import Job, enqueue
+from {{ cookiecutter.__package }}.database.column_types import uuid7
+from {{ cookiecutter.__package }}.jobs import cli, process
+from {{ cookiecutter.__package }}.jobs.jobs import Job, enqueue
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.background import idle, jobs_in
@@ -58,7 +58,7 @@ def test_jobs_that_are_not_done_are_listed(run: Run, jobs: list[UUID]) -> None:
 
 
 def test_a_long_list_is_cut(run: Run, jobs: list[UUID], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_cli, "MOST_LISTED", 2)
+    monkeypatch.setattr(cli, "MOST_LISTED", 2)
 
     listed = run("list").output.splitlines()
 
@@ -83,7 +83,7 @@ def test_all_that_were_given_up_are_due_again(run: Run, jobs: list[UUID], sessio
     assert all(job.due_at for job in jobs_in(session))
 
 
-@pytest.mark.parametrize("arguments", [[], ["--all", str(new_id())]])
+@pytest.mark.parametrize("arguments", [[], ["--all", str(uuid7())]])
 def test_which_jobs_has_to_be_said(run: Run, arguments: list[str]) -> None:
     result = run("retry", *arguments)
 
@@ -108,7 +108,7 @@ def test_a_worker_without_a_broker_is_not_ready(settings: Settings) -> None:
 def test_a_worker_that_is_not_there_is_not_ready(
     settings: Settings, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_cli, "SECONDS_TO_ANSWER", 0.1)
+    monkeypatch.setattr(cli, "SECONDS_TO_ANSWER", 0.1)
 
     result = ask_whether_ready(with_broker(settings, broker_url, 1))
 
@@ -125,7 +125,7 @@ def test_a_worker_whose_database_is_not_migrated_is_not_ready(empty_database: Se
 def test_a_worker_without_a_database_is_not_ready(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_cli, "present_revision", fail)
+    monkeypatch.setattr(cli, "current_revision", fail)
 
     result = run("ready")
 
@@ -137,7 +137,7 @@ def fail(_connection: object) -> str:
 
 
 def test_work_ends_as_its_worker_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_process, "work", lambda _app, _settings: 3)
+    monkeypatch.setattr(process, "work", lambda _app, _settings: 3)
 
     assert run("work").exit_code == 3
 
@@ -146,7 +146,7 @@ def test_work_says_why_it_cannot_begin(run: Run, monkeypatch: pytest.MonkeyPatch
     def cannot(_app: Flask, _settings: Settings) -> int:
         raise RuntimeError("The port is taken.")
 
-    monkeypatch.setattr(jobs_process, "work", cannot)
+    monkeypatch.setattr(process, "work", cannot)
 
     result = run("work")
 

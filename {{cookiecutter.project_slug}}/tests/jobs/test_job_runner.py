@@ -10,24 +10,25 @@ from sqlalchemy import Connection, Engine, event, update
 from sqlalchemy.orm import Session
 from time_machine import TimeMachineFixture
 
-from {{ cookiecutter.__package }} import job_runner, logs
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.job_runner import (
+from {{ cookiecutter.__package }}.jobs import job_runner
+from {{ cookiecutter.__package }}.jobs.job_runner import (
     LEASE_IN_RUNS,
     LONGEST_PAUSE_SECONDS,
     MOST_ATTEMPTS,
     describe,
     pause,
 )
-from {{ cookiecutter.__package }}.jobs import LONGEST_ERROR, Job, Task, task
+from {{ cookiecutter.__package }}.jobs.jobs import LONGEST_ERROR, Job, Task, task
+from {{ cookiecutter.__package }}.observability import logs
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.applications import MakeApp
-from .support.at_rest import assert_at_rest, count_rows, engine_of, pool_of
+from ..support.applications import MakeApp
+from ..support.concurrency import in_threads
+from ..support.engine import cut_off
+from ..support.factories import ResourceFactory
+from ..support.leaks import assert_at_rest, count_rows, engine_of, pool_of
 from .support.background import JOB_SECONDS, ask, attempt, due, jobs_in
-from .support.engine_{{ cookiecutter.database }} import cut_off
-from .support.factories import ResourceFactory
-from .support.side_by_side import in_threads
 
 pytestmark = pytest.mark.usefixtures("_own_tasks")
 

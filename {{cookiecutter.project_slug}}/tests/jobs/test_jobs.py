@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.jobs import LONGEST_ARGUMENTS, enqueue, task
+from {{ cookiecutter.__package }}.jobs.jobs import LONGEST_ARGUMENTS, enqueue, task
 
-from .support.api import URL, create, new_body
-from .support.applications import MakeApp
+from ..support.api import URL, create, new_body
+from ..support.applications import MakeApp
+from ..support.problems import problem
 from .support.background import arguments_of, ask, do_all, idle, jobs_in
-from .support.problems import problem
 
 pytestmark = pytest.mark.usefixtures("_own_tasks")
 

@@ -5,21 +5,21 @@ from flask import Flask
 from sqlalchemy import Engine, update
 from time_machine import TimeMachineFixture
 
-from {{ cookiecutter.__package }} import outbox
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.job_runner import LEASE_IN_RUNS, MOST_ATTEMPTS
-from {{ cookiecutter.__package }}.jobs import Job, enqueue
-from {{ cookiecutter.__package }}.outbox import (
+from {{ cookiecutter.__package }}.jobs import outbox
+from {{ cookiecutter.__package }}.jobs.job_runner import LEASE_IN_RUNS, MOST_ATTEMPTS
+from {{ cookiecutter.__package }}.jobs.jobs import Job, enqueue
+from {{ cookiecutter.__package }}.jobs.outbox import (
     Backlog,
     Message,
     publish_due,
     read_backlog,
 )
 
-from .support.applications import MakeApp
-from .support.at_rest import assert_at_rest
+from ..support.applications import MakeApp
+from ..support.concurrency import in_threads
+from ..support.leaks import assert_at_rest
 from .support.background import JOB_SECONDS, ask, due, idle, jobs_in
-from .support.side_by_side import in_threads
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=LEASE_IN_RUNS * JOB_SECONDS)

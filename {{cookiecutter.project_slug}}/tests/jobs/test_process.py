@@ -10,8 +10,10 @@ from urllib.request import urlopen
 import pytest
 from flask import Flask
 
-from {{ cookiecutter.__package }} import jobs_process, logs, outbox
-from {{ cookiecutter.__package }}.jobs_process import (
+from {{ cookiecutter.__package }}.jobs import outbox
+from {{ cookiecutter.__package }}.jobs import process as jobs_process
+from {{ cookiecutter.__package }}.jobs.outbox import Message
+from {{ cookiecutter.__package }}.jobs.process import (
     SECONDS_AFTER_A_FAULT,
     SECONDS_BETWEEN_LOOKS,
     look,
@@ -21,12 +23,12 @@ from {{ cookiecutter.__package }}.jobs_process import (
     worker,
     worker_command,
 )
-from {{ cookiecutter.__package }}.outbox import Message
+from {{ cookiecutter.__package }}.observability import logs
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.applications import MakeApp
+from ..support.applications import MakeApp
+from ..support.concurrency import wait_until
 from .support.background import ask, idle
-from .support.side_by_side import wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 DEAF = [

@@ -2,7 +2,7 @@ import pytest
 from kombu import Connection
 from kombu.transport import redis
 
-from {{ cookiecutter.__package }}.redis_transport import Channel, Transport
+from {{ cookiecutter.__package }}.jobs.redis_transport import Channel, Transport
 
 OURS = f"{Transport.__module__}:{Transport.__name__}"
 

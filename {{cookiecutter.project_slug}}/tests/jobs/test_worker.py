@@ -10,19 +10,19 @@ from flask import Flask
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }}.celery_app import publisher
-from {{ cookiecutter.__package }}.column_types import now
-from {{ cookiecutter.__package }}.jobs import Job
-from {{ cookiecutter.__package }}.outbox import publish_due
+from {{ cookiecutter.__package }}.clock import utc_now
+from {{ cookiecutter.__package }}.jobs.celery_app import publisher
+from {{ cookiecutter.__package }}.jobs.jobs import Job
+from {{ cookiecutter.__package }}.jobs.outbox import publish_due
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.api import URL, create, new_body
-from .support.applications import MakeApp
-from .support.at_rest import count_rows
+from ..support.api import URL, create, new_body
+from ..support.applications import MakeApp
+from ..support.concurrency import wait_until
+from ..support.factories import Resource, Status
+from ..support.leaks import count_rows
 from .support.background import ask, jobs_in
 from .support.broker import start_temporary
-from .support.factories import Resource, Status
-from .support.side_by_side import wait_until
 from .support.worker_process import running_worker, with_broker
 from .support.worker_tasks import add_at_last, add_slowly, be_killed
 
@@ -87,7 +87,7 @@ def test_jobs_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
 def end_leases(engine: Engine, *job_ids: UUID) -> None:
     """Let the jobs be due now, as they will be when their leases end."""
     with engine.begin() as connection:
-        connection.execute(update(Job).where(Job.id.in_(job_ids)).values(due_at=now()))
+        connection.execute(update(Job).where(Job.id.in_(job_ids)).values(due_at=utc_now()))
 
 
 def test_what_a_broker_has_forgotten_is_done(

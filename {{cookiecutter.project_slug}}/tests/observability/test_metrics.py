@@ -13,12 +13,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from {{ cookiecutter.__package }} import create_app, metrics
+from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.observability import metrics
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.applications import MakeApp
-from .support.at_rest import engine_of
+from ..support.applications import MakeApp
+from ..support.leaks import engine_of
 
 REQUESTS = "http_request_duration_seconds_count"
 IN_USE = "database_connections_in_use"
@@ -172,13 +173,13 @@ def test_a_worker_that_has_just_begun_to_count_hides_no_other(tmp_path: Path) ->
     (tmp_path / "counter_8.db").touch()
     (tmp_path / "counter_9.db").symlink_to(tmp_path / "gone")
 
-    [metric] = metrics.SumOfWorkers(tmp_path).collect()
+    [metric] = metrics.WorkerMetricsCollector(tmp_path).collect()
 
     assert [sample.value for sample in metric.samples] == [7]
 
 
 def test_the_library_still_fails_at_an_empty_file(tmp_path: Path) -> None:
-    """When this fails, `MultiProcessCollector` can take the place of `SumOfWorkers`."""
+    """When this fails, `MultiProcessCollector` can take the place of `WorkerMetricsCollector`."""
     empty = tmp_path / "counter_8.db"
     empty.touch()
 
@@ -190,6 +191,6 @@ def test_a_worker_that_is_gone_uses_no_connection(folder_of_metrics: Path) -> No
     for name in ("gauge_livesum_7.db", "gauge_livesum_8.db", "histogram_7.db"):
         (folder_of_metrics / name).touch()
 
-    metrics.forget_worker(7)
+    metrics.mark_worker_dead(7)
 
     assert sorted(os.listdir(folder_of_metrics)) == ["gauge_livesum_8.db", "histogram_7.db"]

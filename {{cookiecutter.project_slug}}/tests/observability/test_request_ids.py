@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.request_ids import identity
+from {{ cookiecutter.__package }}.observability.request_ids import current_request_ids
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.side_by_side import SECONDS
+from ..support.concurrency import SECONDS
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -49,7 +49,7 @@ def test_each_request_has_an_id_of_its_own(app: Flask) -> None:
 )
 def test_a_trace_goes_on(app: Flask, traceparent: str) -> None:
     with app.test_request_context(headers={"traceparent": traceparent}):
-        assert identity().trace_id == TRACE
+        assert current_request_ids().trace_id == TRACE
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_trace_goes_on(app: Flask, traceparent: str) -> None:
 )
 def test_a_malformed_trace_is_ignored(app: Flask, traceparent: str) -> None:
     with app.test_request_context(headers={"traceparent": traceparent}):
-        made = identity().trace_id
+        made = current_request_ids().trace_id
 
     assert made != TRACE
     assert re.fullmatch(r"[0-9a-f]{32}", made)
@@ -85,7 +85,7 @@ def test_200_requests_at_once_never_mix_their_ids(
     def meet(name: str) -> str:
         together.wait(SECONDS)
         logging.getLogger("library").warning("in the middle of %s", name)
-        return identity().request_id
+        return current_request_ids().request_id
 
     made.add_url_rule("/meet/<name>", view_func=meet)
 

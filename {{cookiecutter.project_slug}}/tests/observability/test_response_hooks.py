@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, Response
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.on_answer import Headers, on_answer
+from {{ cookiecutter.__package }}.observability.response_hooks import Headers, add_response_hook
 from {{ cookiecutter.__package }}.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def test_hooks_see_the_answer_as_it_is_sent_one_after_the_other(settings: Settin
     def second(_environ: dict[str, object], _status: int, headers: Headers) -> None:
         seen.append([value for name, value in headers if name in {"X-First", "Location"}])
 
-    on_answer(service, first)
-    on_answer(service, second)
+    add_response_hook(service, first)
+    add_response_hook(service, second)
     service.after_request(lambda _response: Response(status=302, headers={"Location": "/changed"}))
 
     response = service.test_client().get("/livez")
@@ -37,8 +37,8 @@ def test_hooks_see_the_answer_as_it_is_sent_one_after_the_other(settings: Settin
 
 def test_hooks_of_one_application_are_its_own() -> None:
     first, second = Flask("first"), Flask("second")
-    on_answer(first, lambda _environ, _status, headers: headers.append(("X-First", "1")))
-    on_answer(second, lambda _environ, _status, headers: headers.append(("X-Second", "1")))
+    add_response_hook(first, lambda _environ, _status, headers: headers.append(("X-First", "1")))
+    add_response_hook(second, lambda _environ, _status, headers: headers.append(("X-Second", "1")))
 
     headers = second.test_client().get("/").headers
 
@@ -59,7 +59,7 @@ def test_an_answer_to_an_error_is_sent_with_it() -> None:
         return []
 
     service.wsgi_app = answer  # type: ignore[method-assign, assignment]
-    on_answer(service, lambda _environ, status, _headers: sent.append(status))
+    add_response_hook(service, lambda _environ, status, _headers: sent.append(status))
 
     def begin(_status: str, _headers: Headers, error: Any = None, /) -> Callable[[bytes], object]:
         sent.append(error[0])

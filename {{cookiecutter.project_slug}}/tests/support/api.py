@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 URL = "/api/v1/{{ cookiecutter.resource_plural }}"
-NOBODY = f"{URL}/00000000-0000-7000-8000-000000000000"
+MISSING_URL = f"{URL}/00000000-0000-7000-8000-000000000000"
 ANY = {"If-Match": "*"}
 
 
@@ -22,7 +22,7 @@ def create(client: FlaskClient, **changes: Any) -> TestResponse:
     return response
 
 
-def faults(document: dict[str, Any]) -> dict[str, str]:
+def errors_of(document: dict[str, Any]) -> dict[str, str]:
     """What a problem document says of each pointer or parameter."""
     found = {
         fault.get("pointer") or fault["parameter"]: fault["detail"] for fault in document["errors"]

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from {{ cookiecutter.__package }}.auth import Principal, known_scopes, refuse_token
+from {{ cookiecutter.__package }}.auth.guard import Principal, known_scopes, reject_token
 
 TOKEN = "token-of-the-tests"
 CREDENTIAL = {"Authorization": f"Bearer {TOKEN}"}
@@ -17,5 +17,5 @@ def let_tests_in(app: Flask) -> None:
 def authenticate(token: str) -> Principal:
     """The caller whose token it is."""
     if token != TOKEN:
-        refuse_token()
+        reject_token()
     return Principal("tests", known_scopes())

@@ -12,10 +12,10 @@ from alembic import command
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import URL, make_url
 
-from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.database.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .engine_{{ cookiecutter.database }} import (
+from .engine import (
     create_database,
     database_name,
     drop_database,

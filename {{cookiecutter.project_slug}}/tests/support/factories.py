@@ -14,7 +14,7 @@ from factory.alchemy import SQLAlchemyModelFactory
 from factory.declarations import Sequence
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }}.{{ cookiecutter.resource_plural }}.models import (
+from {{ cookiecutter.__package }}.resources.{{ cookiecutter.resource_plural }}.models import (
     {{ cookiecutter.__class }},
     {{ cookiecutter.__class }}Status,
 )

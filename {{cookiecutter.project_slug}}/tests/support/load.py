@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from .api import URL, new_body
-from .side_by_side import SECONDS, wait_until
+from .concurrency import SECONDS, wait_until
 
 PAUSE_SECONDS = 0.002
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from werkzeug.test import TestResponse
 
-from {{ cookiecutter.__package }}.problems import TITLES
+from {{ cookiecutter.__package }}.web.problems import TITLES
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 

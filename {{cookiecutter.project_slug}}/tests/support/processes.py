@@ -8,8 +8,8 @@ from multiprocessing import get_context
 
 from {{ cookiecutter.__package }}.settings import Settings
 
+from .concurrency import SECONDS
 from .programs import run_program
-from .side_by_side import SECONDS
 
 
 def in_processes(module: str, settings: Settings, processes: int, *arguments: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
-from .side_by_side import SECONDS
+from .concurrency import SECONDS
 
 PROJECT = Path(__file__).parents[2]
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from alembic import command
 
-from {{ cookiecutter.__package }}.migrations import connected_config
-from {{ cookiecutter.__package }}.settings import load_settings
+from {{ cookiecutter.__package }}.database.migrations import connected_config
+from {{ cookiecutter.__package }}.settings import Settings
 
 
 def main(begin_together: Callable[[], object]) -> None:
     """Bring the schema of `DATABASE_URL` to the newest revision, beginning when the others do."""
-    settings = load_settings(env_file=None)
+    settings = Settings.load(env_file=None)
     begin_together()
     with connected_config(settings) as config:
         command.upgrade(config, "head")

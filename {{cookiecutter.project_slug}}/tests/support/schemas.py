@@ -11,16 +11,11 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Inspector, inspect
 
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_migration_engine
-from {{ cookiecutter.__package }}.migrations import (
-    FOLDER,
-    alembic_config,
-    connected_config,
-    expected_revision,
-)
+from {{ cookiecutter.__package }}.database.migrations import alembic_config, connected_config
+from {{ cookiecutter.__package }}.database.revisions import FOLDER, VERSION_TABLE, expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
-OWN_TABLE = "alembic_version"
+from .engine import make_migration_engine
 
 FAILS_HALFWAY = """
 import sqlalchemy as sa
@@ -78,7 +73,7 @@ def schema_of(settings: Settings) -> dict[str, Any]:
     """All that can be told of a schema, in an order that does not depend on how it came to be."""
     with migration_connection(settings) as connection:
         inspector = inspect(connection)
-        names = set(inspector.get_table_names()) - {OWN_TABLE}
+        names = set(inspector.get_table_names()) - {VERSION_TABLE}
         return {name: _table(inspector, name) for name in sorted(names)}
 
 

@@ -25,13 +25,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, sessionmaker
 
 from {{ cookiecutter.__package }}.database import Base, db
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import make_engine
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .engine_{{ cookiecutter.database }} import (
+from .engine import (
     deferred_checks,
     delete_rows,
     is_transaction_open,
+    make_engine,
     open_transaction,
 )
 from .factories import factory_session
@@ -205,4 +205,4 @@ def _questions() -> list[CompoundSelect[tuple[str]]]:
 
 def _sessions_of(app: Flask) -> sessionmaker[Session]:
     with app.app_context():
-        return db.sessions
+        return db.sessionmaker

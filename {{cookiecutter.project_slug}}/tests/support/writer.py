@@ -8,15 +8,15 @@ from sqlalchemy import select
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.settings import load_settings
+from {{ cookiecutter.__package }}.settings import Settings
 
+from .concurrency import in_threads
 from .factories import Resource, ResourceFactory
-from .side_by_side import in_threads
 
 
 def main(begin_together: Callable[[], object], row_id: str, threads: str, times: str) -> None:
     """Write on `DATABASE_URL`, beginning when the other processes do."""
-    settings = load_settings(env_file=None)
+    settings = Settings.load(env_file=None)
     app = create_app(settings.model_copy(update={"threads": int(threads)}))
 
     def write(number: int) -> None:

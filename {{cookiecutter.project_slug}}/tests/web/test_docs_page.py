@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import pytest
 from flask import Flask
 
-from {{ cookiecutter.__package }} import docs_page
+from {{ cookiecutter.__package }}.web import docs_page
 
 
 class Page(HTMLParser):

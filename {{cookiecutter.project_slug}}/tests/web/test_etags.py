@@ -3,23 +3,23 @@ from types import SimpleNamespace
 import pytest
 from werkzeug.exceptions import PreconditionFailed, PreconditionRequired
 
-from {{ cookiecutter.__package }}.conditional import (
-    ReadConditions,
-    WriteConditions,
+from {{ cookiecutter.__package }}.web.etags import (
+    IfMatchHeader,
+    IfNoneMatchHeader,
+    check_if_match,
     entity_tag,
-    is_current,
-    require_match,
+    matches_if_none_match,
 )
 
 ROW = SimpleNamespace(version=7)
 
 
-def reading(tags: str | None) -> ReadConditions:
-    return ReadConditions.model_validate({"If-None-Match": tags})
+def reading(tags: str | None) -> IfNoneMatchHeader:
+    return IfNoneMatchHeader.model_validate({"If-None-Match": tags})
 
 
-def writing(tags: str | None) -> WriteConditions:
-    return WriteConditions.model_validate({"If-Match": tags})
+def writing(tags: str | None) -> IfMatchHeader:
+    return IfMatchHeader.model_validate({"If-Match": tags})
 
 
 def test_the_entity_tag_is_the_version() -> None:
@@ -28,28 +28,28 @@ def test_the_entity_tag_is_the_version() -> None:
 
 @pytest.mark.parametrize("tags", ['"7"', 'W/"7"', '"1", W/"7"', "*"])
 def test_a_reader_who_has_the_state(tags: str) -> None:
-    assert is_current(ROW, reading(tags))
+    assert matches_if_none_match(ROW, reading(tags))
 
 
 @pytest.mark.parametrize("tags", [None, "", '"77"', 'W/"1", "2"', '"*"'])
 def test_a_reader_who_has_it_not(tags: str | None) -> None:
-    assert not is_current(ROW, reading(tags))
+    assert not matches_if_none_match(ROW, reading(tags))
 
 
 @pytest.mark.parametrize("tags", ['"7"', '"1","7"', "*"])
 def test_a_writer_who_has_seen_the_state(tags: str) -> None:
-    require_match(ROW, writing(tags))
+    check_if_match(ROW, writing(tags))
 
 
 @pytest.mark.parametrize("tags", ["", '"77"', 'W/"7"', '"*"'])
 def test_a_writer_who_has_seen_another(tags: str) -> None:
     with pytest.raises(PreconditionFailed) as caught:
-        require_match(ROW, writing(tags))
+        check_if_match(ROW, writing(tags))
     assert caught.value.description == "This is not the present state; read it again."
 
 
 def test_a_writer_who_does_not_say() -> None:
     with pytest.raises(PreconditionRequired) as caught:
-        require_match(ROW, writing(None))
+        check_if_match(ROW, writing(None))
     cure = "Send If-Match with the ETag that you read, or * for any state."
     assert caught.value.description == cure

@@ -6,12 +6,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from {{ cookiecutter.__package }} import health
+from {{ cookiecutter.__package }}.web import health
 
-from .support.applications import MakeApp
-from .support.at_rest import engine_of
-from .support.problems import problem
-from .support.queries import Queries
+from ..support.applications import MakeApp
+from ..support.leaks import engine_of
+from ..support.problems import problem
+from ..support.queries import Queries
 
 
 @pytest.fixture

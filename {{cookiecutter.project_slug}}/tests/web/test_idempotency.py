@@ -9,14 +9,14 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from {{ cookiecutter.__package }} import idempotency
-from {{ cookiecutter.__package }}.idempotency import IdempotencyKey, forget_old_keys
+from {{ cookiecutter.__package }}.web import idempotency
+from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey, purge_expired_keys
 
-from .support.api import URL, faults, new_body
-from .support.applications import MakeApp
-from .support.factories import Resource
-from .support.problems import problem
-from .support.queries import Queries
+from ..support.api import URL, errors_of, new_body
+from ..support.applications import MakeApp
+from ..support.factories import Resource
+from ..support.problems import problem
+from ..support.queries import Queries
 
 START = "2030-01-01T00:00:00Z"
 WITHIN_A_DAY = "2030-01-01T23:59:59Z"
@@ -64,7 +64,7 @@ def test_another_body_is_refused(client: FlaskClient, session: Session) -> None:
 
     document = problem(send(client, code="B-2"), 422)
 
-    assert faults(document) == {"Idempotency-Key": "was used with another body"}
+    assert errors_of(document) == {"Idempotency-Key": "was used with another body"}
     assert session.query(Resource).count() == 1
 
 
@@ -118,9 +118,9 @@ def test_old_keys_are_forgotten(client: FlaskClient, session: Session) -> None:
     with time_machine.travel(WITHIN_A_DAY, tick=False):
         send(client, key="key-3", code="C-3")
     with time_machine.travel(A_DAY, tick=False):
-        assert forget_old_keys(session) == 0
+        assert purge_expired_keys(session) == 0
     with time_machine.travel(AFTER_A_DAY, tick=False):
-        assert forget_old_keys(session) == 2
+        assert purge_expired_keys(session) == 2
 
     assert session.query(IdempotencyKey).count() == 1
     assert session.query(Resource).count() == 3
@@ -130,7 +130,7 @@ def test_old_keys_are_forgotten(client: FlaskClient, session: Session) -> None:
 def test_a_key_that_cannot_be_used_is_refused(client: FlaskClient, key: str) -> None:
     document = problem(send(client, key=key), 422)
 
-    assert faults(document).keys() == {"Idempotency-Key"}
+    assert errors_of(document).keys() == {"Idempotency-Key"}
 
 
 def test_a_request_that_looks_too_early_gets_the_first_answer(
@@ -140,22 +140,22 @@ def test_a_request_that_looks_too_early_gets_the_first_answer(
     monkeypatch.setattr(idempotency, "_find", lambda *_arguments: None)
 
     assert answer_of(send(client)) == answer_of(first)
-    assert faults(problem(send(client, code="B-2"), 422)).keys() == {"Idempotency-Key"}
+    assert errors_of(problem(send(client, code="B-2"), 422)).keys() == {"Idempotency-Key"}
 
 
 def test_callers_do_not_share_keys(app: Flask, client: FlaskClient) -> None:
     caller = ["anna"]
 
-    def identify() -> None:
+    def request_ids_of() -> None:
         g.principal = caller[0]
 
-    app.before_request_funcs.setdefault(None, []).append(identify)
+    app.before_request_funcs.setdefault(None, []).append(request_ids_of)
     try:
         send(client)
         caller[0] = "bert"
         assert send(client, code="B-2").status_code == 201
     finally:
-        app.before_request_funcs[None].remove(identify)
+        app.before_request_funcs[None].remove(request_ids_of)
 
 
 def test_of_simultaneous_requests_one_is_done(make_app: MakeApp) -> None:

@@ -11,29 +11,30 @@ from pydantic import Field
 from sqlalchemy import event
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.api_types import MODELS, Body, Parameters, Query
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.health import PROBES
-from {{ cookiecutter.__package }}.openapi import Service, resource_api
 from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web.app import ApiFlask
+from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
+from {{ cookiecutter.__package }}.web.health import PROBES
+from {{ cookiecutter.__package }}.web.schemas import MODELS, Parameters, QueryParameters, RequestModel
 
-from .support.api import URL, faults, new_body
-from .support.applications import new_app
-from .support.problems import problem
+from ..support.api import URL, errors_of, new_body
+from ..support.applications import new_app
+from ..support.problems import problem
 
 Document = dict[str, Any]
 ONE = URL + "/{id}"
 BODY = re.compile(r"(Create|Patch)$")
 
 
-class Wanted(Query):
+class Wanted(QueryParameters):
     """Query parameters with a list."""
 
     tag: list[str] = Field(default=[])
     size: int = 1
 
 
-class Note(Body):
+class Note(RequestModel):
     """A body with parts in it."""
 
     lines: list[int]
@@ -55,7 +56,7 @@ def document(app: Flask) -> Document:
 def things(settings: Settings) -> Iterator[FlaskClient]:
     """A client of an application with a second resource, made as a team would make it."""
     app = new_app(settings)
-    api = resource_api("things")
+    api = resource_blueprint("things")
 
     @api.get("")
     def search(query: Wanted) -> Response:
@@ -111,8 +112,8 @@ def test_every_route_of_the_api_is_documented(app: Flask, document: Document) ->
 
 def test_an_operation_that_takes_nothing_is_documented_too(settings: Settings) -> None:
     app = new_app(settings)
-    assert isinstance(app, Service)
-    api = resource_api("clocks")
+    assert isinstance(app, ApiFlask)
+    api = resource_blueprint("clocks")
     api.post("/start")(Response)
     app.register_api(api)
 
@@ -175,8 +176,8 @@ def test_all_references_lead_somewhere(document: Document) -> None:
 def test_schemas_are_called_as_their_models_are(document: Document) -> None:
     schemas = set(document["components"]["schemas"])
 
-    assert {"Problem", "Fault"} <= schemas
-    for name in schemas - {"Problem", "Fault"}:
+    assert {"Problem", "ErrorItem"} <= schemas
+    for name in schemas - {"Problem", "ErrorItem"}:
         assert name in MODELS or "enum" in document["components"]["schemas"][name]
 
 
@@ -272,7 +273,7 @@ def test_a_route_without_a_body_wants_none(things: FlaskClient) -> None:
 def test_faults_of_path_and_body_are_named_at_once(things: FlaskClient) -> None:
     document = problem(things.post("/api/v1/things/x/notes", json={"lines": [1, "x", {}]}), 422)
 
-    assert faults(document).keys() == {"number", "#/lines/1", "#/lines/2"}
+    assert errors_of(document).keys() == {"number", "#/lines/1", "#/lines/2"}
 
 
 @pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])

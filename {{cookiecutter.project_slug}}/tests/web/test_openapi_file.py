@@ -2,16 +2,15 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from {{ cookiecutter.__package }}.problems import TITLES, problem_type
+from {{ cookiecutter.__package }}.web.problems import TITLES, problem_type
 
-from .support.api import URL
+from ..support.api import URL
+from ..support.programs import PROJECT
 
-PROJECT = Path(__file__).parents[1]
 EXPLAINED = re.compile(r"^## (/problems/\S+)\n\n(\d{3})\.", re.MULTILINE)
 
 

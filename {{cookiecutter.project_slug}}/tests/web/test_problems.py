@@ -1,7 +1,6 @@
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,14 +21,15 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers.response import Response as AnyResponse
 
-from {{ cookiecutter.__package }} import problems
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.problems import TITLES, problem_type
 from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web import error_handlers
+from {{ cookiecutter.__package }}.web.problems import TITLES, problem_type
 
-from .support.api import ANY, NOBODY, URL, create, new_body
-from .support.applications import MakeApp, new_app
-from .support.problems import problem
+from ..support.api import ANY, MISSING_URL, URL, create, new_body
+from ..support.applications import MakeApp, new_app
+from ..support.problems import problem
+from ..support.programs import PROJECT
 
 STATUSES = (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
 SECRET = "correct-horse-battery-staple"
@@ -103,7 +103,7 @@ def test_a_view_that_the_project_did_not_write_answers_with_problems(
 
 def test_all_kinds_of_problems_are_explained() -> None:
     assert set(TITLES) == set(STATUSES)
-    page = (Path(__file__).parents[1] / "docs" / "problems.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs" / "problems.md").read_text(encoding="utf-8")
     for status in STATUSES:
         assert f"\n## {problem_type(status)}\n\n{status}. " in page
 
@@ -363,7 +363,7 @@ def test_a_conflict_and_a_row_that_is_not_there_are_said_in_a_sentence(
 
     conflict = problem(client.post(URL, json=new_body()), 409)
     nothing = [
-        problem(client.open(NOBODY, method=method, json={}, headers=ANY), 404)["detail"]
+        problem(client.open(MISSING_URL, method=method, json={}, headers=ANY), 404)["detail"]
         for method in ("GET", "PATCH", "DELETE")
     ]
 
@@ -376,7 +376,7 @@ def test_a_conflict_and_a_row_that_is_not_there_are_said_in_a_sentence(
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OperationalError(None, {}, OSError(SECRET)), "The database is away: OSError"),
+        (OperationalError(None, {}, OSError(SECRET)), "The database is unreachable: OSError"),
         (
             PoolTimeout(SECRET),
             "No database connection became free in time: either there are more threads than"
@@ -407,8 +407,8 @@ def test_a_statement_that_was_given_up_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(problems, "is_conflict", lambda _error: False)
-    monkeypatch.setattr(problems, "is_transient", lambda _error: True)
+    monkeypatch.setattr(error_handlers, "is_conflict", lambda _error: False)
+    monkeypatch.setattr(error_handlers, "is_retryable", lambda _error: True)
     error = OperationalError("UPDATE", {}, OSError(SECRET))
     app.add_url_rule("/foreign", view_func=failing(error))
 

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from {{ cookiecutter.__package }}.api_types import (
+from {{ cookiecutter.__package }}.web.schemas import (
     MODELS,
     Amount,
-    Answer,
     ApiModel,
-    Body,
-    Instant,
     Parameters,
+    RequestModel,
+    ResponseModel,
+    Timestamp,
 )
 
-INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+INSTANT: TypeAdapter[datetime] = TypeAdapter(Timestamp)
 AMOUNT: TypeAdapter[Decimal] = TypeAdapter(Amount)
 
 
@@ -89,7 +89,7 @@ def test_what_is_no_instant(given: object) -> None:
     [
         (
             "tomorrow",
-            "should be an RFC 3339 instant with an offset, such as 2030-01-31T12:00:00Z",
+            "should be an RFC 3339 timestamp with an offset, such as 2030-01-31T12:00:00Z",
         ),
         ("9999-12-31T23:59:59-00:01", "is outside the years 1 to 9999 in UTC"),
     ],
@@ -122,7 +122,7 @@ def test_what_is_no_amount(given: object) -> None:
 
 
 def test_a_body_refuses_what_it_does_not_know() -> None:
-    class Small(Body):
+    class Small(RequestModel):
         name: str
 
     with pytest.raises(ValidationError, match="Extra inputs"):
@@ -130,10 +130,10 @@ def test_a_body_refuses_what_it_does_not_know() -> None:
 
 
 def test_an_answer_is_made_of_attributes() -> None:
-    class Shown(Answer):
+    class Shown(ResponseModel):
         name: str
 
-    assert Shown.of(SimpleNamespace(name="x", secret="y")).model_dump() == {"name": "x"}
+    assert Shown.from_row(SimpleNamespace(name="x", secret="y")).model_dump() == {"name": "x"}
 
 
 def test_models_cannot_be_changed() -> None:
@@ -148,7 +148,7 @@ def test_two_models_of_one_name_are_refused() -> None:
     class Twin(ApiModel):
         """The first."""
 
-    with pytest.raises(TypeError, match=r"elsewhere and .*test_api_types both define .* Twin"):
+    with pytest.raises(TypeError, match=r"elsewhere and .*test_schemas both define .* Twin"):
         type("Twin", (ApiModel,), {"__module__": "elsewhere"})
 
 

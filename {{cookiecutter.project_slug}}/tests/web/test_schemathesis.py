@@ -1,6 +1,6 @@
 """The application against its own document, with requests that schemathesis makes up.
 
-`SCHEMATHESIS_EXAMPLES=500 pytest tests/test_schemathesis.py` tries more of them.
+`SCHEMATHESIS_EXAMPLES=500 pytest tests/web/test_schemathesis.py` tries more of them.
 """
 
 import os
@@ -15,13 +15,13 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import EXAMPLE_URL
+from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
 from {{ cookiecutter.__package }}.settings import Settings
 
 {% if cookiecutter.auth != "none" %}
-from .support.credentials import CREDENTIAL
+from ..support.credentials import CREDENTIAL
 {% endif %}
-from .support.factories import Resource, ResourceFactory
+from ..support.factories import Resource, ResourceFactory
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 

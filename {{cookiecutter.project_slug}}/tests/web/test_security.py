@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.problems import problem
+from ..support.problems import problem
 
 ORIGIN = "https://app.example.com"
 

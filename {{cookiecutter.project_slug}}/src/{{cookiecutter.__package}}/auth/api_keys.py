@@ -16,16 +16,17 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .auth import Principal, refuse_token
-from .column_types import UtcDateTime, new_id, now, text
-from .database import Base, db
+from ..clock import utc_now
+from ..database import Base, db
+from ..database.column_types import UtcDateTime, exact_string, uuid7
+from .guard import Principal, reject_token
 
 PREFIX_BYTES = 4
 SECRET_BYTES = 32
 KEY = re.compile(r"(?P<prefix>key_[0-9a-f]{8})\.(?P<secret>[A-Za-z0-9_-]{43})")
 NOBODY = hashlib.sha256(b"").hexdigest()
-LONGEST_NAME = 200
-USE_IS_RECORDED_EVERY = timedelta(hours=1)
+MAX_NAME_LENGTH = 200
+LAST_USED_RESOLUTION = timedelta(hours=1)
 
 
 class ApiKey(Base):
@@ -33,12 +34,12 @@ class ApiKey(Base):
 
     __tablename__ = "api_keys"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    prefix: Mapped[str] = mapped_column(text(16), unique=True)
-    digest: Mapped[str] = mapped_column(text(64))
-    name: Mapped[str] = mapped_column(text(LONGEST_NAME))
-    scopes: Mapped[str] = mapped_column(text(1000))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    prefix: Mapped[str] = mapped_column(exact_string(16), unique=True)
+    digest: Mapped[str] = mapped_column(exact_string(64))
+    name: Mapped[str] = mapped_column(exact_string(MAX_NAME_LENGTH))
+    scopes: Mapped[str] = mapped_column(exact_string(1000))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -66,7 +67,7 @@ def create_key(
             digest=_digest(secret),
             name=name,
             scopes=" ".join(sorted(set(scopes))),
-            expires_at=now() + lifetime if lifetime else None,
+            expires_at=utc_now() + lifetime if lifetime else None,
         )
     )
     return f"{prefix}.{secret}"
@@ -77,7 +78,7 @@ def revoke_key(session: Session, prefix: str) -> bool:
     key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
     if key is None or key.revoked_at is not None:
         return False
-    key.revoked_at = now()
+    key.revoked_at = utc_now()
     return True
 
 
@@ -85,7 +86,7 @@ def state_of(key: ApiKey | Row[*tuple[Any, ...]]) -> str:
     """`active`, `expired` or `revoked`."""
     if key.revoked_at is not None:
         return "revoked"
-    if key.expires_at is not None and key.expires_at <= now():
+    if key.expires_at is not None and key.expires_at <= utc_now():
         return "expired"
     return "active"
 
@@ -94,14 +95,14 @@ def authenticate(token: str) -> Principal:
     """Whom the key stands for. Refuses it unless it is known, unexpired and not revoked."""
     given = KEY.fullmatch(token)
     if given is None:
-        refuse_token()
+        reject_token()
     session = db.session()
     key = session.execute(KNOWN, {"prefix": given["prefix"]}).one_or_none()
     session.rollback()  # the view wants the connection, and may first wait for a slow body
     expected = NOBODY if key is None else key.digest  # compared all the same: time tells nothing
     is_right = hmac.compare_digest(_digest(given["secret"]), expected)
     if key is None or not is_right or state_of(key) != "active":
-        refuse_token()
+        reject_token()
     _record_use(session, key)
     return Principal(given["prefix"], frozenset(key.scopes.split()))
 
@@ -111,11 +112,11 @@ def _record_use(session: Session, key: Row[*tuple[Any, ...]]) -> None:
 
     The write is a transaction of its own, over before the view begins.
     """
-    before = now() - USE_IS_RECORDED_EVERY
+    before = utc_now() - LAST_USED_RESOLUTION
     if key.last_used_at is not None and key.last_used_at > before:
         return
     stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= before)
-    session.execute(update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now()))
+    session.execute(update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=utc_now()))
     session.commit()
 
 

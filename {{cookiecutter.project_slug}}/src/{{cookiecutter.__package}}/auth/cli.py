@@ -6,11 +6,11 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from .api_keys import LONGEST_NAME, ApiKey, create_key, revoke_key, state_of
-from .auth import known_scopes
-from .database import db
+from ..database import db
+from .api_keys import MAX_NAME_LENGTH, ApiKey, create_key, revoke_key, state_of
+from .guard import known_scopes
 
-LONGEST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 keys = AppGroup("keys", help="The API keys.")
 
@@ -20,13 +20,13 @@ keys = AppGroup("keys", help="The API keys.")
 @click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; repeat it.")
 @click.option(
     "--days",
-    type=click.IntRange(1, LONGEST_DAYS),
+    type=click.IntRange(1, MAX_DAYS),
     help="How long it is good; without it, until it is revoked.",
 )
 def create(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     """Make a key and show it, this once."""
-    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
-        raise click.UsageError(f"A name has 1 to {LONGEST_NAME} characters that can be printed.")
+    if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise click.UsageError(f"A name has 1 to {MAX_NAME_LENGTH} characters that can be printed.")
     if unknown := set(scopes) - known_scopes():
         raise click.UsageError(
             f"No route needs {', '.join(sorted(unknown))}; the scopes are"

@@ -10,13 +10,14 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import abort, current_app, g, request
 
-from .openapi import Service
-from .problems import problem
+from ..web.app import ApiFlask
+from ..web.problems import problem, problem_responses
 
-GUARDED = "/api/"
+GUARDED_PREFIX = "/api/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REALM = "{{ cookiecutter.project_slug }}"
 SCHEME = "bearer"
+AUTH_PROBLEMS = (401, 403)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,15 +34,16 @@ class Principal:
 
 
 Authenticate = Callable[[str], Principal]
-"""Finds out whom a token stands for; calls `refuse_token` if for nobody."""
+"""Finds out whom a token stands for; calls `reject_token` if for nobody."""
 
 
-def init_app(app: Service, authenticate: Authenticate) -> None:
+def init_app(app: ApiFlask, authenticate: Authenticate) -> None:
     """Guard the API, and say so in the document."""
     app.extensions["authenticate"] = authenticate
     app.before_request(check_credential)
     app.security_schemes = {SCHEME: {"type": "http", "scheme": SCHEME}}
     app.openapi_extensions["security"] = [{SCHEME: []}]
+    app.document_hooks.append(lambda document: _document_credentials(document, app))
 
 
 def public(view: View) -> View:
@@ -57,7 +59,7 @@ def is_public(endpoint: str | None) -> bool:
 
 def is_guarded(path: str) -> bool:
     """Whether this path, or that of a rule, is one that needs a credential by default."""
-    return f"{path}/".startswith(GUARDED)
+    return f"{path}/".startswith(GUARDED_PREFIX)
 
 
 def check_credential() -> None:
@@ -77,9 +79,24 @@ def check_credential() -> None:
             _refuse(403, f"This needs the scope {scope}.", error="insufficient_scope", scope=scope)
 
 
-def refuse_token() -> NoReturn:
+def reject_token() -> NoReturn:
     """Refuse a token, without saying what is wrong with it: only its forger would want to know."""
     _refuse(401, "The bearer token is not valid.", error="invalid_token")
+
+
+def _document_credentials(document: dict[str, Any], app: ApiFlask) -> None:
+    """Document the problems of a missing credential, or that an operation needs none."""
+    public = {
+        name.replace(".", "_")
+        for name, view in app.view_functions.items()
+        if getattr(view, "is_public", False)
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            if operation["operationId"] in public:
+                operation["security"] = []
+            else:
+                operation["responses"] |= problem_responses(*AUTH_PROBLEMS)
 
 
 def scope_of(endpoint: str, method: str) -> str:

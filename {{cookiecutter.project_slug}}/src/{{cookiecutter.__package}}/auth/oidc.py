@@ -14,9 +14,9 @@ from flask import abort
 from jwt import PyJWK, PyJWKClient
 from jwt.exceptions import PyJWTError
 
-from .auth import Authenticate, Principal, refuse_token
-from .problems import unavailable
-from .settings import Settings
+from ..base_settings import ServiceSettings
+from ..web.problems import unavailable
+from .guard import Authenticate, Principal, reject_token
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +25,19 @@ REQUIRED_CLAIMS = ["aud", "exp", "iat", "iss", "sub"]
 DISCOVERY = "/.well-known/openid-configuration"
 LEEWAY_SECONDS = 30
 PROVIDER_TIMEOUT_SECONDS = 5
-KEYS_ARE_FRESH_SECONDS = 600.0
-BETWEEN_FETCHES_SECONDS = 10.0
+JWKS_MAX_AGE_SECONDS = 600.0
+MIN_FETCH_INTERVAL_SECONDS = 10.0
 
 
-class ProviderAwayError(Exception):
+class ProviderUnavailableError(Exception):
     """The provider's keys cannot be fetched."""
 
 
-class KeyStore:
+class JwksCache:
     """The provider's public keys by their ids.
 
     A key that is not known is looked up at the provider, but not more often than each
-    `BETWEEN_FETCHES_SECONDS`: or anybody could make us call it with each request. Keys that were
+    `MIN_FETCH_INTERVAL_SECONDS`: or anybody could make us call it with each request. Keys that were
     fetched long ago are fetched anew; while the provider is away those that are known stay good.
     """
 
@@ -50,15 +50,15 @@ class KeyStore:
         self._lock = threading.Lock()
 
     def find(self, key_id: str) -> PyJWK | None:
-        """The key with this id, if there is one. Raises `ProviderAwayError` if nobody can tell."""
+        """Return the key with this id, if there is one. Raises `ProviderUnavailableError`."""
         known = self._keys.get(key_id)
-        if known is not None and time.monotonic() - self._fetched_at < KEYS_ARE_FRESH_SECONDS:
+        if known is not None and time.monotonic() - self._fetched_at < JWKS_MAX_AGE_SECONDS:
             return known
         if not self._lock.acquire(blocking=known is None):
             return known  # another thread is asking, and may have to wait for long
         try:
             self._fetch()
-        except ProviderAwayError:
+        except ProviderUnavailableError:
             if known is None:
                 raise
         finally:
@@ -67,16 +67,16 @@ class KeyStore:
 
     def _fetch(self) -> None:
         """Fetch the keys, unless that was tried just now: then it ends as it did."""
-        if time.monotonic() - self._tried_at < BETWEEN_FETCHES_SECONDS:
+        if time.monotonic() - self._tried_at < MIN_FETCH_INTERVAL_SECONDS:
             if self._fetched_at < self._tried_at:
-                raise ProviderAwayError
+                raise ProviderUnavailableError
             return
         self._tried_at = time.monotonic()
         try:
             found = _client(self._find_url()).get_signing_keys()
         except Exception as error:  # whatever somebody else's server answers
             log.warning("The keys of %s cannot be fetched: %r", self._issuer, error)
-            raise ProviderAwayError from None
+            raise ProviderUnavailableError from None
         self._keys = {key.key_id: key for key in found if key.key_id}
         self._fetched_at = self._tried_at
 
@@ -92,9 +92,9 @@ def _client(url: str) -> PyJWKClient:
     return PyJWKClient(url, cache_jwk_set=False, timeout=PROVIDER_TIMEOUT_SECONDS)
 
 
-def authenticator(settings: Settings) -> Authenticate:
+def authenticator(settings: ServiceSettings) -> Authenticate:
     """Find out whom a token stands for, by the provider that the settings name."""
-    store = KeyStore(settings.oidc_issuer, settings.oidc_jwks_url)
+    store = JwksCache(settings.oidc_issuer, settings.oidc_jwks_url)
 
     def authenticate(token: str) -> Principal:
         claims = _verified(token, store, settings)
@@ -103,13 +103,13 @@ def authenticator(settings: Settings) -> Authenticate:
     return authenticate
 
 
-def _verified(token: str, store: KeyStore, settings: Settings) -> dict[str, Any]:
+def _verified(token: str, store: JwksCache, settings: ServiceSettings) -> dict[str, Any]:
     """The claims of a token, which is refused with 401, or 503 if its key cannot be looked up."""
     try:
         key_id = jwt.get_unverified_header(token).get("kid")
         key = store.find(key_id) if key_id else None
         if key is None:
-            refuse_token()
+            reject_token()
         return jwt.decode(
             token,
             key,
@@ -120,8 +120,8 @@ def _verified(token: str, store: KeyStore, settings: Settings) -> dict[str, Any]
             options={"require": REQUIRED_CLAIMS},
         )
     except PyJWTError:
-        refuse_token()
-    except ProviderAwayError:
+        reject_token()
+    except ProviderUnavailableError:
         abort(unavailable("The token cannot be verified: its issuer cannot be reached."))
 
 

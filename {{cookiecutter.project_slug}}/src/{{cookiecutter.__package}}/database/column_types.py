@@ -17,17 +17,12 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
 
-def new_id() -> uuid.UUID:
+def uuid7() -> uuid.UUID:
     """A UUIDv7: unique without asking the database, and in order of time (RFC 9562, 5.7)."""
     return uuid_utils.compat.uuid7()
 
 
-def now() -> datetime:
-    """The present instant in UTC, to the microsecond."""
-    return datetime.now(UTC)
-
-
-def text(length: int) -> String:
+def exact_string(length: int) -> String:
     """A text of at most `length` characters, compared character for character."""
 {% if cookiecutter.database == "mariadb" %}
     return String(length, collation="utf8mb4_nopad_bin")
@@ -52,7 +47,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(
-                f"{value!r} has no time zone; use `now()` or `datetime(..., tzinfo=UTC)`"
+                f"{value!r} has no time zone; use `utc_now()` or `datetime(..., tzinfo=UTC)`"
             )
         return value.astimezone(UTC)
 

@@ -23,16 +23,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from .database import Base
+from .session import Base
 
-NOT_THERE = "There is nothing with this id."
+NOT_FOUND = "There is nothing with this id."
 
 
 def read_row(session: Session, model: type[Base], row_id: UUID) -> Row[Any]:
     """The row of the model's table with this id. Raises the HTTP error 404."""
     row = session.execute(_by_id(model.__table__), {"id": row_id}).first()
     if row is None:
-        raise NotFound(NOT_THERE)
+        raise NotFound(NOT_FOUND)
     return row
 
 

@@ -1,6 +1,6 @@
-"""The database: declarative base, engine, and the session that is bound to the Flask context.
+"""The declarative base, and `db`: the engine, and the session that is bound to the Flask context.
 
-docs/sessions.md tells the rules and why they are so.
+docs/sessions.md explains the rules and the reasons.
 """
 
 import logging
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Flask, current_app, has_app_context
 from flask.ctx import AppContext
 from flask.globals import app_ctx
-from sqlalchemy import Engine, MetaData
-from sqlalchemy.orm import DeclarativeBase, Session, scoped_session, sessionmaker
+from sqlalchemy import Engine, MetaData, orm
+from sqlalchemy.orm import DeclarativeBase, Session, scoped_session
 from werkzeug.local import LocalProxy
 
-from .engine_{{ cookiecutter.database }} import make_engine
-from .settings import Settings
+from ..base_settings import ServiceSettings
+from .engine import POOL_OPTIONS, make_engine
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +53,15 @@ class ContextSession(scoped_session[Session]):
     """
 
     def __init__(self, open_session: Callable[[], Session]) -> None:
-        super().__init__(cast("sessionmaker[Session]", open_session), scopefunc=_current_context)
+        factory = cast("orm.sessionmaker[Session]", open_session)
+        super().__init__(factory, scopefunc=_current_context)
         self._sessions: weakref.WeakKeyDictionary[AppContext, Session] = weakref.WeakKeyDictionary()
         self.registry.registry = self._sessions
 
     def remove(self) -> None:
         """Roll back and close the context's session, if it has one; a failing rollback is logged.
 
-        The entry is forgotten first, so nothing can use the session again. `close()` runs even when
+        The entry is removed first, so nothing can use the session again. `close()` runs even when
         the rollback fails, and returns the connection to the pool.
         """
         session = self._sessions.pop(_current_context(), None)
@@ -76,10 +77,10 @@ class ContextSession(scoped_session[Session]):
 
 @dataclass(frozen=True)
 class _State:
-    """What one application has of the database."""
+    """The engine and the session factory of one application."""
 
     engine: Engine
-    sessions: sessionmaker[Session]
+    sessionmaker: "orm.sessionmaker[Session]"
 
 
 class Database:
@@ -88,13 +89,15 @@ class Database:
     def __init__(self) -> None:
         self.session = ContextSession(self._open_session)
 
-    def init_app(self, app: Flask, settings: Settings) -> None:
+    def init_app(self, app: Flask, settings: ServiceSettings) -> None:
         """Give the application an engine, a session factory and the end of its sessions."""
-        engine = make_engine(settings)
-        sessions = sessionmaker(engine, expire_on_commit=False)
-        app.extensions["database"] = _State(engine, sessions)
-        app.do_teardown_appcontext = self._ending_sessions(app)  # type: ignore[method-assign]
-        app.wsgi_app = _in_a_context_of_its_own(app)  # type: ignore[assignment, method-assign]
+        engine = make_engine(settings.database_url.get_secret_value(), **engine_options(settings))
+        factory = orm.sessionmaker(engine, expire_on_commit=False)
+        app.extensions["settings"] = settings
+        app.extensions["database"] = _State(engine, factory)
+        teardown = RemoveSessionTeardown(app.do_teardown_appcontext, self.session)
+        app.do_teardown_appcontext = teardown  # type: ignore[assignment, method-assign]
+        app.wsgi_app = SeparateContextMiddleware(app)  # type: ignore[method-assign]
 
     @property
     def engine(self) -> Engine:
@@ -102,53 +105,74 @@ class Database:
         return self._state("db.engine").engine
 
     @property
-    def sessions(self) -> sessionmaker[Session]:
+    def sessionmaker(self) -> "orm.sessionmaker[Session]":
         """The current application's session factory, for a task that needs a session of its own."""
-        return self._state("db.sessions").sessions
+        return self._state("db.sessionmaker").sessionmaker
 
     def _open_session(self) -> Session:
-        return self._state("db.session").sessions()
+        return self._state("db.session").sessionmaker()
 
     def _state(self, name: str) -> _State:
         if not current_app:
             raise RuntimeError(OUTSIDE_A_CONTEXT.format(name=name))
         return cast(_State, current_app.extensions["database"])
 
-    def _ending_sessions(self, app: Flask) -> Callable[..., None]:
-        """The end of a context, and then of its session, even if the teardown of others fails.
 
-        Flask 3.1 skips functions registered by `teardown_appcontext` when one before them fails.
-        """
-        tear_down = app.do_teardown_appcontext
+class RemoveSessionTeardown:
+    """Removes the session at the end of a context, even if another teardown function fails.
 
-        def do_teardown_appcontext(*context_and_error: Any) -> None:
-            try:
-                tear_down(*context_and_error)
-            finally:
-                self.session.remove()
-
-        return do_teardown_appcontext
-
-
-def _in_a_context_of_its_own(app: Flask) -> "WSGIApplication":
-    """The application, whose requests never share the context that they are sent in.
-
-    Flask 3.1 would answer a request inside `with app.app_context():` in that same context: with its
-    session, and without ending it. A server has no such context, so this costs it nothing.
+    Flask 3.1 skips the functions registered by `teardown_appcontext` after one that fails, and a
+    skipped one leaks its connection. Flask 3.2 calls them all: then `app.teardown_appcontext` does.
+    https://github.com/pallets/flask/issues/6044
     """
-    answer = app.wsgi_app
 
-    def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __init__(self, teardown: Callable[..., None], session: ContextSession) -> None:
+        self._teardown = teardown
+        self._session = session
+
+    def __call__(self, *context_and_error: Any) -> None:
+        """Run the teardown functions, then remove the session."""
+        try:
+            self._teardown(*context_and_error)
+        finally:
+            self._session.remove()
+
+
+class SeparateContextMiddleware:
+    """Gives a request a context of its own where it is sent inside `with app.app_context():`.
+
+    Flask 3.1 would answer it in that same context: with its session, and without ending it. Flask
+    3.2 does not (https://github.com/pallets/flask/pull/5812), and this can go. A server has no such
+    context, so this costs it nothing.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._wsgi_app = app.wsgi_app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request."""
         if not has_app_context():
-            return answer(environ, start_response)
-        with app.app_context():
-            return answer(environ, start_response)
+            return self._wsgi_app(environ, start_response)
+        with self._app.app_context():
+            return self._wsgi_app(environ, start_response)
 
-    return wsgi_app
+
+def engine_options(settings: ServiceSettings) -> dict[str, Any]:
+    """Return the options of `make_engine`: a pool as large as a worker has threads, and limits."""
+    return {
+        "statement_timeout_seconds": settings.statement_timeout_seconds,
+        "pool_size": settings.threads,
+        "max_overflow": 0,
+        "pool_timeout": settings.pool_timeout_seconds,
+        **POOL_OPTIONS,
+    }
 
 
 def _current_context() -> AppContext:
-    """The pushed context itself, not the proxy for it, which is the same object everywhere."""
+    """Return the pushed context itself, not its proxy, which is the same object everywhere."""
     try:
         return cast("LocalProxy[AppContext]", app_ctx)._get_current_object()
     except RuntimeError:

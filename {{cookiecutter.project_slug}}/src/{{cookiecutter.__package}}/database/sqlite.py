@@ -9,42 +9,31 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from flask import Flask, g, has_app_context, request
 from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-if TYPE_CHECKING:
-    from .settings import Settings
-
-DRIVERS = ("sqlite", "sqlite+pysqlite")
-EXAMPLE_URL = "sqlite:///{{ cookiecutter.__package }}.db"
-
 MIGRATION_OPTIONS = {"render_as_batch": True, "transactional_ddl": True}
-LONGEST_MIGRATION_SECONDS = 3600.0
+MAX_MIGRATION_SECONDS = 3600.0
 
 BUSY_TIMEOUT_MS = 30_000
-SECONDS_BETWEEN_TRIES = 0.01
+RETRY_INTERVAL_SECONDS = 0.01
 STEPS_BETWEEN_CHECKS = 10_000
-NAMES_NO_DATABASE = frozenset({None, "", ":memory:"})
-"""In memory, each connection would have a database for itself."""
+
+POOL_OPTIONS: dict[str, Any] = {}
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-def make_engine(settings: "Settings", **options: Any) -> Engine:
-    """An engine with a pool as large as a worker has threads; `options` go to `create_engine`."""
-    pool = {
-        "pool_size": settings.threads,
-        "max_overflow": 0,
-        "pool_timeout": settings.pool_timeout_seconds,
-    }
+def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -> Engine:
+    """Return an engine whose statements are interrupted; `options` go to `create_engine`."""
     engine = create_engine(
-        settings.database_url.get_secret_value(),
-        connect_args={"factory": _impatient(settings.statement_timeout_seconds)},
+        url,
+        connect_args={"factory": _connection_with_timeout(statement_timeout_seconds)},
         hide_parameters=True,
-        **(options or pool),
+        **options,
     )
     # Not by engine events: their dispatch alone takes a fifth of the time of a short SELECT.
     engine.dialect.do_begin = _begin  # type: ignore[assignment,method-assign]
@@ -73,7 +62,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
-            time.sleep(SECONDS_BETWEEN_TRIES)
+            time.sleep(RETRY_INTERVAL_SECONDS)
         else:
             return
 
@@ -83,7 +72,7 @@ def is_conflict(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError)
 
 
-def is_transient(error: DBAPIError) -> bool:
+def is_retryable(error: DBAPIError) -> bool:
     """Whether the transaction lost a race with another, and may succeed when it is done again.
 
     That is "database is locked": a writer kept the lock for too long, or wrote what was read here.
@@ -91,7 +80,7 @@ def is_transient(error: DBAPIError) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def ran_out_of_time(error: DBAPIError) -> bool:
+def is_statement_timeout(error: DBAPIError) -> bool:
     """Whether the statement was cancelled at its time limit."""
     return _code(error) == sqlite3.SQLITE_INTERRUPT
 
@@ -101,19 +90,18 @@ def _code(error: DBAPIError) -> int:
     return extended & 0xFF  # the low byte is the primary code
 
 
-def make_migration_engine(settings: "Settings") -> Engine:
+def make_migration_engine(url: str) -> Engine:
     """An engine for migrations, with time for slow ones, its own and another's to wait for.
 
     Foreign keys are not enforced while a table is replaced by an altered copy, because the copy's
     references would be lost with the original; `migration_lock` looks at them in the end.
     """
-    patient = settings.model_copy(update={"statement_timeout_seconds": LONGEST_MIGRATION_SECONDS})
-    engine = make_engine(patient, poolclass=NullPool)
+    engine = make_engine(url, statement_timeout_seconds=MAX_MIGRATION_SECONDS, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def loosen(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA foreign_keys=OFF")
-        connection.execute(f"PRAGMA busy_timeout={round(LONGEST_MIGRATION_SECONDS * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout={round(MAX_MIGRATION_SECONDS * 1000)}")
 
     return engine
 
@@ -136,7 +124,7 @@ def _begin(connection: PoolProxiedConnection) -> None:
     cast(sqlite3.Connection, connection.driver_connection).execute(f"BEGIN {mode or 'IMMEDIATE'}")
 
 
-def _impatient(limit: float) -> type[sqlite3.Connection]:
+def _connection_with_timeout(limit: float) -> type[sqlite3.Connection]:
     """The class of connections that interrupt a statement after `limit` seconds."""
 
     class Cursor(sqlite3.Cursor):
@@ -161,7 +149,7 @@ def _impatient(limit: float) -> type[sqlite3.Connection]:
     return Connection
 
 
-def let_reads_share(app: Flask) -> None:
+def begin_reads_deferred(app: Flask) -> None:
     """Let requests with a safe method read beside each other and beside a writer.
 
     The mark is on `g`, which belongs to the context: a context nested in such a request writes.

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from .database import db
-from .engine_{{ cookiecutter.database }} import is_transient
+from .engine import is_retryable
+from .session import db
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ FIRST_PAUSE_SECONDS = 0.02
 Result = TypeVar("Result")
 
 
-def in_transaction(work: Callable[[Session], Result], *, attempts: int = ATTEMPTS) -> Result:
+def run_in_transaction(work: Callable[[Session], Result], *, attempts: int = ATTEMPTS) -> Result:
     """Do `work` with a session of its own, commit, and return what it returned.
 
     When the transaction lost a race, or another changed a versioned row first, all of it is done
@@ -36,13 +36,13 @@ def in_transaction(work: Callable[[Session], Result], *, attempts: int = ATTEMPT
     connection for itself, and would wait for the locks of its own caller.
 
         def transfer(session: Session) -> None: ...
-        in_transaction(transfer)
+        run_in_transaction(transfer)
     """
     for attempt in range(1, attempts):
         try:
             return _once(work)
         except (DBAPIError, StaleDataError) as error:
-            if isinstance(error, DBAPIError) and not is_transient(error):
+            if isinstance(error, DBAPIError) and not is_retryable(error):
                 raise
             log.info("A transaction lost a race for the %d. time: begun again", attempt)
         longest = FIRST_PAUSE_SECONDS * 2**attempt
@@ -51,5 +51,5 @@ def in_transaction(work: Callable[[Session], Result], *, attempts: int = ATTEMPT
 
 
 def _once(work: Callable[[Session], Result]) -> Result:
-    with db.sessions.begin() as session:
+    with db.sessionmaker.begin() as session:
         return work(session)

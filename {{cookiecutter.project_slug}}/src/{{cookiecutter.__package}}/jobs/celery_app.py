@@ -12,22 +12,22 @@ from uuid import UUID
 from celery import Celery, signals
 from flask import Flask
 
-from . import logs
+from ..base_settings import ServiceSettings
+from ..observability import logs
 from .job_runner import LEASE_IN_RUNS, run_job
 from .jobs import TASKS
 from .outbox import Message, Publish
 from .redis_transport import Transport
-from .settings import Settings
 
 SECONDS_TO_CONNECT = 5
 SECONDS_TO_CLEAN_UP = 5
 
 # The line of the job says it all; a warning of each lost connection is about another choice.
-CHATTER = ("celery.app.trace", "celery.worker.strategy")
+NOISY_LOGGERS = ("celery.app.trace", "celery.worker.strategy")
 CHOSEN = "worker_cancel_long_running_tasks_on_connection_loss"
 
 
-def make_celery(settings: Settings, **options: Any) -> Celery:
+def make_celery(settings: ServiceSettings, **options: Any) -> Celery:
     """A Celery application that knows the broker and no task; `options` are the transport's."""
     celery = Celery("{{ cookiecutter.__package }}", set_as_current=False)
     celery.conf.update(
@@ -63,7 +63,7 @@ def broker_address(url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
-def make_worker(app: Flask, settings: Settings) -> Celery:
+def make_worker(app: Flask, settings: ServiceSettings) -> Celery:
     """A Celery application that does the tasks, each attempt in contexts of its own."""
     celery = make_celery(settings)
     celery.conf.broker_transport = f"{Transport.__module__}:{Transport.__name__}"
@@ -73,20 +73,20 @@ def make_worker(app: Flask, settings: Settings) -> Celery:
     return celery
 
 
-def make_client(settings: Settings) -> Celery:
+def make_client(settings: ServiceSettings) -> Celery:
     """A Celery application for those who ask, and fail at once if the broker is away."""
     return make_celery(settings, max_retries=0)
 
 
-def configure_logs(settings: Settings) -> None:
+def configure_logs(settings: ServiceSettings) -> None:
     """Let Celery's lines go through the service's log, those that tell something."""
     logs.configure(settings)
-    for name in CHATTER:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("py.warnings").filters = [lambda record: CHOSEN not in record.getMessage()]
 
 
-def publisher(settings: Settings) -> Publish:
+def publisher(settings: ServiceSettings) -> Publish:
     """What hands messages to the broker."""
     celery = make_client(settings)
 

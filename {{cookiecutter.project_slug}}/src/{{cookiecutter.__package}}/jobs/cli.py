@@ -12,17 +12,17 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from .column_types import now
-from .database import db
+from ..base_settings import ServiceSettings
+from ..clock import utc_now
+from ..database import db
+from ..database.revisions import current_revision, expected_revision
 from .jobs import Job, change_rows
-from .migrations import expected_revision, present_revision
-from .settings import Settings
 
 SECONDS_TO_ANSWER = 5.0
 MOST_LISTED = 100
 
 
-def make_commands(settings: Settings) -> AppGroup:
+def make_commands(settings: ServiceSettings) -> AppGroup:
     """The group `jobs`."""
     group = AppGroup("jobs", help="The jobs that are done after the answer.")
     for command in (list_jobs, retry, remove):
@@ -31,7 +31,7 @@ def make_commands(settings: Settings) -> AppGroup:
     @group.command("work")
     def work_() -> None:
         """Do jobs until TERM or Ctrl-C; those that run are finished."""
-        from .jobs_process import work
+        from .process import work
 
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         try:
@@ -43,10 +43,10 @@ def make_commands(settings: Settings) -> AppGroup:
     def ready() -> None:
         """Fail unless the worker of this machine answers, and the database is migrated."""
         from .celery_app import make_client
-        from .jobs_process import node_name
+        from .process import node_name
 
         try:
-            present = present_revision(db.session.connection())
+            present = current_revision(db.session.connection())
         except SQLAlchemyError:
             raise click.ClickException("The database cannot be reached.") from None
         if present != expected_revision():
@@ -87,7 +87,7 @@ def retry(job_id: UUID | None, is_all: bool) -> None:
         raise click.UsageError("Name a job, or say --all.")
     given_up = update(Job).where(Job.due_at.is_(None))
     chosen = given_up if job_id is None else given_up.where(Job.id == job_id)
-    again = chosen.values(due_at=now(), attempts=0)
+    again = chosen.values(due_at=utc_now(), attempts=0)
     session = db.session()
     count = change_rows(session, again)
     session.commit()

@@ -14,11 +14,11 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from .column_types import now
-from .database import db
+from ..clock import utc_now
+from ..database import db
+from ..database.transactions import run_in_transaction
+from ..observability.logs import redact
 from .jobs import LONGEST_ERROR, TASKS, Job, change_rows
-from .logs import redact
-from .retrying import in_transaction
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def run_job(app: Flask, job_id: UUID, number: int, job_seconds: int) -> None:
     a job that takes its worker down with it does so only so often.
     """
     with app.app_context():
-        attempt = in_transaction(lambda session: _begin(session, job_id, number, job_seconds))
+        attempt = run_in_transaction(lambda session: _begin(session, job_id, number, job_seconds))
     if attempt is None:
         return
     began = perf_counter()
@@ -79,7 +79,7 @@ def run_job(app: Flask, job_id: UUID, number: int, job_seconds: int) -> None:
         except Exception as error:
             why = describe(error)
             with app.app_context():
-                is_given_up = in_transaction(lambda session: _put_off(session, attempt, why))
+                is_given_up = run_in_transaction(lambda session: _put_off(session, attempt, why))
             level = logging.ERROR if is_given_up else logging.WARNING
             outcome = "given up" if is_given_up else "again later"
             log.log(level, "job", exc_info=True, extra=_facts(outcome, attempt, began))
@@ -90,7 +90,7 @@ def run_job(app: Flask, job_id: UUID, number: int, job_seconds: int) -> None:
 def _begin(session: Session, job_id: UUID, number: int, job_seconds: int) -> Attempt | None:
     """Count the attempt; None if it is not the next one at a job that is still to be done."""
     next_one = update(Job).where(Job.id == job_id, Job.attempts == number - 1)
-    begun = next_one.values(attempts=number, due_at=now() + lease(job_seconds))
+    begun = next_one.values(attempts=number, due_at=utc_now() + lease(job_seconds))
     if change_rows(session, begun) == 0:
         return None
     job = session.get_one(Job, job_id)
@@ -114,7 +114,7 @@ def _put_off(session: Session, attempt: Attempt, why: str) -> bool:
     """Note why the attempt failed and when the next one is due; True if there will be none."""
     is_last = attempt.number >= MOST_ATTEMPTS
     failed = update(Job).where(*_is_of(attempt))
-    due_at = None if is_last else now() + pause(attempt.number)
+    due_at = None if is_last else utc_now() + pause(attempt.number)
     session.execute(failed.values(due_at=due_at, error=why))
     return is_last
 

@@ -16,9 +16,10 @@ from flask import has_request_context
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .column_types import UtcDateTime, new_id, now, text
-from .database import Base
-from .request_ids import identity
+from ..clock import utc_now
+from ..database import Base
+from ..database.column_types import UtcDateTime, exact_string, uuid7
+from ..observability.request_ids import current_request_ids
 
 LONGEST_ARGUMENTS = 2000
 LONGEST_ERROR = 1000
@@ -31,16 +32,16 @@ class Job(Base):
 
     __tablename__ = "jobs"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    task: Mapped[str] = mapped_column(text(200))
-    arguments: Mapped[str] = mapped_column(text(LONGEST_ARGUMENTS))
-    request_id: Mapped[str | None] = mapped_column(text(128))
-    trace_id: Mapped[str | None] = mapped_column(text(32))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    task: Mapped[str] = mapped_column(exact_string(200))
+    arguments: Mapped[str] = mapped_column(exact_string(LONGEST_ARGUMENTS))
+    request_id: Mapped[str | None] = mapped_column(exact_string(128))
+    trace_id: Mapped[str | None] = mapped_column(exact_string(32))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     """When it is handed to the broker, again if need be; None once it is given up."""
     attempts: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str | None] = mapped_column(text(LONGEST_ERROR))
+    error: Mapped[str | None] = mapped_column(exact_string(LONGEST_ERROR))
     """Why the last attempt failed."""
 
 
@@ -97,7 +98,7 @@ def enqueue(
             f"The arguments of a job take at most {LONGEST_ARGUMENTS} characters; give it ids."
         )
     request_id, trace_id = _origin()
-    job_id, asked_at = new_id(), now()
+    job_id, asked_at = uuid7(), utc_now()
     session.add(
         Job(
             id=job_id,
@@ -119,7 +120,7 @@ def change_rows(session: Session, change: Executable) -> int:
 def _origin() -> tuple[str | None, str | None]:
     """The ids of the request that asks, or of the one whose job asks for a further job."""
     if has_request_context():
-        who = identity()
+        who = current_request_ids()
         return who.request_id, who.trace_id
     bound = structlog.contextvars.get_contextvars()
     return bound.get("request_id"), bound.get("trace_id")

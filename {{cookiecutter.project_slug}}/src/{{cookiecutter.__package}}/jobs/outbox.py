@@ -16,10 +16,10 @@ from flask import Flask
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from .column_types import now
+from ..clock import utc_now
+from ..database.transactions import run_in_transaction
 from .job_runner import MOST_ATTEMPTS, lease
 from .jobs import Job
-from .retrying import in_transaction
 
 log = logging.getLogger(__name__)
 
@@ -56,20 +56,20 @@ def publish_due(app: Flask, publish: Publish, job_seconds: int) -> int:
     was not handed over is then due again.
     """
     with app.app_context():
-        messages = in_transaction(lambda session: _claim(session, job_seconds))
+        messages = run_in_transaction(lambda session: _claim(session, job_seconds))
     for index, message in enumerate(messages):
         try:
             publish(message)
         except Exception:
             with app.app_context():
-                in_transaction(partial(_release, messages=messages[index:]))
+                run_in_transaction(partial(_release, messages=messages[index:]))
             raise
     return len(messages)
 
 
 def read_backlog(session: Session) -> Backlog:
     """What is to be done at the moment."""
-    at = now()
+    at = utc_now()
     waiting, given_up, first = session.execute(
         select(
             func.count(Job.due_at),
@@ -82,7 +82,7 @@ def read_backlog(session: Session) -> Backlog:
 
 def _claim(session: Session, job_seconds: int) -> list[Message]:
     """Take due jobs, and give up those whose last attempt has told nothing."""
-    at = now()
+    at = utc_now()
     due = select(Job).where(Job.due_at <= at).order_by(Job.due_at).limit(BATCH)
     jobs = session.scalars(due.with_for_update(skip_locked=True)).all()
     for job in jobs:
@@ -100,7 +100,7 @@ def _release(session: Session, messages: list[Message]) -> None:
     """Let jobs that the broker did not take be due again, unless a worker has them after all."""
     for message in messages:
         mine = update(Job).where(Job.id == message.job_id, Job.attempts == message.number - 1)
-        session.execute(mine.values(due_at=now()))
+        session.execute(mine.values(due_at=utc_now()))
 
 
 def _seconds(first: datetime | None, at: datetime) -> float:

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..base_settings import ServiceSettings
+from ..database import db
 from .celery_app import SECONDS_TO_CLEAN_UP, publisher
-from .database import db
 from .outbox import BATCH, Publish, publish_due, read_backlog
-from .settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def node_name() -> str:
     return f"{{ cookiecutter.__package }}@{socket.gethostname()}"
 
 
-def worker_command(settings: Settings) -> list[str]:
+def worker_command(settings: ServiceSettings) -> list[str]:
     """How Celery's worker is started, in as many processes as the service has."""
     return [
         sys.executable,
@@ -53,7 +53,7 @@ def worker_command(settings: Settings) -> list[str]:
     ]
 
 
-def work(app: Flask, settings: Settings, command: list[str] | None = None) -> int:
+def work(app: Flask, settings: ServiceSettings, command: list[str] | None = None) -> int:
     """Run until told to stop, or until the worker ends by itself; return its exit status.
 
     Jobs that run are finished first. Those that take longer than they may are due again later.
@@ -73,7 +73,7 @@ def work(app: Flask, settings: Settings, command: list[str] | None = None) -> in
             signal.signal(number, handler)
 
 
-def look(app: Flask, publish: Publish, settings: Settings) -> float:
+def look(app: Flask, publish: Publish, settings: ServiceSettings) -> float:
     """Hand over what is due, and return in how many seconds to look again. Raises nothing."""
     try:
         published = publish_due(app, publish, settings.job_seconds)
@@ -85,7 +85,7 @@ def look(app: Flask, publish: Publish, settings: Settings) -> float:
 
 @contextmanager
 def worker(
-    settings: Settings, command: list[str] | None = None
+    settings: ServiceSettings, command: list[str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Celery's worker while the block runs, in a process of its own. It ends in good order.
 
@@ -107,7 +107,7 @@ def worker(
 
 
 @contextmanager
-def metrics_served(app: Flask, settings: Settings) -> Iterator[None]:
+def metrics_served(app: Flask, settings: ServiceSettings) -> Iterator[None]:
     """Serve the backlog's metrics while the block runs, if a port is set for them."""
     if not settings.metrics_port:
         yield

@@ -3,7 +3,8 @@
 A worker of kombu 5.7 that loses Redis in the middle of a job ends: it gives back or acknowledges
 the message of that job on a channel which is closed by then, whose `pool` raises an AttributeError
 (https://github.com/celery/kombu/blob/v5.7.0/kombu/transport/redis.py). Celery expects an error of
-the connection there, and goes on. tests/test_redis_transport.py tells when kombu does without this.
+the connection there, and goes on. tests/jobs/test_redis_transport.py tells when kombu does
+without this.
 """
 
 from typing import Any

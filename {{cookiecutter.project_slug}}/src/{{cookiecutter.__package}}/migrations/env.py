@@ -5,7 +5,7 @@ from typing import Any
 from alembic import context
 
 from {{ cookiecutter.__package }}.database import Base
-from {{ cookiecutter.__package }}.engine_{{ cookiecutter.database }} import (
+from {{ cookiecutter.__package }}.database.engine import (
     MIGRATION_OPTIONS,
     migration_lock,
 )

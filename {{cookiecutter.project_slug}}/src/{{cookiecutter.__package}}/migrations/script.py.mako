@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from {{ cookiecutter.__package }} import column_types
+from {{ cookiecutter.__package }}.database import column_types
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

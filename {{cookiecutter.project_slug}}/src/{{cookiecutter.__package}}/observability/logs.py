@@ -16,9 +16,9 @@ import structlog
 from flask import Flask, has_request_context
 from structlog.typing import EventDict, WrappedLogger
 
-from .on_answer import Headers, on_answer
-from .request_ids import identify, identity
-from .settings import Settings
+from ..base_settings import ServiceSettings
+from .request_ids import current_request_ids, request_ids_of
+from .response_hooks import Headers, add_response_hook
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -39,7 +39,7 @@ SECRETS_IN_TEXT = (
 )
 
 # The development server's access log would be there twice, and a probe is no news.
-CHATTER = {
+NOISY_LOGGERS = {
     "werkzeug": re.compile(r".* - - \[.*\] "),
     "alembic.runtime.migration": re.compile("Context impl|Will assume"),
 }
@@ -60,7 +60,7 @@ class StandardError(logging.StreamHandler[Any]):
         return sys.stderr
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: ServiceSettings) -> None:
     """Let the whole process log in the format of these settings; may be called again."""
     render = _renderer(settings)
     handler = StandardError()
@@ -89,11 +89,11 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(root.level),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    for name, chatter in CHATTER.items():
+    for name, chatter in NOISY_LOGGERS.items():
         logging.getLogger(name).filters = [_no_match(chatter)]
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: ServiceSettings) -> None:
     """Log each request of the application.
 
     The line takes the short way to standard error: all it holds is known to be plain, and the way
@@ -108,7 +108,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         if level < lowest:
             return
         request = environ["werkzeug.request"]
-        who = identify(environ)
+        who = request_ids_of(environ)
         line: EventDict = {
             "event": "request",
             "level": "error" if level == logging.ERROR else "info",
@@ -123,13 +123,13 @@ def init_app(app: Flask, settings: Settings) -> None:
         }
         sys.stderr.write(render(stamp(None, "", line)) + "\n")
 
-    on_answer(app, log_request)
+    add_response_hook(app, log_request)
 
 
 def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Add the ids of the request that the line belongs to, if it belongs to one."""
     if has_request_context():
-        who = identity()
+        who = current_request_ids()
         event["request_id"] = who.request_id
         event["trace_id"] = who.trace_id
     return event
@@ -153,7 +153,7 @@ def _redacted(name: object, value: Any) -> Any:
     return value
 
 
-def _renderer(settings: Settings) -> Callable[[EventDict], str]:
+def _renderer(settings: ServiceSettings) -> Callable[[EventDict], str]:
     if settings.log_format == "json":
         return encode
     console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

@@ -18,8 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, event
 
-from .on_answer import Headers, on_answer
-from .request_ids import identify
+from .request_ids import request_ids_of
+from .response_hooks import Headers, add_response_hook
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -42,12 +42,12 @@ def serve(host: str, port: int) -> WSGIServer:
     Raises OSError when the port cannot be opened.
     """
     registry = CollectorRegistry()
-    registry.register(SumOfWorkers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+    registry.register(WorkerMetricsCollector(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
     server, _thread = start_http_server(port, host, registry)
     return server
 
 
-class SumOfWorkers(Collector):
+class WorkerMetricsCollector(Collector):
     """Adds up what the workers counted in the files of a folder, but for those that are empty.
 
     A worker makes a file before it gives it a size. The library fails at one that it finds in
@@ -72,7 +72,7 @@ def _is_begun(file: Path) -> bool:
         return False
 
 
-def forget_worker(pid: int) -> None:
+def mark_worker_dead(pid: int) -> None:
     """Take what a worker that is gone had in use out of the sum; its counts stay."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
@@ -98,9 +98,9 @@ def _measure_requests(app: Flask, registry: CollectorRegistry) -> None:
             observe = seconds.labels(method if known else "other", route or "", status).observe
             if known:
                 observers[key] = observe
-        observe(perf_counter() - identify(environ).began)
+        observe(perf_counter() - request_ids_of(environ).began)
 
-    on_answer(app, measure)
+    add_response_hook(app, measure)
 
 
 def _measure_pool(engine: Engine, registry: CollectorRegistry) -> None:

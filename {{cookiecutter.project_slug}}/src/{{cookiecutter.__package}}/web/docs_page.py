@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, redirect, send_from_directory
 from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
-from .edges import POLICY
+from .security import POLICY
 
 FOLDER = Path(flask_openapi_swagger.__file__).parent / "templates" / "swagger"
 
@@ -27,14 +27,14 @@ PAGE = """<!doctype html>
 </html>
 """
 SCRIPT = "SwaggerUIBundle({url: '/openapi.json', dom_id: '#page', validatorUrl: null});\n"
-POLICY_OF_PAGE = (
+PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 def init_app(app: Flask, title: str) -> None:
-    """Add the page, and lead there from `/`."""
+    """Add the page, and redirect to it from `/`."""
     pages = Blueprint("docs", __name__)
     page = PAGE.format(title=escape(title))
 
@@ -44,7 +44,7 @@ def init_app(app: Flask, title: str) -> None:
 
     @pages.get("/docs")
     def show() -> Response:
-        headers = {POLICY: POLICY_OF_PAGE}
+        headers = {POLICY: PAGE_POLICY}
         return Response(page, headers=headers, content_type="text/html; charset=utf-8")
 
     @pages.get("/docs/start.js")

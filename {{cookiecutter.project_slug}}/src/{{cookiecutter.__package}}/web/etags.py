@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from werkzeug.exceptions import PreconditionFailed, PreconditionRequired
 from werkzeug.http import parse_etags
 
-from .api_types import Parameters
+from .schemas import Parameters
 
 
 class Versioned(Protocol):
@@ -21,7 +21,7 @@ class Versioned(Protocol):
         ...
 
 
-class ReadConditions(Parameters):
+class IfNoneMatchHeader(Parameters):
     """The conditional headers of a read."""
 
     if_none_match: str | None = Field(
@@ -31,7 +31,7 @@ class ReadConditions(Parameters):
     )
 
 
-class WriteConditions(Parameters):
+class IfMatchHeader(Parameters):
     """The conditional headers of a change.
 
     Documented as required; a change without is answered with 428, which says more than 422.
@@ -51,12 +51,12 @@ def entity_tag(row: Versioned) -> str:
     return f'"{row.version}"'
 
 
-def is_current(row: Versioned, conditions: ReadConditions) -> bool:
+def matches_if_none_match(row: Versioned, conditions: IfNoneMatchHeader) -> bool:
     """Whether the caller of a read has this state already."""
     return parse_etags(conditions.if_none_match).contains_weak(str(row.version))
 
 
-def require_match(row: Versioned, conditions: WriteConditions) -> None:
+def check_if_match(row: Versioned, conditions: IfMatchHeader) -> None:
     """Let a change go on only if it is based on the row's present state.
 
     Raises the HTTP errors 428 without If-Match, and 412 if it names another state.

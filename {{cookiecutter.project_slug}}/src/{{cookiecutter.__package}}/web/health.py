@@ -5,8 +5,8 @@ import mmap
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from .database import db
-from .migrations import expected_revision, present_revision
+from ..database import db
+from ..database.revisions import current_revision, expected_revision
 from .problems import unavailable
 
 PROBES = frozenset({"/livez", "/readyz"})
@@ -52,7 +52,7 @@ def ready() -> Response:
     if is_draining():
         return unavailable("The service is stopping.")
     try:
-        present = present_revision(db.session.connection())
+        present = current_revision(db.session.connection())
     except SQLAlchemyError as error:
         current_app.logger.warning(
             "Not ready, the database cannot be asked: %s", type(error).__name__

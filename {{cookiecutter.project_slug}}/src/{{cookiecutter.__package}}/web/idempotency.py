@@ -15,14 +15,15 @@ from sqlalchemy import Delete, LargeBinary, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .api_types import Parameters
-from .column_types import UtcDateTime, now, text
-from .database import Base
-from .openapi import unprocessable
+from ..clock import utc_now
+from ..database import Base
+from ..database.column_types import UtcDateTime, exact_string
+from .schemas import Parameters
+from .validation import unprocessable
 
 HEADER = "Idempotency-Key"
-KEPT_FOR = timedelta(hours=24)
-KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+RETENTION = timedelta(hours=24)
+STORED_HEADERS = ("Content-Type", "ETag", "Location")
 
 
 class CreateHeaders(Parameters):
@@ -43,15 +44,15 @@ class IdempotencyKey(Base):
 
     __tablename__ = "idempotency_keys"
 
-    digest: Mapped[str] = mapped_column(text(64), primary_key=True)
-    body_digest: Mapped[str] = mapped_column(text(64))
+    digest: Mapped[str] = mapped_column(exact_string(64), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(exact_string(64))
     status: Mapped[int] = mapped_column(default=0)
-    headers: Mapped[str] = mapped_column(text(2000), default="{}")
+    headers: Mapped[str] = mapped_column(exact_string(2000), default="{}")
     body: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
 
     @property
-    def answer(self) -> Response:
+    def response(self) -> Response:
         """The first answer again."""
         return Response(self.body, self.status, json.loads(self.headers))
 
@@ -61,19 +62,19 @@ class Claim:
     """What a create knows of its key: nothing, a claim to fill in, or the first answer."""
 
     claimed: IdempotencyKey | None = None
-    first_answer: Response | None = None
+    stored_response: Response | None = None
 
-    def keep(self, response: Response) -> None:
+    def store_response(self, response: Response) -> None:
         """Store the answer with the claimed key, if there is one; the caller commits both."""
         if self.claimed is None:
             return
-        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        kept = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
         self.claimed.status = response.status_code
         self.claimed.headers = json.dumps(kept)
         self.claimed.body = response.get_data()
 
 
-def claim_key(session: Session, headers: CreateHeaders) -> Claim:
+def claim_idempotency_key(session: Session, headers: CreateHeaders) -> Claim:
     """Claim the request's Idempotency-Key, or find the answer that it stands for already.
 
     A key that was used with another body is answered with 422.
@@ -86,7 +87,7 @@ def claim_key(session: Session, headers: CreateHeaders) -> Claim:
     record = _find(session, digest) or _insert(session, digest, body_digest)
     if record.body_digest != body_digest:
         abort(unprocessable([{"parameter": HEADER, "detail": "was used with another body"}]))
-    return Claim(first_answer=record.answer) if record.status else Claim(claimed=record)
+    return Claim(stored_response=record.response) if record.status else Claim(claimed=record)
 
 
 def principal() -> str:
@@ -94,21 +95,21 @@ def principal() -> str:
     return str(g.get("principal", ""))
 
 
-def forget_old_keys(session: Session) -> int:
+def purge_expired_keys(session: Session) -> int:
     """Delete the keys that are no longer kept and return how many they were; the caller commits."""
-    return len(session.scalars(_old_keys().returning(IdempotencyKey.digest)).all())
+    return len(session.scalars(_expired_keys().returning(IdempotencyKey.digest)).all())
 
 
-def _old_keys() -> Delete:
-    return delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - KEPT_FOR)
+def _expired_keys() -> Delete:
+    return delete(IdempotencyKey).where(IdempotencyKey.created_at < utc_now() - RETENTION)
 
 
 def _find(session: Session, digest: str) -> IdempotencyKey | None:
     record = session.get(IdempotencyKey, digest)
-    if record is None or record.created_at >= now() - KEPT_FOR:
+    if record is None or record.created_at >= utc_now() - RETENTION:
         return record
     session.expunge(record)
-    session.execute(_old_keys().where(IdempotencyKey.digest == digest))
+    session.execute(_expired_keys().where(IdempotencyKey.digest == digest))
     return None
 
 

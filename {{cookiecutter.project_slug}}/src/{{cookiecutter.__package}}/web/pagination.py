@@ -17,30 +17,30 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from .api_types import Query
-from .database import Base
-from .openapi import unprocessable
+from ..database import Base
+from .schemas import QueryParameters
+from .validation import unprocessable
 
-LARGEST_PAGE = 100
-USUAL_PAGE = 20
-LONGEST_CURSOR = 2000
+MAX_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 20
+MAX_CURSOR_LENGTH = 2000
 """Characters; that of a row with 200 emoji in its name has 1200."""
 
 POSITION = {"limit", "cursor"}
 NOT_A_FILTER = {*POSITION, "sort"}
-STATEMENTS_KEPT = 200
-SEAL_BYTES = 16
+CACHED_STATEMENTS = 200
+SIGNATURE_BYTES = 16
 
 
-class PageQuery(Query):
+class PageQuery(QueryParameters):
     """The query parameters of every list."""
 
     limit: int = Field(
-        default=USUAL_PAGE, ge=1, le=LARGEST_PAGE, description="most items to return"
+        default=DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="most items to return"
     )
     cursor: str | None = Field(
         default=None,
-        max_length=LONGEST_CURSOR,
+        max_length=MAX_CURSOR_LENGTH,
         pattern=r"^[A-Za-z0-9_=-]+$",
         description="`next` of the page before; only with the same sort and filters",
     )
@@ -52,7 +52,7 @@ class PageQuery(Query):
 
 
 @dataclass(frozen=True)
-class SortOrder:
+class SortKey:
     """An order of a list: by a column that is never null, then by id.
 
     `parse` reads the column's value back from `str(value)`.
@@ -67,7 +67,7 @@ class SortOrder:
         columns = table.c[self.column], table.c.id
         return tuple(column.desc() if self.descending else column for column in columns)
 
-    def after_last(self, table: FromClause) -> ColumnElement[bool]:
+    def keyset_condition(self, table: FromClause) -> ColumnElement[bool]:
         """What comes after the row with the parameters `last_value` and `last_id`.
 
         The first comparison is what lets every database begin in the middle of the index.
@@ -96,7 +96,7 @@ class Page:
         return {"Link": f'<{request.path}?{urlencode(parameters)}>; rel="next"'}
 
 
-def read_page(session: Session, model: type[Base], query: PageQuery, order: SortOrder) -> Page:
+def read_page(session: Session, model: type[Base], query: PageQuery, order: SortKey) -> Page:
     """The page of the model's table that `query` asks for, with one SELECT.
 
     A cursor that was changed, or made for another sort or filter, is answered with 422.
@@ -104,7 +104,7 @@ def read_page(session: Session, model: type[Base], query: PageQuery, order: Sort
     filters = query.filters
     parameters = {**filters, "most": query.limit + 1}
     if query.cursor is not None:
-        parameters["last_value"], parameters["last_id"] = _open_cursor(query.cursor, query, order)
+        parameters["last_value"], parameters["last_id"] = _decode_cursor(query.cursor, query, order)
     statement = _statement(model.__table__, order, tuple(filters), query.cursor is not None)
     rows = session.execute(statement, parameters).all()
     if len(rows) <= query.limit:
@@ -113,41 +113,41 @@ def read_page(session: Session, model: type[Base], query: PageQuery, order: Sort
     return Page(items, _cursor_after(items[-1], query, order))
 
 
-@lru_cache(STATEMENTS_KEPT)
+@lru_cache(CACHED_STATEMENTS)
 def _statement(
-    table: FromClause, order: SortOrder, filters: tuple[str, ...], follows: bool
+    table: FromClause, order: SortKey, filters: tuple[str, ...], follows: bool
 ) -> Select[Any]:
     """Made once for each combination: to build a statement takes as long as to run it."""
     statement = select(table).where(*(table.c[name] == bindparam(name) for name in filters))
     if follows:
-        statement = statement.where(order.after_last(table))
+        statement = statement.where(order.keyset_condition(table))
     return statement.order_by(*order.by(table)).limit(bindparam("most"))
 
 
-def _cursor_after(row: Row[Any], query: PageQuery, order: SortOrder) -> str:
+def _cursor_after(row: Row[Any], query: PageQuery, order: SortKey) -> str:
     position = [str(getattr(row, order.column)), str(row.id)]
-    return _sealed(json.dumps(position, ensure_ascii=False).encode(), query)
+    return _sign_cursor(json.dumps(position, ensure_ascii=False).encode(), query)
 
 
-def _open_cursor(cursor: str, query: PageQuery, order: SortOrder) -> tuple[Any, UUID]:
+def _decode_cursor(cursor: str, query: PageQuery, order: SortKey) -> tuple[Any, UUID]:
     """The value and the id of the last row. Answers 422 unless it was sealed for this query."""
     try:
-        position = urlsafe_b64decode(cursor.encode())[SEAL_BYTES:]
+        position = urlsafe_b64decode(cursor.encode())[SIGNATURE_BYTES:]
     except ValueError:
         position = b""
-    if not compare_digest(cursor.encode(), _sealed(position, query).encode()):
+    if not compare_digest(cursor.encode(), _sign_cursor(position, query).encode()):
         fault = "is no cursor of this service, or belongs to another sort or filter"
         abort(unprocessable([{"parameter": "cursor", "detail": fault}]))
     value, last = json.loads(position)
     return order.parse(value), UUID(last)
 
 
-def _sealed(position: bytes, query: PageQuery) -> str:
+def _sign_cursor(position: bytes, query: PageQuery) -> str:
     """The cursor of a position: good for this path, sort and filters, and hard to make elsewhere.
 
     An HMAC by itself takes half the time of a serializer that derives a key for each cursor.
     """
     purpose = f"cursor {request.path} {query.model_dump_json(exclude=POSITION)}\n".encode()
     key = current_app.config["SECRET_KEY"].encode()
-    seal = digest(key, purpose + position, "sha256")[:SEAL_BYTES]
+    seal = digest(key, purpose + position, "sha256")[:SIGNATURE_BYTES]
     return urlsafe_b64encode(seal + position).decode()

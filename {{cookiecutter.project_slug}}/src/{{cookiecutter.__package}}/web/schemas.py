@@ -37,7 +37,7 @@ class ApiModel(BaseModel):
 MODELS: dict[str, type[ApiModel]] = {}
 
 
-class Body(ApiModel):
+class RequestModel(ApiModel):
     """The base of request bodies: unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid")
@@ -61,19 +61,19 @@ class Parameters(ApiModel):
         return schema
 
 
-class Query(Parameters):
+class QueryParameters(Parameters):
     """The base of query parameters: unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Answer(ApiModel):
+class ResponseModel(ApiModel):
     """The base of answers, made from the attributes of a row."""
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
-    def of(cls, source: object) -> Self:
+    def from_row(cls, source: object) -> Self:
         """The answer that shows `source`."""
         return cls.model_validate(source)
 
@@ -87,13 +87,13 @@ def _never_null(field: dict[str, Any]) -> dict[str, Any]:
     return {**alternatives[0], **kept}
 
 
-def _instant(value: Any) -> Any:
+def _timestamp(value: Any) -> Any:
     """Take an RFC 3339 text; pydantic alone would also take numbers and naive times."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not RFC3339.fullmatch(value):
         raise ValueError(
-            "should be an RFC 3339 instant with an offset, such as 2030-01-31T12:00:00Z"
+            "should be an RFC 3339 timestamp with an offset, such as 2030-01-31T12:00:00Z"
         )
     return value
 
@@ -105,21 +105,23 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999 in UTC") from None
 
 
-INSTANT_SCHEMA = WithJsonSchema(
+TIMESTAMP_SCHEMA = WithJsonSchema(
     {"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]},
 )
 
-Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_in_utc), INSTANT_SCHEMA]
+Timestamp = Annotated[
+    datetime, BeforeValidator(_timestamp), AfterValidator(_in_utc), TIMESTAMP_SCHEMA
+]
 """An instant in a request: RFC 3339 with any offset."""
 
-StoredInstant = Annotated[datetime, INSTANT_SCHEMA]
+TimestampOut = Annotated[datetime, TIMESTAMP_SCHEMA]
 """An instant in an answer, in UTC with `Z`: its column has made sure of that."""
 
 
 AMOUNT_DIGITS = 18
 AMOUNT_SCALE = 2
 AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,2})?$"
-SMALLEST_AMOUNT = Decimal("0.01")
+AMOUNT_UNIT = Decimal("0.01")
 
 
 def _amount(value: Any) -> Any:
@@ -130,7 +132,7 @@ def _amount(value: Any) -> Any:
         raise ValueError(
             f'should be a decimal in a string that matches {AMOUNT_PATTERN}, such as "12.50"'
         )
-    return Decimal(value).quantize(SMALLEST_AMOUNT)
+    return Decimal(value).quantize(AMOUNT_UNIT)
 
 
 AMOUNT_SCHEMA = WithJsonSchema(
@@ -140,7 +142,7 @@ AMOUNT_SCHEMA = WithJsonSchema(
 Amount = Annotated[Decimal, BeforeValidator(_amount), AMOUNT_SCHEMA]
 """An exact amount in a request, of up to 18 digits, two of them after the point."""
 
-StoredAmount = Annotated[Decimal, AMOUNT_SCHEMA]
+AmountOut = Annotated[Decimal, AMOUNT_SCHEMA]
 """An exact amount in an answer, a string with two digits after the point, as its column gives."""
 
 ShortText = Annotated[

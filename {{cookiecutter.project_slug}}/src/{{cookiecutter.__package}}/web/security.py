@@ -6,10 +6,10 @@ from flask import Flask, Response, abort, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
+from ..base_settings import ServiceSettings
+from ..observability.request_ids import HEADER, request_ids_of
+from ..observability.response_hooks import Headers, add_response_hook
 from .health import PROBES
-from .on_answer import Headers, on_answer
-from .request_ids import HEADER, identify
-from .settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -20,9 +20,9 @@ SECURITY_HEADERS = (
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
 )
-POLICY_OF_DATA = (POLICY, "default-src 'none'; frame-ancestors 'none'")
+DEFAULT_POLICY = (POLICY, "default-src 'none'; frame-ancestors 'none'")
 
-CORS_ANSWER = (
+CORS_HEADERS = (
     ("Access-Control-Expose-Headers", f"ETag, Link, Location, Retry-After, {HEADER}"),
     ("Vary", "Origin"),
 )
@@ -37,13 +37,13 @@ CORS_PREFLIGHT = (
 )
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: ServiceSettings) -> None:
     """Set up the edges; what a setting leaves empty costs a request nothing."""
     _send_headers(app, settings.hsts_seconds)
     if settings.trusted_hosts:
-        _answer_to_hosts(app, settings.trusted_hosts)
+        _check_hosts(app, settings.trusted_hosts)
     if settings.cors_origins:
-        _let_origins_in(app, frozenset(settings.cors_origins))
+        _allow_origins(app, frozenset(settings.cors_origins))
     if settings.trusted_proxies:
         # The Host header is taken from the request itself: a proxy that does not set
         # X-Forwarded-Host would let callers choose it.
@@ -64,16 +64,16 @@ def _send_headers(app: Flask, hsts_seconds: int) -> None:
 
     def add(environ: "WSGIEnvironment", _status: int, headers: Headers) -> None:
         if not any(name == POLICY for name, _ in headers):
-            headers.append(POLICY_OF_DATA)
+            headers.append(DEFAULT_POLICY)
         headers += SECURITY_HEADERS
-        headers.append((HEADER, identify(environ).request_id))
+        headers.append((HEADER, request_ids_of(environ).request_id))
         if hsts_seconds and environ["wsgi.url_scheme"] == "https":
             headers.append(https_only)
 
-    on_answer(app, add)
+    add_response_hook(app, add)
 
 
-def _answer_to_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
+def _check_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
     """Refuse requests for other hosts, but not probes: those come to an address, by no name."""
 
     @app.before_request
@@ -82,7 +82,7 @@ def _answer_to_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
             abort(400, "This host is not served here.")
 
 
-def _let_origins_in(app: Flask, origins: frozenset[str]) -> None:
+def _allow_origins(app: Flask, origins: frozenset[str]) -> None:
     """Let pages of these origins read answers, and answer their browsers' preflight requests."""
 
     @app.before_request
@@ -93,7 +93,7 @@ def _let_origins_in(app: Flask, origins: frozenset[str]) -> None:
 
     @app.after_request
     def allow(response: Response) -> Response:
-        response.headers.extend(CORS_ANSWER)
+        response.headers.extend(CORS_HEADERS)
         origin = request.headers.get("Origin")
         if origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ..support.applications import MakeApp
+from ...support.applications import MakeApp
 
 View = Callable[..., Any]
 

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
-from ..support.api import URL, new_body
-from ..support.applications import MakeApp
-from ..support.at_rest import assert_at_rest, count_rows
-from ..support.factories import Resource, ResourceFactory
-from ..support.processes import in_processes
-from ..support.side_by_side import SECONDS, in_threads
+from ...support.api import URL, new_body
+from ...support.applications import MakeApp
+from ...support.concurrency import SECONDS, in_threads
+from ...support.factories import Resource, ResourceFactory
+from ...support.leaks import assert_at_rest, count_rows
+from ...support.processes import in_processes
 
 WRITERS = 16
 PROCESSES = 2

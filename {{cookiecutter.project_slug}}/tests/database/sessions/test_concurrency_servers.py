@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.api import URL
-from ..support.applications import MakeApp
-from ..support.at_rest import assert_at_rest
-from ..support.factories import Resource, ResourceFactory
-from ..support.side_by_side import SECONDS, in_threads
+from ...support.api import URL
+from ...support.applications import MakeApp
+from ...support.concurrency import SECONDS, in_threads
+from ...support.factories import Resource, ResourceFactory
+from ...support.leaks import assert_at_rest
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def app(make_app: MakeApp) -> Flask:
     app = make_app(threads=2, pool_timeout_seconds=30.0)
     together = Barrier(2, timeout=SECONDS)
     with app.app_context():
-        event.listen(db.sessions, "before_flush", lambda *_: together.wait())
+        event.listen(db.sessionmaker, "before_flush", lambda *_: together.wait())
     return app
 
 

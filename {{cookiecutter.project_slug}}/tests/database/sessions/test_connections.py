@@ -6,11 +6,11 @@ from flask.testing import FlaskClient
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.api import URL
-from ..support.applications import MakeApp
-from ..support.at_rest import assert_at_rest, engine_of, pool_of, traffic
-from ..support.factories import ResourceFactory
-from ..support.problems import problem
+from ...support.api import URL
+from ...support.applications import MakeApp
+from ...support.factories import ResourceFactory
+from ...support.leaks import assert_at_rest, engine_of, pool_of, traffic
+from ...support.problems import problem
 from .conftest import Serve
 
 
@@ -75,7 +75,7 @@ def test_request_that_takes_two_connections_is_refused(
 
     def view() -> str:
         db.session.connection()
-        with db.sessions.begin() as second:
+        with db.sessionmaker.begin() as second:
             second.connection()
         return "done"
 

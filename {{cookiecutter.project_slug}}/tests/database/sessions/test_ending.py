@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.api import URL, new_body
-from ..support.at_rest import assert_at_rest, count_rows, read_stream
-from ..support.engine_{{ cookiecutter.database }} import cut_off
-from ..support.factories import Resource, ResourceFactory
-from ..support.problems import problem
+from ...support.api import URL, new_body
+from ...support.engine import cut_off
+from ...support.factories import Resource, ResourceFactory
+from ...support.leaks import assert_at_rest, count_rows, read_stream
+from ...support.problems import problem
 from .conftest import Serve, View
 
 

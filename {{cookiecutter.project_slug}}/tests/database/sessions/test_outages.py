@@ -6,10 +6,10 @@ from threading import Event
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.api import URL
-from ..support.at_rest import assert_at_rest
-from ..support.problems import problem
-from ..support.side_by_side import SECONDS
+from ...support.api import URL
+from ...support.concurrency import SECONDS
+from ...support.leaks import assert_at_rest
+from ...support.problems import problem
 from .conftest import Serve
 
 BOUND = 0.3
@@ -42,7 +42,7 @@ def test_exhausted_pool_is_answered_with_503_within_its_bound(serve: Serve) -> N
 
 def test_pool_that_was_exhausted_serves_again(serve: Serve) -> None:
     def view() -> str:
-        with db.sessions.begin() as other:
+        with db.sessionmaker.begin() as other:
             other.connection()
             return str(client.get(URL).status_code)
 

@@ -12,17 +12,17 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }}.migrations import connected_config
+from {{ cookiecutter.__package }}.database.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
-from ..support.api import URL, new_body
-from ..support.applications import MakeApp, new_app
-from ..support.at_rest import assert_at_rest, engine_of, pool_of
-from ..support.engine_{{ cookiecutter.database }} import connection_number, end_connection
-from ..support.factories import Resource
-from ..support.load import creating
-from ..support.problems import problem
-from ..support.restarts import RestartableServer
+from ...support.api import URL, new_body
+from ...support.applications import MakeApp, new_app
+from ...support.engine import connection_number, end_connection
+from ...support.factories import Resource
+from ...support.leaks import assert_at_rest, engine_of, pool_of
+from ...support.load import creating
+from ...support.problems import problem
+from ...support.restarts import RestartableServer
 
 THREADS = 4
 

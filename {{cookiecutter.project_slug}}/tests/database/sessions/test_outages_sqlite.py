@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }} import engine_sqlite
+from {{ cookiecutter.__package }}.database import sqlite
 
-from ..support.api import URL, new_body
-from ..support.applications import MakeApp
-from ..support.at_rest import assert_at_rest, engine_of
-from ..support.factories import Resource
-from ..support.load import creating
-from ..support.problems import problem
+from ...support.api import URL, new_body
+from ...support.applications import MakeApp
+from ...support.factories import Resource
+from ...support.leaks import assert_at_rest, engine_of
+from ...support.load import creating
+from ...support.problems import problem
 
 BUSY_TIMEOUT_MS = 100
 
@@ -36,8 +36,8 @@ def locked(file: str) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_sqlite, "BUSY_TIMEOUT_MS", BUSY_TIMEOUT_MS)
+def _connection_with_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", BUSY_TIMEOUT_MS)
 
 
 def test_lock_of_another_program_is_seen_only_while_it_lasts(make_app: MakeApp) -> None:

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.applications import MakeApp
-from ..support.at_rest import (
+from ...support.applications import MakeApp
+from ...support.factories import Resource, ResourceFactory
+from ...support.leaks import (
     assert_at_rest,
     count_rows,
     engine_of,
@@ -25,7 +26,6 @@ from ..support.at_rest import (
     read_stream,
     sessions_kept,
 )
-from ..support.factories import Resource, ResourceFactory
 from .conftest import Serve
 
 MANY = 50
@@ -172,14 +172,14 @@ OUTSIDE: list[Callable[[], object]] = [
     lambda: db.session.add(ResourceFactory.build()),
     lambda: db.session.remove(),
     lambda: db.engine,
-    lambda: db.sessions,
+    lambda: db.sessionmaker,
 ]
 
 
 @pytest.mark.parametrize(
     "use",
     OUTSIDE,
-    ids=["session()", "session.scalars", "session.add", "session.remove", "engine", "sessions"],
+    ids=["session()", "session.scalars", "session.add", "session.remove", "engine", "sessionmaker"],
 )
 def test_use_outside_a_context_says_what_to_do(use: Callable[[], object]) -> None:
     what_to_do = r"write `with app\.app_context\(\): .*\(docs/sessions\.md\)"
@@ -187,7 +187,7 @@ def test_use_outside_a_context_says_what_to_do(use: Callable[[], object]) -> Non
         use()
 
 
-@pytest.mark.parametrize("name", ["session", "engine", "sessions"])
+@pytest.mark.parametrize("name", ["session", "engine", "sessionmaker"])
 def test_what_is_used_outside_a_context_is_named(name: str) -> None:
     with pytest.raises(RuntimeError, match=rf"\bdb\.{name}\b"):
         getattr(db, name)()
@@ -318,7 +318,7 @@ def test_tasks_at_the_same_time_take_sessions_of_their_own(
     serve: Serve, committed_db: Engine
 ) -> None:
     async def task() -> None:
-        with db.sessions.begin() as session:
+        with db.sessionmaker.begin() as session:
             session.add(ResourceFactory.build())
             await asyncio.sleep(0)
             assert session is not db.session()

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.api import ANY, URL, new_body
-from ..support.applications import MakeApp
-from ..support.at_rest import Traffic, assert_at_rest, count_rows, engine_of, traffic
-from ..support.engine_{{ cookiecutter.database }} import cut_off
-from ..support.factories import Resource, ResourceFactory
-from ..support.problems import problem
+from ...support.api import ANY, URL, new_body
+from ...support.applications import MakeApp
+from ...support.engine import cut_off
+from ...support.factories import Resource, ResourceFactory
+from ...support.leaks import Traffic, assert_at_rest, count_rows, engine_of, traffic
+from ...support.problems import problem
 from .conftest import Serve
 
 

@@ -4,8 +4,8 @@ from sqlalchemy import text
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.at_rest import assert_at_rest
-from ..support.problems import problem
+from ...support.leaks import assert_at_rest
+from ...support.problems import problem
 from .conftest import Serve
 
 DEFERRED = """

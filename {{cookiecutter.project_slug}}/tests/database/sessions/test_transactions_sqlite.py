@@ -3,10 +3,10 @@
 from flask import Flask
 from sqlalchemy import Engine, event
 
-from ..support.api import NOBODY, URL, new_body
-from ..support.applications import MakeApp
-from ..support.at_rest import assert_at_rest, count_rows, engine_of
-from ..support.problems import problem
+from ...support.api import MISSING_URL, URL, new_body
+from ...support.applications import MakeApp
+from ...support.leaks import assert_at_rest, count_rows, engine_of
+from ...support.problems import problem
 
 
 def check_foreign_keys_at_commit(app: Flask) -> None:
@@ -22,7 +22,7 @@ def test_create_that_a_constraint_refuses_at_commit_is_409(
 ) -> None:
     app = make_app()
     check_foreign_keys_at_commit(app)
-    orphan = new_body(parent_id=NOBODY.rsplit("/", 1)[1])
+    orphan = new_body(parent_id=MISSING_URL.rsplit("/", 1)[1])
     problem(app.test_client().post(URL, json=orphan), 409)
     assert_at_rest(app)
     assert count_rows(committed_db) == 0
@@ -33,5 +33,5 @@ def test_create_works_after_a_constraint_that_refused_at_commit(make_app: MakeAp
     app = make_app()
     check_foreign_keys_at_commit(app)
     client = app.test_client()
-    client.post(URL, json=new_body(parent_id=NOBODY.rsplit("/", 1)[1]))
+    client.post(URL, json=new_body(parent_id=MISSING_URL.rsplit("/", 1)[1]))
     assert client.post(URL, json=new_body()).status_code == 201

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
 
-from ..support.api import NOBODY, URL, create, faults, new_body
-from ..support.applications import MakeApp
-from ..support.factories import Resource, ResourceFactory
-from ..support.problems import problem
-from ..support.queries import Queries
+from ...support.api import MISSING_URL, URL, create, errors_of, new_body
+from ...support.applications import MakeApp
+from ...support.factories import Resource, ResourceFactory
+from ...support.problems import problem
+from ...support.queries import Queries
 
 
 def test_what_is_created_is_shown_and_stored(client: FlaskClient, session: Session) -> None:
@@ -93,7 +93,7 @@ def test_codes_are_compared_character_for_character(client: FlaskClient, other: 
 
 
 def test_a_parent_that_is_not_there_is_a_conflict(client: FlaskClient, session: Session) -> None:
-    problem(client.post(URL, json=new_body(parent_id=NOBODY.rsplit("/", 1)[1])), 409)
+    problem(client.post(URL, json=new_body(parent_id=MISSING_URL.rsplit("/", 1)[1])), 409)
 
     assert session.query(Resource).count() == 0
 
@@ -142,7 +142,7 @@ def test_a_member_that_does_not_fit_is_named(
     document = problem(client.post(URL, json=new_body(**{member: value})), 422)
 
     pointer = "#/~0a~1b%20c" if member == "~a/b c" else f"#/{member}"
-    assert faults(document).keys() == {pointer}
+    assert errors_of(document).keys() == {pointer}
     assert session.query(Resource).count() == 0
 
 
@@ -151,7 +151,7 @@ def test_a_number_beyond_any_use_is_named(client: FlaskClient) -> None:
 
     document = problem(client.post(URL, data=body, content_type="application/json"), 422)
 
-    assert faults(document).keys() == {"#/price"}
+    assert errors_of(document).keys() == {"#/price"}
 
 
 def test_all_faults_are_named_at_once(client: FlaskClient) -> None:
@@ -159,7 +159,7 @@ def test_all_faults_are_named_at_once(client: FlaskClient) -> None:
 
     response = client.post(f"{URL}?fast=1", json=body, headers={"Idempotency-Key": "two words"})
 
-    found = faults(problem(response, 422))
+    found = errors_of(problem(response, 422))
     assert found.keys() == {
         "fast",
         "Idempotency-Key",

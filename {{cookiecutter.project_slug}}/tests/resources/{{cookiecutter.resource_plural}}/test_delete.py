@@ -4,10 +4,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from ..support.api import ANY, NOBODY, create, faults
-from ..support.applications import MakeApp
-from ..support.factories import Resource
-from ..support.problems import problem
+from ...support.api import ANY, MISSING_URL, create, errors_of
+from ...support.applications import MakeApp
+from ...support.factories import Resource
+from ...support.problems import problem
 
 
 def test_what_is_deleted_is_gone(client: FlaskClient, session: Session) -> None:
@@ -24,7 +24,7 @@ def test_what_is_deleted_is_gone(client: FlaskClient, session: Session) -> None:
 
 
 def test_what_is_not_there_is_a_problem(client: FlaskClient) -> None:
-    problem(client.delete(NOBODY, headers=ANY), 404)
+    problem(client.delete(MISSING_URL, headers=ANY), 404)
 
 
 def test_what_others_belong_to_is_a_conflict(client: FlaskClient, session: Session) -> None:
@@ -52,9 +52,9 @@ def test_a_delete_that_is_based_on_another_state_is_refused(
 
 
 def test_a_query_is_refused(client: FlaskClient) -> None:
-    document = problem(client.delete(f"{NOBODY}?force=1", headers=ANY), 422)
+    document = problem(client.delete(f"{MISSING_URL}?force=1", headers=ANY), 422)
 
-    assert faults(document) == {"force": "is unknown"}
+    assert errors_of(document) == {"force": "is unknown"}
 
 
 def test_of_two_deletes_one_wins(make_app: MakeApp) -> None:

@@ -8,10 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from ..support.api import URL, create, faults
-from ..support.factories import Resource, ResourceFactory, Status
-from ..support.problems import problem
-from ..support.queries import Queries
+from ...support.api import URL, create, errors_of
+from ...support.factories import Resource, ResourceFactory, Status
+from ...support.problems import problem
+from ...support.queries import Queries
 
 NO_CURSOR = "is no cursor of this service, or belongs to another sort or filter"
 LINK = re.compile(r'<([^>]+)>; rel="next"')
@@ -72,7 +72,7 @@ def test_other_lengths_are_refused(client: FlaskClient, limit: int | str) -> Non
 
     document = problem(client.get(f"{URL}?{query}"), 422)
 
-    assert faults(document).keys() == {"limit"}
+    assert errors_of(document).keys() == {"limit"}
 
 
 def test_every_page_is_one_statement(client: FlaskClient, queries: Queries) -> None:
@@ -162,7 +162,7 @@ def test_what_is_no_filter_or_order_is_refused(
 ) -> None:
     document = problem(client.get(f"{URL}?{query}"), 422)
 
-    assert faults(document).keys() == names
+    assert errors_of(document).keys() == names
 
 
 def test_a_query_that_is_not_encoded_is_refused(client: FlaskClient) -> None:
@@ -183,7 +183,7 @@ def test_a_cursor_is_good_for_its_own_sort_and_filters(client: FlaskClient, quer
 
     document = problem(client.get(f"{URL}?{query}&cursor={cursor}"), 422)
 
-    assert faults(document).keys() == {"cursor"}
+    assert errors_of(document).keys() == {"cursor"}
     assert client.get(f"{URL}?limit=2&cursor={cursor}").status_code == 200
 
 
@@ -195,14 +195,14 @@ def test_a_cursor_that_was_changed_is_refused(client: FlaskClient) -> None:
         other = "A" if cursor[place] != "A" else "B"
         changed = cursor[:place] + other + cursor[place + 1 :]
         document = problem(client.get(f"{URL}?cursor={changed}"), 422)
-        assert faults(document) == {"cursor": NO_CURSOR}
+        assert errors_of(document) == {"cursor": NO_CURSOR}
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "=", "%00", "%ff", "%F0%9F%98%80", "A" * 2001, "null"])
 def test_what_is_no_cursor_is_refused(client: FlaskClient, cursor: str) -> None:
     document = problem(client.get(f"{URL}?cursor={cursor}"), 422)
 
-    assert faults(document).keys() == {"cursor"}
+    assert errors_of(document).keys() == {"cursor"}
 
 
 def test_the_link_keeps_the_query(client: FlaskClient) -> None:

@@ -7,11 +7,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from ..support.api import ANY, NOBODY, URL, create, faults
-from ..support.applications import MakeApp
-from ..support.factories import Resource, ResourceFactory, Status
-from ..support.problems import problem
-from ..support.queries import Queries
+from ...support.api import ANY, MISSING_URL, URL, create, errors_of
+from ...support.applications import MakeApp
+from ...support.factories import Resource, ResourceFactory, Status
+from ...support.problems import problem
+from ...support.queries import Queries
 
 
 def test_only_what_is_given_changes(client: FlaskClient, session: Session) -> None:
@@ -80,7 +80,7 @@ def test_null_is_no_value_for_what_is_required(client: FlaskClient, name: str) -
 
     document = problem(client.patch(location, json={name: None}, headers=ANY), 422)
 
-    assert faults(document).keys() == {f"#/{name}"}
+    assert errors_of(document).keys() == {f"#/{name}"}
 
 
 @pytest.mark.parametrize("name", ["id", "version", "created_at", "updated_at"])
@@ -92,15 +92,15 @@ def test_what_the_service_sets_cannot_be_changed(client: FlaskClient, name: str)
         created.headers["Location"], json={name: created.json[name]}, headers=ANY
     )
 
-    assert faults(problem(response, 422)).keys() == {f"#/{name}"}
+    assert errors_of(problem(response, 422)).keys() == {f"#/{name}"}
 
 
 def test_faults_of_all_members_are_named_at_once(client: FlaskClient) -> None:
     body = {"code": "", "price": 1, "available_at": 5, "parent_id": "x", "colour": 1}
 
-    document = problem(client.patch(f"{NOBODY}?force=1", json=body, headers=ANY), 422)
+    document = problem(client.patch(f"{MISSING_URL}?force=1", json=body, headers=ANY), 422)
 
-    assert faults(document).keys() == {"force", *(f"#/{name}" for name in body)}
+    assert errors_of(document).keys() == {"force", *(f"#/{name}" for name in body)}
 
 
 def test_a_code_that_is_taken_is_a_conflict(client: FlaskClient, session: Session) -> None:
@@ -122,7 +122,7 @@ def test_what_a_check_of_the_table_refuses_is_a_conflict(client: FlaskClient) ->
 def test_a_parent_that_is_not_there_is_a_conflict(client: FlaskClient) -> None:
     location = create(client).headers["Location"]
 
-    nobody = {"parent_id": NOBODY.rsplit("/", 1)[1]}
+    nobody = {"parent_id": MISSING_URL.rsplit("/", 1)[1]}
     problem(client.patch(location, json=nobody, headers=ANY), 409)
 
 
@@ -153,7 +153,7 @@ def test_a_change_that_is_based_on_this_state_is_done(client: FlaskClient, state
 
 
 def test_what_is_not_there_is_a_problem(client: FlaskClient) -> None:
-    problem(client.patch(NOBODY, json={}, headers=ANY), 404)
+    problem(client.patch(MISSING_URL, json={}, headers=ANY), 404)
     problem(client.patch(f"{URL}/nothing", json={}, headers=ANY), 404)
 
 

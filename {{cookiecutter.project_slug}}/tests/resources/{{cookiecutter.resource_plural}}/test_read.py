@@ -1,10 +1,10 @@
 import pytest
 from flask.testing import FlaskClient
 
-from ..support.api import NOBODY, URL, create, faults
-from ..support.factories import ResourceFactory
-from ..support.problems import problem
-from ..support.queries import Queries
+from ...support.api import MISSING_URL, URL, create, errors_of
+from ...support.factories import ResourceFactory
+from ...support.problems import problem
+from ...support.queries import Queries
 
 
 def test_a_read_shows_what_was_created_with_one_select(
@@ -22,7 +22,7 @@ def test_a_read_shows_what_was_created_with_one_select(
 
 
 def test_what_is_not_there_is_a_problem(client: FlaskClient) -> None:
-    problem(client.get(NOBODY), 404)
+    problem(client.get(MISSING_URL), 404)
 
 
 @pytest.mark.parametrize("place", ["nothing", "%00", "%ff%fe", "a" * 3000, "..%2f", "1"])
@@ -35,7 +35,7 @@ def test_a_query_is_refused(client: FlaskClient) -> None:
 
     document = problem(client.get(f"{URL}/{row.id}?verbose=1"), 422)
 
-    assert faults(document) == {"verbose": "is unknown"}
+    assert errors_of(document) == {"verbose": "is unknown"}
 
 
 @pytest.mark.parametrize("known", ['"1"', 'W/"1"', '"7", "1"', "*", '"7", W/"1"'])
@@ -68,7 +68,7 @@ def test_head_tells_the_same_without_the_body(client: FlaskClient) -> None:
 
 
 def test_options_lists_the_methods_whatever_the_query(client: FlaskClient) -> None:
-    response = client.options(f"{NOBODY}?limit=1")
+    response = client.options(f"{MISSING_URL}?limit=1")
 
     assert response.status_code == 200
     assert response.allow == {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}

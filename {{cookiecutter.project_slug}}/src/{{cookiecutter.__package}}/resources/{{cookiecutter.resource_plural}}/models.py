@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..column_types import ExactDecimal, UtcDateTime, new_id, now, text
-from ..database import Base
+from ...clock import utc_now
+from ...database import Base
+from ...database.column_types import ExactDecimal, UtcDateTime, exact_string, uuid7
 
 TABLE = "{{ cookiecutter.resource_plural }}"
 
@@ -27,9 +28,9 @@ class {{ cookiecutter.__class }}(Base):
 
     __tablename__ = TABLE
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    code: Mapped[str] = mapped_column(text(64), unique=True)
-    name: Mapped[str] = mapped_column(text(200))
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    code: Mapped[str] = mapped_column(exact_string(64), unique=True)
+    name: Mapped[str] = mapped_column(exact_string(200))
     status: Mapped[{{ cookiecutter.__class }}Status] = mapped_column(
         Enum(
             {{ cookiecutter.__class }}Status,
@@ -44,8 +45,8 @@ class {{ cookiecutter.__class }}(Base):
     available_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey(f"{TABLE}.id"), index=True)
     version: Mapped[int] = mapped_column(default=1)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
 
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),

@@ -1,4 +1,4 @@
-"""What requests may hold and what answers show."""
+"""The models of requests and responses."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,61 +6,61 @@ from uuid import UUID
 
 from pydantic import MISSING, Field
 
-from ..api_types import (
+from ...web.pagination import PageQuery
+from ...web.schemas import (
     Amount,
-    Answer,
-    Body,
+    AmountOut,
     Code,
-    Instant,
     Parameters,
+    RequestModel,
+    ResponseModel,
     ShortText,
-    StoredAmount,
-    StoredInstant,
+    Timestamp,
+    TimestampOut,
 )
-from ..pagination import PageQuery
 from .models import {{ cookiecutter.__class }}Status
 
 PARENT = "the {{ cookiecutter.__label }} that this one belongs to"
 
 
-class {{ cookiecutter.__class }}Create(Body):
+class {{ cookiecutter.__class }}Create(RequestModel):
     """A new {{ cookiecutter.__label }}."""
 
     code: Code = Field(description="unique key")
     name: ShortText
     status: {{ cookiecutter.__class }}Status = {{ cookiecutter.__class }}Status.DRAFT
     price: Amount
-    available_at: Instant | None = None
+    available_at: Timestamp | None = None
     parent_id: UUID | None = Field(default=None, description=PARENT, examples=[None])
 
 
-class {{ cookiecutter.__class }}Patch(Body):
+class {{ cookiecutter.__class }}Patch(RequestModel):
     """What to change: a member that is absent stays as it is, null takes a value away."""
 
     code: Code | MISSING = Field(default=MISSING, description="unique key")
     name: ShortText | MISSING = MISSING
     status: {{ cookiecutter.__class }}Status | MISSING = MISSING
     price: Amount | MISSING = MISSING
-    available_at: Instant | MISSING | None = MISSING
+    available_at: Timestamp | MISSING | None = MISSING
     parent_id: UUID | MISSING | None = Field(default=MISSING, description=PARENT)
 
 
-class {{ cookiecutter.__class }}Read(Answer):
+class {{ cookiecutter.__class }}Read(ResponseModel):
     """One {{ cookiecutter.__label }} as it is stored."""
 
     id: UUID
     code: str
     name: str
     status: {{ cookiecutter.__class }}Status
-    price: StoredAmount
-    available_at: StoredInstant | None
+    price: AmountOut
+    available_at: TimestampOut | None
     parent_id: UUID | None
     version: int
-    created_at: StoredInstant
-    updated_at: StoredInstant
+    created_at: TimestampOut
+    updated_at: TimestampOut
 
 
-class {{ cookiecutter.__class }}Page(Answer):
+class {{ cookiecutter.__class }}Page(ResponseModel):
     """Some of the {{ cookiecutter.__label_plural }}, and the cursor of those that follow."""
 
     items: Sequence[{{ cookiecutter.__class }}Read]

@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from ..column_types import now
-from ..jobs import enqueue, task
+from ...clock import utc_now
+from ...jobs.jobs import enqueue, task
 from .models import {{ cookiecutter.__class }}, {{ cookiecutter.__class }}Status
 from .schemas import {{ cookiecutter.__class }}Read
 
@@ -31,10 +31,10 @@ def activate(session: Session, *, row_id: str) -> None:
     draft = {{ cookiecutter.__class }}Status.DRAFT
     session.execute(
         update(model)
-        .where(model.id == UUID(row_id), model.status == draft, model.available_at <= now())
+        .where(model.id == UUID(row_id), model.status == draft, model.available_at <= utc_now())
         .values(
             status={{ cookiecutter.__class }}Status.ACTIVE,
             version=model.version + 1,
-            updated_at=now(),
+            updated_at=utc_now(),
         )
     )

@@ -1,17 +1,17 @@
-"""A worker that knows the tests' own tasks, too: `python -m tests.support.worker`."""
+"""A worker that knows the tests' own tasks, too: `python -m tests.jobs.support.worker`."""
 
 import sys
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.celery_app import make_worker
-from {{ cookiecutter.__package }}.jobs_process import work, worker_command
-from {{ cookiecutter.__package }}.settings import load_settings
+from {{ cookiecutter.__package }}.jobs.celery_app import make_worker
+from {{ cookiecutter.__package }}.jobs.process import work, worker_command
+from {{ cookiecutter.__package }}.settings import Settings
 
 from . import worker_tasks
 
 __all__ = ["celery", "worker_tasks"]
 
-settings = load_settings(env_file=None)
+settings = Settings.load(env_file=None)
 service = create_app(settings)
 celery = make_worker(service, settings)
 

@@ -17,8 +17,8 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .programs import Program
-from .side_by_side import SECONDS
+from ...support.concurrency import SECONDS
+from ...support.programs import Program
 
 
 def with_broker(settings: Settings, url: str, job_seconds: int) -> Settings:
@@ -52,7 +52,7 @@ class WorkerProcess:
             "METRICS_PORT": "0",
             "WORKERS": "2",
         }
-        self.process = Program(["tests.support.worker"], environment, self.log)
+        self.process = Program(["tests.jobs.support.worker"], environment, self.log)
 
     def wait_until_ready(self) -> None:
         """Return when the worker says that it is ready, and its own command agrees."""

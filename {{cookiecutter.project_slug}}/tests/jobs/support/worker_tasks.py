@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }}.jobs import task
+from {{ cookiecutter.__package }}.jobs.jobs import task
 
-from .factories import ResourceFactory
-from .side_by_side import wait_until
+from ...support.concurrency import wait_until
+from ...support.factories import ResourceFactory
 
 
 @task("tests.add_slowly")

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.job_runner import run_job
-from {{ cookiecutter.__package }}.jobs import TASKS, Job, Task, enqueue, task
-from {{ cookiecutter.__package }}.outbox import Message, publish_due
+from {{ cookiecutter.__package }}.jobs.job_runner import run_job
+from {{ cookiecutter.__package }}.jobs.jobs import TASKS, Job, Task, enqueue, task
+from {{ cookiecutter.__package }}.jobs.outbox import Message, publish_due
 
 JOB_SECONDS = 60
 

@@ -1,0 +1,1 @@
+"""Authentication: who calls, and what they may do."""

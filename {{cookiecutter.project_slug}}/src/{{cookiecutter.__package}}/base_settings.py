@@ -1,0 +1,228 @@
+"""The settings of the kit, validated at start: all errors at once, no secret in a message.
+
+Add your own settings in settings.py, whose class has this one as its base.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar, overload
+
+from flask import current_app
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+{% if cookiecutter.database == "sqlite" %}
+DRIVERS = ("sqlite", "sqlite+pysqlite")
+EXAMPLE_URL = "sqlite:///{{ cookiecutter.__package }}.db"
+INVALID_DATABASE_NAMES = frozenset({None, "", ":memory:"})
+"""In memory, each connection would have a database of its own."""
+{% elif cookiecutter.database == "postgresql" %}
+DRIVERS = ("postgresql", "postgresql+psycopg")
+EXAMPLE_URL = "postgresql://user:password@host/{{ cookiecutter.__package }}"
+INVALID_DATABASE_NAMES = frozenset({None, ""})
+{% else %}
+DRIVERS = ("mariadb+pymysql",)
+EXAMPLE_URL = "mariadb+pymysql://user:password@host/{{ cookiecutter.__package }}"
+INVALID_DATABASE_NAMES = frozenset({None, ""})
+{% endif %}
+
+DEVELOPMENT_KEY = "not-a-secret-and-refused-in-production"
+{% if cookiecutter.auth == "oidc" %}
+DEVELOPMENT_ISSUER = "http://127.0.0.1:8080/realms/development"
+{% endif %}
+MIN_KEY_LENGTH = 32
+
+ENVIRONMENT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "test": {"log_format": "json"},
+    "production": {"log_format": "json", "drain_seconds": 5.0},
+}
+"""Where an environment's defaults differ from those of development, which the fields show."""
+
+{% if cookiecutter.background_jobs == "celery" %}
+BROKER = re.compile(r"rediss?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?")
+DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
+{% endif %}
+HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
+ORIGIN = re.compile(r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
+
+
+def _usable_url(value: SecretStr) -> SecretStr:
+    try:
+        url = make_url(value.get_secret_value())
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number, and may be a secret
+        raise ValueError(f"is not a database URL; write it like {EXAMPLE_URL}") from None
+    if url.drivername not in DRIVERS:
+        known = " or ".join(DRIVERS)
+        raise ValueError(f"has the unknown driver {url.drivername!r}; this service speaks {known}")
+    if url.database in INVALID_DATABASE_NAMES:
+        raise ValueError(f"does not name a database; write it like {EXAMPLE_URL}")
+    return value
+
+
+{% if cookiecutter.background_jobs == "celery" %}
+def _usable_broker(value: SecretStr) -> SecretStr:
+    if not BROKER.fullmatch(value.get_secret_value()):
+        raise ValueError("is not a broker URL; write it like redis://:password@host:6379/0")
+    return value
+
+
+{% endif %}
+def _split(value: Any) -> Any:
+    """Split a text such as `a, b` into its names."""
+    if not isinstance(value, str):
+        return value
+    return tuple(name for name in re.split(r"[,\s]+", value) if name)
+
+
+def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not HOST.fullmatch(name):
+            raise ValueError(
+                f"holds {name!r}, which is not a host name in lower case without a port; write them"
+                " like api.example.com,.example.org"
+            )
+    return names
+
+
+def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not ORIGIN.fullmatch(name):
+            raise ValueError(
+                f"holds {name!r}, which is not an origin; write them like https://app.example.com"
+            )
+    return names
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A list of names, in the environment separated by commas."""
+
+
+class ServiceSettings(BaseSettings):
+    """The settings of the kit; each is an environment variable of the same name.
+
+    Raises `pydantic.ValidationError` that lists every error, without the values given.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    environment: Literal["development", "test", "production"] = "development"
+    database_url: Annotated[SecretStr, AfterValidator(_usable_url)]
+    secret_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_KEY), validate_default=True)
+    threads: int = Field(default=4, ge=1, le=64)
+    pool_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    statement_timeout_seconds: float = Field(default=15.0, gt=0, le=3600)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+
+    bind: str = "127.0.0.1:8000"
+    workers: int = Field(default=2, ge=1, le=256)
+    drain_seconds: float = Field(default=0.0, ge=0, le=300)
+    graceful_timeout_seconds: int = Field(default=30, ge=1, le=3600)
+
+{% if cookiecutter.background_jobs == "celery" %}
+    broker_url: Annotated[SecretStr, AfterValidator(_usable_broker)] = SecretStr(DEVELOPMENT_BROKER)
+    job_seconds: int = Field(default=60, ge=1, le=3600)
+
+{% endif %}
+{% if cookiecutter.auth == "oidc" %}
+    oidc_issuer: str = Field(default=DEVELOPMENT_ISSUER, validate_default=True)
+    oidc_audience: str = Field(default="{{ cookiecutter.project_slug }}", min_length=1)
+    oidc_jwks_url: str | None = None
+    oidc_scope_prefix: str = ""
+
+{% endif %}
+    trusted_hosts: Annotated[Names, AfterValidator(_hosts)] = ()
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    cors_origins: Annotated[Names, AfterValidator(_origins)] = ()
+    hsts_seconds: int = Field(default=0, ge=0)
+
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+
+    @classmethod
+    def load(cls, env_file: str | None = ".env") -> Self:
+        """Read the settings from the environment and, for those not set there, from `env_file`.
+
+        Ends the program with one line for each error when they cannot be used.
+        """
+        try:
+            return cls(_env_file=env_file)
+        except ValidationError as error:
+            raise SystemExit(_explain(error)) from None
+        except UnicodeDecodeError:
+            raise SystemExit(f"The service cannot start: {env_file} is not UTF-8.") from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**ENVIRONMENT_DEFAULTS.get(given.get("environment", ""), {}), **given}
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret_in_production(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("environment") != "production":
+            return value
+        if value.get_secret_value() == DEVELOPMENT_KEY:
+            raise ValueError("is required in production; `openssl rand -hex 32` makes one")
+        if len(value.get_secret_value()) < MIN_KEY_LENGTH:
+            raise ValueError(
+                f"is shorter than {MIN_KEY_LENGTH} characters; `openssl rand -hex 32` makes one"
+            )
+        return value
+
+{% if cookiecutter.auth == "oidc" %}
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _address_of_the_provider(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Whoever can change the keys on their way can make tokens."""
+        if value is None or value.startswith("https://"):
+            return value
+        if info.data.get("environment") == "production":
+            raise ValueError("should be the address of your provider, with https://")
+        if not value.startswith("http://"):
+            raise ValueError("should begin with https://, or http:// outside of production")
+        return value
+
+{% endif %}
+
+AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
+
+
+@overload
+def current_settings() -> ServiceSettings: ...
+@overload
+def current_settings(kind: type[AnySettings]) -> AnySettings: ...
+def current_settings(kind: type[ServiceSettings] = ServiceSettings) -> ServiceSettings:
+    """Return the settings of the current application, for views, commands and tasks.
+
+    `current_settings(Settings)` tells the type checker about your own settings. Raises TypeError
+    if the application was made with settings of another class.
+    """
+    settings = current_app.extensions["settings"]
+    if not isinstance(settings, kind):
+        raise TypeError(f"This application has {type(settings).__name__}, not {kind.__name__}.")
+    return settings
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [
+        "The service cannot start. Fix these settings (environment variables, or lines of .env):"
+    ]
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        name = str(each["loc"][0]).upper()
+        lines.append(f"  {name}: {each['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

@@ -1,0 +1,23 @@
+"""The engine of this service, {{ cookiecutter.__engine }}: other modules import it from here."""
+
+from .{{ cookiecutter.database }} import (
+    MIGRATION_OPTIONS,
+    POOL_OPTIONS,
+    is_conflict,
+    is_retryable,
+    is_statement_timeout,
+    make_engine,
+    make_migration_engine,
+    migration_lock,
+)
+
+__all__ = [
+    "MIGRATION_OPTIONS",
+    "POOL_OPTIONS",
+    "is_conflict",
+    "is_retryable",
+    "is_statement_timeout",
+    "make_engine",
+    "make_migration_engine",
+    "migration_lock",
+]

@@ -1,0 +1,1 @@
+"""Background jobs: work that is done after the response."""

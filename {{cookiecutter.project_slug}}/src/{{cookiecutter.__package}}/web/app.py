@@ -1,0 +1,66 @@
+"""The Flask application class: JSON and sessions as this service needs them, and its document."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Request
+from flask.json.provider import DefaultJSONProvider
+from flask.sessions import SessionInterface
+from flask_openapi import Info, OpenAPI
+
+from ..base_settings import ServiceSettings
+from .openapi import complete_document
+from .problems import Problem
+from .validation import validation_error_response
+
+MAX_INTEGER_DIGITS = 400
+"""A longer integer is infinite as a float too, and Python rejects it beyond 4300 digits."""
+
+
+class NullSessionInterface(SessionInterface):
+    """No `flask.session`: this service uses no cookies, and opening one costs time per request."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        """Open nothing."""
+
+
+class BoundedJSONProvider(DefaultJSONProvider):
+    """JSON whose integers may have any length: 1 and 5000 zeros is read as 1e5000 is."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Return the value of a JSON text."""
+        return super().loads(s, parse_int=_bounded_integer, **kwargs)
+
+
+def _bounded_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else float(digits)
+
+
+class ApiFlask(OpenAPI):
+    """The Flask application together with its API document."""
+
+    def __init__(self, import_name: str, settings: ServiceSettings) -> None:
+        super().__init__(
+            import_name,
+            info=Info(
+                title={{ cookiecutter.project_name | python_string }},
+                description={{ cookiecutter.description | python_string }},
+                version="1",
+            ),
+            doc_ui=False,
+            static_folder=None,
+            validation_error_model=Problem,
+            validation_error_callback=validation_error_response,
+        )
+        self.document_hooks: list[Callable[[dict[str, Any]], None]] = []
+        self.json = BoundedJSONProvider(self)
+        self.openapi_version = "3.1.0"  # client generators reject 3.2
+        self.session_interface = NullSessionInterface()
+        self.secret_key = settings.secret_key.get_secret_value()
+        self.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_json
+
+    def generate_spec_json(self) -> None:
+        """Build the document, and add to each operation what flask-openapi does not know."""
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
+        for complete in (*self.document_hooks, complete_document):
+            complete(self.spec_json)

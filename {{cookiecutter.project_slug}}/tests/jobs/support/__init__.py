@@ -1,0 +1,1 @@
+"""The kit of the tests of jobs: a broker, workers, and tasks of their own."""
