@@ -90,7 +90,6 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "src/{package}/worker.py",
             "tests/dev/test_server_redis.py",
             "tests/jobs",
-            "tests/resources/{resource_plural}/test_tasks.py",
         ),
     ),
     (

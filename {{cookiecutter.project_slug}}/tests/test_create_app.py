@@ -2,18 +2,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import Pool, event
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
 from {{ cookiecutter.__package }}.database import Base, db
-from {{ cookiecutter.__package }}.database.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.api import URL, new_body
 from .support.applications import MakeApp, new_app
+from .support.databases import create_tables
 
 
 def test_an_application_is_made_without_the_database(settings: Settings) -> None:
@@ -57,8 +56,7 @@ def test_without_usable_settings_there_is_none(
 def test_applications_have_databases_of_their_own(
     make_app: MakeApp, empty_database: Settings
 ) -> None:
-    with connected_config(empty_database) as config:
-        command.upgrade(config, "head")
+    create_tables(empty_database)
     one = make_app()
     other = new_app(empty_database)
 
@@ -80,7 +78,7 @@ def test_the_settings_are_those_of_the_application(make_app: MakeApp) -> None:
 
 
 def test_models_are_known_with_the_application() -> None:
-    assert {"idempotency_keys", URL.rsplit("/", 1)[1]} <= set(Base.metadata.tables)
+    assert "idempotency_keys" in Base.metadata.tables
 
 
 def test_the_entry_point_of_servers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from flask import request
 
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.wsgi import app
+from tests.support.probe import PROBES
 {% if cookiecutter.auth != "none" %}
 from tests.support.credentials import let_tests_in
 
@@ -52,6 +53,8 @@ def hold(file):
     db.session().connection()
     time.sleep(60)
 
+for probes in PROBES:
+    app.register_api(probes)
 app.add_url_rule("/slow/<seconds>", "slow", slow)
 app.add_url_rule("/hold/<file>", "hold", hold)
 app.add_url_rule("/pid", "pid", lambda: str(os.getpid()))

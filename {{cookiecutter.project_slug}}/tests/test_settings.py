@@ -136,8 +136,8 @@ def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str
         (
             "trusted_hosts",
             "https://x",
-            "holds 'https://x', which is not a host name in lower case without a port; write them like"
-            " api.example.com,.example.org",
+            "holds 'https://x', which is not a host name in lower case without a port; write them"
+            " like api.example.com,.example.org",
         ),
         (
             "cors_origins",

@@ -23,7 +23,7 @@ from .support import api
 from .support.applications import MakeApp
 from .support.databases import SUFFIX, VARIABLE, checked
 from .support.engine import database_name, named
-from .support.factories import Resource, ResourceFactory, Status
+from .support.probe import Probe, ProbeFactory, ProbeStatus
 from .support.problems import problem
 from .support.programs import LIBRARIES, Program, run_program
 from .support.queries import Queries
@@ -36,7 +36,7 @@ from .support.sessions import (
     tables_with_rows,
 )
 
-COUNT = select(func.count()).select_from(Resource)
+COUNT = select(func.count()).select_from(Probe)
 
 
 # Databases
@@ -119,20 +119,20 @@ def test_empty_database_is_empty_and_takes_ddl(empty_database: Settings) -> None
 def test_each_test_starts_without_rows(session: Session, attempt: str) -> None:
     assert session.scalar(COUNT) == 0
 
-    ResourceFactory.create(code=f"the {attempt}")
+    ProbeFactory.create(code=f"the {attempt}")
     session.commit()
 
     assert session.scalar(COUNT) == 1
 
 
 def test_request_sees_what_the_test_made(client: FlaskClient) -> None:
-    row = ResourceFactory.create(name="made before")
+    row = ProbeFactory.create(name="made before")
 
     assert client.get(f"{api.URL}/{row.id}").get_json()["name"] == "made before"
 
 
 def test_test_sees_what_a_request_committed(client: FlaskClient, session: Session) -> None:
-    row = ResourceFactory.create(name="before")
+    row = ProbeFactory.create(name="before")
 
     client.patch(f"{api.URL}/{row.id}", json={"name": "after"}, headers={"If-Match": "*"})
 
@@ -143,7 +143,7 @@ def test_test_sees_what_a_request_committed(client: FlaskClient, session: Sessio
 def test_rows_of_a_request_stay_when_the_test_rolls_back(
     client: FlaskClient, session: Session
 ) -> None:
-    ResourceFactory.create()
+    ProbeFactory.create()
     api.create(client)
 
     session.rollback()
@@ -153,7 +153,7 @@ def test_rows_of_a_request_stay_when_the_test_rolls_back(
 
 def test_forgotten_commit_shows(app: Flask, session: Session) -> None:
     with app.app_context():
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.flush()
 
     assert session.scalar(COUNT) == 0
@@ -192,7 +192,7 @@ def test_transaction_that_was_ended_all_the_same_is_reported(
     app: Flask, test_engine: Engine, guard: Guard
 ) -> None:
     def end_the_transaction() -> None:
-        with rolled_back(app, test_engine, guard) as connection:
+        with rolled_back([app], test_engine, guard) as connection:
             connection.connection.commit()
 
     with pytest.raises(IsolationError, match="ended the transaction"):
@@ -201,9 +201,9 @@ def test_transaction_that_was_ended_all_the_same_is_reported(
 
 def test_savepoints_are_allowed(session: Session) -> None:
     with session.begin_nested():
-        ResourceFactory.create()
+        ProbeFactory.create()
     with session.begin_nested() as inner:
-        ResourceFactory.create()
+        ProbeFactory.create()
         inner.rollback()
 
     assert session.scalar(COUNT) == 1
@@ -216,7 +216,7 @@ def test_savepoints_are_allowed(session: Session) -> None:
 def test_committed_rows_are_seen_by_others_and_gone_after_the_test(
     committed_db: Engine, session: Session, attempt: str
 ) -> None:
-    ResourceFactory.create(code=f"the {attempt}")
+    ProbeFactory.create(code=f"the {attempt}")
     session.commit()
 
     with committed_db.connect() as other:
@@ -226,14 +226,14 @@ def test_committed_rows_are_seen_by_others_and_gone_after_the_test(
 def test_all_rows_are_deleted_whatever_refers_to_them(
     committed_db: Engine, session: Session
 ) -> None:
-    parent = ResourceFactory.create()
-    child = ResourceFactory.create(parent_id=parent.id)
-    ResourceFactory.create(parent_id=child.id)
+    parent = ProbeFactory.create()
+    child = ProbeFactory.create(parent_id=parent.id)
+    ProbeFactory.create(parent_id=child.id)
     parent.parent_id = child.id
     session.commit()
 
     with committed_db.connect() as connection:
-        assert [table.name for table in tables_with_rows(connection)] == [Resource.__tablename__]
+        assert [table.name for table in tables_with_rows(connection)] == [Probe.__tablename__]
     delete_all_rows(committed_db)
 
     with committed_db.connect() as connection:
@@ -263,14 +263,14 @@ def test_client_keeps_no_context(client: FlaskClient) -> None:
 
 
 def test_rows_of_a_factory_are_different() -> None:
-    first, second = ResourceFactory.build(), ResourceFactory.build()
+    first, second = ProbeFactory.build(), ProbeFactory.build()
 
     assert first.code != second.code
-    assert first.status is Status.DRAFT
+    assert first.status is ProbeStatus.DRAFT
 
 
 def test_rows_are_created_in_the_session_of_the_test(session: Session) -> None:
-    rows = ResourceFactory.create_batch(3, status=Status.ACTIVE)
+    rows = ProbeFactory.create_batch(3, status=ProbeStatus.ACTIVE)
 
     assert all(row in session for row in rows)
     assert session.scalar(COUNT) == 3
@@ -278,7 +278,7 @@ def test_rows_are_created_in_the_session_of_the_test(session: Session) -> None:
 
 def test_factory_without_a_session_says_what_to_do() -> None:
     with pytest.raises(pytest.fail.Exception, match="`session`"):
-        ResourceFactory.create()
+        ProbeFactory.create()
 
 
 # Queries
@@ -295,12 +295,12 @@ def test_statements_are_collected(queries: Queries, session: Session) -> None:
 
 
 def test_too_many_statements_are_shown(queries: Queries, session: Session) -> None:
-    ResourceFactory.create_batch(3)
+    ProbeFactory.create_batch(3)
     session.commit()
 
     def look_at_each() -> None:
         with queries(at_most=2):
-            for row in session.scalars(select(Resource)):
+            for row in session.scalars(select(Probe)):
                 session.refresh(row)
 
     with pytest.raises(pytest.fail.Exception, match="4 statements, where 2 are allowed") as failed:

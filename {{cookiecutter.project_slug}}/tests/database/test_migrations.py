@@ -20,15 +20,15 @@ from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import Base, migrations, revisions
 from {{ cookiecutter.__package }}.database.engine import migration_lock
 from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey
 
 from ..support.concurrency import SECONDS
 from ..support.engine import make_migration_engine, run_script
-from ..support.factories import Resource
 from ..support.processes import in_processes
 from ..support.programs import run_program
 from ..support.schemas import alter, downgrade, migration_connection, schema_of, upgrade
 
-TABLE = Resource.__tablename__
+TABLE = IdempotencyKey.__tablename__
 REPLICAS = 4
 FIRST = "0001"
 
@@ -42,7 +42,7 @@ def add_column(operations: Operations) -> None:
 def change_type(operations: Operations) -> None:
     with operations.batch_alter_table(TABLE) as table:
         table.alter_column(
-            "version", type_=sa.String(9), existing_type=sa.Integer(), existing_nullable=False
+            "status", type_=sa.String(9), existing_type=sa.Integer(), existing_nullable=False
         )
 
 
@@ -56,22 +56,22 @@ def change_length(operations: Operations) -> None:
 def change_default(operations: Operations) -> None:
     with operations.batch_alter_table(TABLE) as table:
         table.alter_column(
-            "version", server_default="7", existing_type=sa.Integer(), existing_nullable=False
+            "status", server_default="7", existing_type=sa.Integer(), existing_nullable=False
         )
 
 
 def allow_null(operations: Operations) -> None:
     with operations.batch_alter_table(TABLE) as table:
-        table.alter_column("version", nullable=True, existing_type=sa.Integer())
+        table.alter_column("status", nullable=True, existing_type=sa.Integer())
 
 
 def drop_index(operations: Operations) -> None:
     operations.drop_index("ix_idempotency_keys_created_at", "idempotency_keys")
 
 
-def drop_unique(operations: Operations) -> None:
+def add_unique(operations: Operations) -> None:
     with operations.batch_alter_table(TABLE) as table:
-        table.drop_constraint(f"uq_{TABLE}_code", type_="unique")
+        table.create_unique_constraint(f"uq_{TABLE}_body_digest", ["body_digest"])
 
 
 DRIFTS = [
@@ -81,7 +81,7 @@ DRIFTS = [
     change_default,
     allow_null,
     drop_index,
-    drop_unique,
+    add_unique,
 ]
 
 
@@ -214,7 +214,7 @@ def test_commands_lead_back_and_forward(runner: FlaskCliRunner, migrated: Settin
     assert newest in runner.invoke(args=["db", "current"]).stdout
 
 
-@pytest.mark.parametrize("drift", [add_column, allow_null, change_length, drop_index, drop_unique])
+@pytest.mark.parametrize("drift", [add_column, allow_null, change_length, drop_index, add_unique])
 def test_new_migration_holds_the_difference(
     runner: FlaskCliRunner, migrated: Settings, own_folder: Path, drift: Change
 ) -> None:
@@ -234,7 +234,7 @@ def test_new_migration_holds_the_difference(
     assert schema_of(migrated) != expected
 
 
-@pytest.mark.parametrize("table", ["idempotency_keys", TABLE])
+@pytest.mark.parametrize("table", [TABLE])
 def test_new_migration_names_and_imports_the_types_of_a_table(
     runner: FlaskCliRunner, migrated: Settings, own_folder: Path, table: str
 ) -> None:

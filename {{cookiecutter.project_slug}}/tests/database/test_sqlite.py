@@ -27,10 +27,10 @@ from {{ cookiecutter.__package }}.database.sqlite import (
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.engine import make_engine, make_migration_engine
-from ..support.factories import Resource
+from ..support.probe import Probe, ProbeBase
 from ..support.schemas import alter, migration_connection, schema_of, upgrade, upgrade_with_more
 
-TABLE = Resource.__tablename__
+TABLE = Probe.__tablename__
 
 FOREVER = text(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -316,7 +316,8 @@ def test_migration_that_breaks_a_reference_is_undone(
 
 
 def add_parent_and_child(settings: Settings) -> None:
-    """Two rows, the second of which refers to the first."""
+    """Add the table of probes, and two rows, the second of which refers to the first."""
+    alter(settings, lambda operations: ProbeBase.metadata.create_all(operations.get_bind()))
     parent, child = "1" * 32, "2" * 32
     columns = "id, code, name, status, price, parent_id, version, created_at, updated_at"
     rest = "'n', 'draft', 1"

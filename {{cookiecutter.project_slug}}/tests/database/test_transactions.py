@@ -24,7 +24,7 @@ from {{ cookiecutter.__package }}.database.transactions import run_in_transactio
 
 from ..support.applications import MakeApp
 from ..support.concurrency import SECONDS
-from ..support.factories import Resource, ResourceFactory
+from ..support.probe import Probe, ProbeFactory
 from ..support.problems import problem
 
 Unit = Callable[[Session], None]
@@ -62,7 +62,7 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def pair(session: Session) -> list[UUID]:
     """Two committed rows."""
-    ids = [ResourceFactory.create(name="0").id for _ in range(2)]
+    ids = [ProbeFactory.create(name="0").id for _ in range(2)]
     session.commit()
     return ids
 
@@ -90,14 +90,14 @@ def counting(session: Session, ids: list[UUID], meet: Callable[[], None]) -> Non
     """Count one up in the name of each row; `meet` is called where the two units collide."""
 {% if cookiecutter.database == "sqlite" %}
     g.sqlite_begin = "DEFERRED"  # as a request with GET begins, for writers would only wait
-    rows = [session.get_one(Resource, row_id) for row_id in ids]
+    rows = [session.get_one(Probe, row_id) for row_id in ids]
     meet()
     for row in rows:
         row.name = str(int(row.name) + 1)
     session.flush()
 {% else %}
     for row_id in ids:
-        row = session.get_one(Resource, row_id, with_for_update=True)
+        row = session.get_one(Probe, row_id, with_for_update=True)
         row.name = str(int(row.name) + 1)
         session.flush()
         meet()
@@ -120,13 +120,13 @@ def test_two_units_that_collide_both_succeed(
 
     assert concurrency(app, unit(pair), unit(pair[::-1])) == []
 
-    assert [row.name for row in session.query(Resource)] == ["2", "2"]
+    assert [row.name for row in session.query(Probe)] == ["2", "2"]
     assert len(attempts) >= 3  # both may have lost
 
 
 def test_what_the_work_returns_is_returned_and_committed(app: Flask, session: Session) -> None:
     def work(session: Session) -> UUID:
-        row = ResourceFactory.build()
+        row = ProbeFactory.build()
         session.add(row)
         session.flush()
         return row.id
@@ -134,7 +134,7 @@ def test_what_the_work_returns_is_returned_and_committed(app: Flask, session: Se
     with app.app_context():
         row_id = run_in_transaction(work)
 
-    assert session.get_one(Resource, row_id)
+    assert session.get_one(Probe, row_id)
 
 
 def test_another_error_is_raised_at_once(app: Flask, session: Session, pair: list[UUID]) -> None:
@@ -142,15 +142,15 @@ def test_another_error_is_raised_at_once(app: Flask, session: Session, pair: lis
 
     def work(session: Session) -> None:
         attempts.append(1)
-        session.add(ResourceFactory.build(name="lost"))
-        session.add(ResourceFactory.build(code=session.get_one(Resource, pair[0]).code))
+        session.add(ProbeFactory.build(name="lost"))
+        session.add(ProbeFactory.build(code=session.get_one(Probe, pair[0]).code))
         session.flush()
 
     with app.app_context(), pytest.raises(IntegrityError):
         run_in_transaction(work)
 
     assert len(attempts) == 1
-    assert session.query(Resource).count() == 2
+    assert session.query(Probe).count() == 2
 
 
 @pytest.mark.parametrize("error", [StaleDataError("x"), DBAPIError("x", {}, Exception("x"))])
@@ -191,7 +191,7 @@ def test_a_request_that_loses_a_race_may_be_sent_again(
 ) -> None:
     def lock() -> Response:
 {% if cookiecutter.database != "sqlite" %}
-        db.session.get(Resource, pair[0], with_for_update={"nowait": True})
+        db.session.get(Probe, pair[0], with_for_update={"nowait": True})
 {% else %}
         db.session.connection()
 {% endif %}
@@ -204,7 +204,7 @@ def test_a_request_that_loses_a_race_may_be_sent_again(
 {% endif %}
 
     with Session(committed_db) as other:
-        other.get(Resource, pair[0], with_for_update=True)
+        other.get(Probe, pair[0], with_for_update=True)
         response = app.test_client().post("/lock")
 
     assert problem(response, 503)["detail"] == "The service is busy."

@@ -26,8 +26,8 @@ from {{ cookiecutter.__package }}.settings import Settings
 from ..support.applications import MakeApp
 from ..support.concurrency import in_threads
 from ..support.engine import cut_off
-from ..support.factories import ResourceFactory
 from ..support.leaks import assert_at_rest, count_rows, engine_of, pool_of
+from ..support.probe import ProbeFactory
 from .support.background import JOB_SECONDS, ask, attempt, due, jobs_in
 
 pytestmark = pytest.mark.usefixtures("_own_tasks")
@@ -37,7 +37,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 def add(session: Session) -> None:
     """Add a row."""
-    session.add(ResourceFactory.build())
+    session.add(ProbeFactory.build())
 
 
 def fail(session: Session) -> None:
@@ -131,7 +131,7 @@ def test_a_job_that_is_made_again_leaves_nothing_open(
 
 def test_a_task_may_fail_in_the_database(make_app: MakeApp, committed_db: Engine) -> None:
     def violate(session: Session) -> None:
-        session.add_all(ResourceFactory.build(code="the same") for _ in range(2))
+        session.add_all(ProbeFactory.build(code="the same") for _ in range(2))
         session.flush()
 
     app = make_app()

@@ -19,8 +19,8 @@ from {{ cookiecutter.__package }}.settings import Settings
 from ..support.api import URL, create, new_body
 from ..support.applications import MakeApp
 from ..support.concurrency import wait_until
-from ..support.factories import Resource, Status
 from ..support.leaks import count_rows
+from ..support.probe import Probe, ProbeStatus
 from .support.background import ask, jobs_in
 from .support.broker import start_temporary
 from .support.worker_process import running_worker, with_broker
@@ -34,7 +34,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 def count_active(engine: Engine) -> int:
     """How many rows are active."""
-    active = select(func.count()).select_from(Resource).where(Resource.status == Status.ACTIVE)
+    active = select(func.count()).select_from(Probe).where(Probe.status == ProbeStatus.ACTIVE)
     with Session(engine) as session:
         return session.scalar(active) or 0
 

@@ -1,17 +1,17 @@
-"""Where the resource is, and what its create accepts."""
+"""Where the probes are, and what their create accepts."""
 
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-URL = "/api/v1/{{ cookiecutter.resource_plural }}"
+URL = "/api/v1/probes"
 MISSING_URL = f"{URL}/00000000-0000-7000-8000-000000000000"
 ANY = {"If-Match": "*"}
 
 
 def new_body(**changes: Any) -> dict[str, Any]:
-    """A body that a create accepts, with these changes."""
+    """Return a body that a create accepts, with these changes."""
     return {"code": "A-1001", "name": "a name", "price": "12.50", **changes}
 
 
@@ -23,9 +23,9 @@ def create(client: FlaskClient, **changes: Any) -> TestResponse:
 
 
 def errors_of(document: dict[str, Any]) -> dict[str, str]:
-    """What a problem document says of each pointer or parameter."""
+    """Return the detail of a problem document for each pointer or parameter."""
     found = {
-        fault.get("pointer") or fault["parameter"]: fault["detail"] for fault in document["errors"]
+        error.get("pointer") or error["parameter"]: error["detail"] for error in document["errors"]
     }
     assert len(found) == len(document["errors"])
     return found

@@ -1,23 +1,27 @@
 """The application under test, and a client for it."""
 
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_openapi import APIBlueprint
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.resources import RESOURCES
 from {{ cookiecutter.__package }}.settings import Settings
 
 {% if cookiecutter.auth != "none" %}
 from .credentials import CREDENTIAL, let_tests_in
 {% endif %}
+from .probe import PROBES
 from .sessions import Guard
 
 MakeApp = Callable[..., Flask]
@@ -52,9 +56,12 @@ class Client(FlaskClient):
         )
 
 
-def new_app(settings: Settings) -> Flask:
-    """An application that answers as in production, with the tests' client."""
-    made = create_app(settings)
+def new_app(settings: Settings, **options: Any) -> Flask:
+    """An application that answers as in production, with the tests' client; it serves the probes.
+
+    `options` are those of `create_app`.
+    """
+    made = create_app(settings, **{"resources": PROBES, **options})
     made.test_client_class = Client
 {% if cookiecutter.auth != "none" %}
     let_tests_in(made)
@@ -64,26 +71,38 @@ def new_app(settings: Settings) -> Flask:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings, guard: Guard) -> Iterator[Flask]:
-    """The application on the worker's database; its pool has one connection."""
-    made = new_app(settings)
-    made.testing = True
-    with made.app_context():
-        engine = db.engine
-    guard.watch(engine)
-    yield made
-    engine.dispose()
+    """The application with the probes on the worker's database; its pool has one connection.
+
+    In tests/resources/ it is `service`.
+    """
+    with _watched(new_app(settings), guard) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def service(settings: Settings, guard: Guard) -> Iterator[Flask]:
+    """The application with the service's own resources, on the same database."""
+    with _watched(new_app(settings, resources=RESOURCES), guard) as made:
+        yield made
 
 
 @pytest.fixture
 def make_app(settings: Settings, committed_db: Engine) -> Iterator[MakeApp]:  # noqa: ARG001
     """Make further applications on the same database, with real commits: `make_app(threads=16)`.
 
-    The arguments are settings.
+    The arguments are settings. In tests/resources/ they serve the service's own resources.
     """
+    with app_maker(settings, PROBES) as make:
+        yield make
+
+
+@contextmanager
+def app_maker(settings: Settings, resources: Iterable[APIBlueprint]) -> Iterator[MakeApp]:
+    """A function that makes applications with these resources; their engines are disposed of."""
     engines = []
 
     def make(**changes: Any) -> Flask:
-        made = new_app(settings.model_copy(update=changes))
+        made = new_app(settings.model_copy(update=changes), resources=resources)
         made.testing = True
         with made.app_context():
             engines.append(db.engine)
@@ -97,6 +116,26 @@ def make_app(settings: Settings, committed_db: Engine) -> Iterator[MakeApp]:  # 
 @pytest.fixture
 def client(app: Flask, session: Session) -> FlaskClient:
     """A client of the application; what the test's session holds is committed before a request."""
+    return _with_session(app, session)
+
+
+@pytest.fixture
+def service_client(service: Flask, session: Session) -> FlaskClient:
+    """A client of `service`, for tests that are not in tests/resources/."""
+    return _with_session(service, session)
+
+
+@contextmanager
+def _watched(made: Flask, guard: Guard) -> Iterator[Flask]:
+    made.testing = True
+    with made.app_context():
+        engine = db.engine
+    guard.watch(engine)
+    yield made
+    engine.dispose()
+
+
+def _with_session(app: Flask, session: Session) -> Client:
     made = app.test_client()
     assert isinstance(made, Client)
     made.session = session

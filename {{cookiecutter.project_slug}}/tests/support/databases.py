@@ -22,6 +22,7 @@ from .engine import (
     named,
     start_temporary,
 )
+from .probe import ProbeBase
 
 VARIABLE = "TEST_DATABASE_URL"
 SUFFIX = "_test"
@@ -72,10 +73,16 @@ def settings(worker_url: URL) -> Iterator[Settings]:
     )
     drop_database(worker_url)
     create_database(worker_url)
-    with connected_config(made) as config:
-        command.upgrade(config, "head")
+    create_tables(made)
     yield made
     drop_database(worker_url)
+
+
+def create_tables(settings: Settings) -> None:
+    """Make the service's tables, by its migrations, and the table of the probes beside them."""
+    with connected_config(settings) as config:
+        command.upgrade(config, "head")
+        ProbeBase.metadata.create_all(config.attributes["connection"])
 
 
 @pytest.fixture

@@ -1,26 +1,15 @@
-"""Rows for tests: each as small as it can be, and different from all others.
+"""The base of factories, which make rows for tests: each different from all others.
 
-`ResourceFactory.build()` only makes an object; `.create()` also puts it into the test's `session`.
-A further resource has its factory here, too.
+`ProbeFactory.build()` only makes an object; `.create()` also puts it into the test's `session`.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any, Generic, TypeVar, cast
 
 import pytest
 from factory.alchemy import SQLAlchemyModelFactory
-from factory.declarations import Sequence
 from sqlalchemy.orm import Session
-
-from {{ cookiecutter.__package }}.resources.{{ cookiecutter.resource_plural }}.models import (
-    {{ cookiecutter.__class }},
-    {{ cookiecutter.__class }}Status,
-)
-
-Resource = {{ cookiecutter.__class }}
-Status = {{ cookiecutter.__class }}Status
 
 T = TypeVar("T")
 
@@ -65,15 +54,3 @@ class ModelFactory(SQLAlchemyModelFactory, Generic[T]):
     @classmethod
     def create_batch(cls, size: int, **values: Any) -> list[T]:
         return cast("list[T]", super().create_batch(size, **values))
-
-
-class ResourceFactory(ModelFactory[Resource]):
-    """A {{ cookiecutter.__label }}."""
-
-    class Meta:
-        model = Resource
-
-    code = Sequence(lambda number: f"code-{number}")
-    name = Sequence(lambda number: f"name {number}")
-    status = Status.DRAFT
-    price = Decimal("9.99")

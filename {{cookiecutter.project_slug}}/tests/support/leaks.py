@@ -12,7 +12,7 @@ from werkzeug.test import EnvironBuilder
 
 from {{ cookiecutter.__package }}.database import db
 
-from .factories import Resource
+from .probe import Probe
 
 
 def engine_of(app: Flask) -> Engine:
@@ -33,7 +33,7 @@ def sessions_kept() -> int:
 def count_rows(engine: Engine) -> int:
     """How many rows of the resource are committed."""
     with engine.connect() as connection:
-        return connection.scalar(select(func.count()).select_from(Resource)) or 0
+        return connection.scalar(select(func.count()).select_from(Probe)) or 0
 
 
 def assert_at_rest(app: Flask) -> None:

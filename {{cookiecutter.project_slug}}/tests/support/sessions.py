@@ -5,8 +5,8 @@ needs real commits, other connections or threads asks for `committed_db` as well
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import pytest
@@ -22,7 +22,8 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
+from sqlalchemy.schema import sort_tables_and_constraints
 
 from {{ cookiecutter.__package }}.database import Base, db
 from {{ cookiecutter.__package }}.settings import Settings
@@ -35,6 +36,7 @@ from .engine import (
     open_transaction,
 )
 from .factories import factory_session
+from .probe import ProbeBase
 
 MOST_TERMS = 400
 """Of a compound SELECT; the strictest engine takes 500."""
@@ -112,38 +114,48 @@ def test_engine(settings: Settings, guard: Guard) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def connection(app: Flask, test_engine: Engine, guard: Guard) -> Iterator[Connection]:
+def connection(
+    app: Flask, service: Flask, test_engine: Engine, guard: Guard
+) -> Iterator[Connection]:
     """The connection of the test and of its requests, in a transaction that is rolled back."""
-    with rolled_back(app, test_engine, guard) as connection:
+    with rolled_back([app, service], test_engine, guard) as connection:
         yield connection
 
 
 @contextmanager
-def rolled_back(app: Flask, engine: Engine, guard: Guard) -> Iterator[Connection]:
-    """A connection that all sessions of the application take part in; nothing of it stays.
+def rolled_back(apps: Iterable[Flask], engine: Engine, guard: Guard) -> Iterator[Connection]:
+    """A connection that all sessions of the applications take part in; nothing of it stays.
 
     Raises IsolationError if something did.
     """
-    sessions = _sessions_of(app)
-    with engine.connect() as connection:
+    with engine.connect() as connection, ExitStack() as joined:
         connection.begin()
         open_transaction(connection)
-        application_engine = sessions.kw["bind"]
-        sessions.configure(bind=connection, join_transaction_mode="create_savepoint")
+        for app in apps:
+            joined.enter_context(_joining(app, connection))
         guard.armed = True
         try:
-            with deferred_checks(sessions, Base.metadata):
-                yield connection
+            yield connection
         finally:
             guard.armed = False
-            sessions.configure(
-                bind=application_engine, join_transaction_mode="conditional_savepoint"
-            )
+            joined.close()
         driver = connection.connection  # SQLAlchemy gives up on a transaction after a refusal
         intact = is_transaction_open(driver.driver_connection)
         driver.rollback()
     if not intact:
         raise IsolationError(WAS_ENDED)
+
+
+@contextmanager
+def _joining(app: Flask, connection: Connection) -> Iterator[None]:
+    """Make the application's sessions use the connection, in savepoints."""
+    with app.app_context():
+        factory = db.sessionmaker
+    engine = factory.kw["bind"]
+    factory.configure(bind=connection, join_transaction_mode="create_savepoint")
+    with deferred_checks(factory, Base.metadata):
+        yield
+    factory.configure(bind=engine, join_transaction_mode="conditional_savepoint")
 
 
 @pytest.fixture
@@ -188,7 +200,10 @@ def tables_with_rows(connection: Connection) -> list[Table]:
 
 @cache
 def _tables() -> list[Table]:
-    return Base.metadata.sorted_tables[::-1]
+    """All tables, those that refer to others first; some may refer to each other."""
+    tables = [*ProbeBase.metadata.tables.values(), *Base.metadata.tables.values()]
+    ordered = sort_tables_and_constraints(tables)  # type: ignore[no-untyped-call]
+    return [table for table, _ in ordered if table is not None][::-1]
 
 
 @cache
@@ -201,8 +216,3 @@ def _questions() -> list[CompoundSelect[tuple[str]]]:
     return [
         union_all(*terms[start : start + MOST_TERMS]) for start in range(0, len(terms), MOST_TERMS)
     ]
-
-
-def _sessions_of(app: Flask) -> sessionmaker[Session]:
-    with app.app_context():
-        return db.sessionmaker

@@ -11,7 +11,7 @@ from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .concurrency import in_threads
-from .factories import Resource, ResourceFactory
+from .probe import Probe, ProbeFactory
 
 
 def main(begin_together: Callable[[], object], row_id: str, threads: str, times: str) -> None:
@@ -22,11 +22,11 @@ def main(begin_together: Callable[[], object], row_id: str, threads: str, times:
     def write(number: int) -> None:
         for time in range(int(times)):
             with app.app_context():
-                query = select(Resource).where(Resource.id == UUID(row_id)).with_for_update()
+                query = select(Probe).where(Probe.id == UUID(row_id)).with_for_update()
                 row = db.session.scalars(query).one()
                 row.price += 1
                 code = f"{os.getpid()}-{number}-{time}"
-                db.session.add(ResourceFactory.build(code=code))
+                db.session.add(ProbeFactory.build(code=code))
                 db.session.commit()
 
     begin_together()

@@ -14,7 +14,7 @@ from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey, purge_e
 
 from ..support.api import URL, errors_of, new_body
 from ..support.applications import MakeApp
-from ..support.factories import Resource
+from ..support.probe import Probe
 from ..support.problems import problem
 from ..support.queries import Queries
 
@@ -40,7 +40,7 @@ def test_the_first_answer_is_given_again(client: FlaskClient, session: Session) 
     assert first.status_code == 201
     assert answer_of(again) == answer_of(first)
     assert first.headers["X-Request-ID"] != again.headers["X-Request-ID"]
-    assert session.query(Resource).count() == 1
+    assert session.query(Probe).count() == 1
 
 
 def test_the_order_of_members_does_not_matter(client: FlaskClient) -> None:
@@ -65,7 +65,7 @@ def test_another_body_is_refused(client: FlaskClient, session: Session) -> None:
     document = problem(send(client, code="B-2"), 422)
 
     assert errors_of(document) == {"Idempotency-Key": "was used with another body"}
-    assert session.query(Resource).count() == 1
+    assert session.query(Probe).count() == 1
 
 
 def test_another_key_is_another_request(client: FlaskClient) -> None:
@@ -123,7 +123,7 @@ def test_old_keys_are_forgotten(client: FlaskClient, session: Session) -> None:
         assert purge_expired_keys(session) == 2
 
     assert session.query(IdempotencyKey).count() == 1
-    assert session.query(Resource).count() == 3
+    assert session.query(Probe).count() == 3
 
 
 @pytest.mark.parametrize("key", ["", "two words", "\xe9", "a" * 201, "\t"])

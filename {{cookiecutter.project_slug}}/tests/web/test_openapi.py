@@ -222,7 +222,7 @@ def test_another_application_leaves_the_document_alone(
     settings: Settings, things: FlaskClient, document: Document
 ) -> None:
     assert things.get("/api/v1/things").status_code == 200
-    assert create_app(settings).test_client().get("/openapi.json").json == document
+    assert new_app(settings).test_client().get("/openapi.json").json == document
 
 
 def test_the_document_does_not_touch_the_database(settings: Settings) -> None:

@@ -14,12 +14,12 @@ from ..support.programs import PROJECT
 EXPLAINED = re.compile(r"^## (/problems/\S+)\n\n(\d{3})\.", re.MULTILINE)
 
 
-def test_the_file_is_up_to_date(app: Flask) -> None:
-    printed = app.test_cli_runner().invoke(args=["openapi", "--indent", "2"]).output
+def test_the_file_is_up_to_date(service: Flask) -> None:
+    printed = service.test_cli_runner().invoke(args=["openapi", "--indent", "2"]).output
 
     kept = (PROJECT / "openapi.json").read_text(encoding="utf-8")
     assert kept == printed, "run `make openapi`, and look at what changed for callers"
-    assert json.loads(kept) == app.test_client().get("/openapi.json").get_json()
+    assert json.loads(kept) == service.test_client().get("/openapi.json").get_json()
 
 
 def test_all_names_of_operations_differ(app: Flask) -> None:

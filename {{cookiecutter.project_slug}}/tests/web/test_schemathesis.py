@@ -1,4 +1,4 @@
-"""The application against its own document, with requests that schemathesis makes up.
+"""The application against its own document, with requests that schemathesis generates.
 
 `SCHEMATHESIS_EXAMPLES=500 pytest tests/web/test_schemathesis.py` tries more of them.
 """
@@ -21,14 +21,14 @@ from {{ cookiecutter.__package }}.settings import Settings
 {% if cookiecutter.auth != "none" %}
 from ..support.credentials import CREDENTIAL
 {% endif %}
-from ..support.factories import Resource, ResourceFactory
+from ..support.probe import PROBES, Probe, ProbeFactory
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 
 pytestmark = pytest.mark.slow
 
 # Made when tests are collected, as schemathesis wants it: this does not touch a database.
-application = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)))
+application = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)), resources=PROBES)
 document = schemathesis.openapi.from_wsgi("/openapi.json", application)
 checks = document.config.checks
 checks.positive_data_acceptance.expected_statuses = ["2xx", "304", "404", "409", "412"]
@@ -63,7 +63,7 @@ def aim(case: "schemathesis.Case[Any]", session: Session) -> None:
 
     It uses no cursor, for none can be made up.
     """
-    row = ResourceFactory.create()
+    row = ProbeFactory.create()
     case.query.pop("cursor", None)
     if "id" in case.path_parameters:
         case.path_parameters["id"] = str(row.id)
@@ -73,7 +73,7 @@ def aim(case: "schemathesis.Case[Any]", session: Session) -> None:
         case.headers["Idempotency-Key"] = str(row.id)
     if isinstance(case.body, dict):
         if case.body.get("parent_id"):
-            case.body["parent_id"] = str(ResourceFactory.create().id)
-        if session.query(Resource).filter_by(code=case.body.get("code")).count():
-            case.body["code"] = ResourceFactory.build().code
+            case.body["parent_id"] = str(ProbeFactory.create().id)
+        if session.query(Probe).filter_by(code=case.body.get("code")).count():
+            case.body["code"] = ProbeFactory.build().code
     session.commit()

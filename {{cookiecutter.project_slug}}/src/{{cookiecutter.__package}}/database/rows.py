@@ -20,15 +20,13 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 from werkzeug.exceptions import NotFound
-
-from .session import Base
 
 NOT_FOUND = "There is nothing with this id."
 
 
-def read_row(session: Session, model: type[Base], row_id: UUID) -> Row[Any]:
+def read_row(session: Session, model: type[DeclarativeBase], row_id: UUID) -> Row[Any]:
     """The row of the model's table with this id. Raises the HTTP error 404."""
     row = session.execute(_by_id(model.__table__), {"id": row_id}).first()
     if row is None:
@@ -36,7 +34,9 @@ def read_row(session: Session, model: type[Base], row_id: UUID) -> Row[Any]:
     return row
 
 
-def insert_row(session: Session, model: type[Base], values: Mapping[str, Any]) -> Mapping[str, Any]:
+def insert_row(
+    session: Session, model: type[DeclarativeBase], values: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Insert a row into the model's table; return all its columns, those with defaults included.
 
     Nothing is read back, and nothing is committed.

@@ -15,9 +15,8 @@ from uuid import UUID
 from flask import abort, current_app, json, request
 from pydantic import Field
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, bindparam, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 
-from ..database import Base
 from .schemas import QueryParameters
 from .validation import unprocessable
 
@@ -96,7 +95,9 @@ class Page:
         return {"Link": f'<{request.path}?{urlencode(parameters)}>; rel="next"'}
 
 
-def read_page(session: Session, model: type[Base], query: PageQuery, order: SortKey) -> Page:
+def read_page(
+    session: Session, model: type[DeclarativeBase], query: PageQuery, order: SortKey
+) -> Page:
     """The page of the model's table that `query` asks for, with one SELECT.
 
     A cursor that was changed, or made for another sort or filter, is answered with 422.

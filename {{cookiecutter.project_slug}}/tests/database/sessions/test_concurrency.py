@@ -18,8 +18,8 @@ from {{ cookiecutter.__package }}.settings import Settings
 from ...support.api import URL, new_body
 from ...support.applications import MakeApp
 from ...support.concurrency import SECONDS, in_threads
-from ...support.factories import Resource, ResourceFactory
 from ...support.leaks import assert_at_rest, count_rows
+from ...support.probe import Probe, ProbeFactory
 from ...support.processes import in_processes
 
 WRITERS = 16
@@ -37,14 +37,14 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def row_id(session: Session) -> UUID:
     """The id of a row that is committed, with the price 0."""
-    row_id = ResourceFactory.create(price=Decimal(0)).id
+    row_id = ProbeFactory.create(price=Decimal(0)).id
     session.commit()
     return row_id
 
 
-def stored(engine: Engine, row_id: UUID) -> Resource:
+def stored(engine: Engine, row_id: UUID) -> Probe:
     with Session(engine) as session:
-        return session.get_one(Resource, row_id)
+        return session.get_one(Probe, row_id)
 
 
 # Sixteen writers
@@ -68,7 +68,7 @@ def test_threads_lose_no_update(app: Flask, committed_db: Engine, row_id: UUID) 
     def write(_number: int) -> None:
         for _ in range(TIMES):
             with app.app_context():
-                query = select(Resource).where(Resource.id == row_id).with_for_update()
+                query = select(Probe).where(Probe.id == row_id).with_for_update()
                 row = db.session.scalars(query).one()
                 row.price += 1
                 db.session.commit()
@@ -151,8 +151,8 @@ def test_reader_is_not_blocked_by_a_writer(app: Flask, row_id: UUID) -> None:
 
     def write() -> None:
         with app.app_context():
-            db.session.add(ResourceFactory.build())
-            db.session.get_one(Resource, row_id).name = "not committed"
+            db.session.add(ProbeFactory.build())
+            db.session.get_one(Probe, row_id).name = "not committed"
             db.session.flush()
             written.set()
             read.wait(SECONDS)
@@ -175,7 +175,7 @@ def test_writer_is_not_blocked_by_a_reader(app: Flask) -> None:
     read, written = Event(), Event()
 
     def view() -> str:
-        names = db.session.scalars(select(Resource.name)).all()
+        names = db.session.scalars(select(Probe.name)).all()
         read.set()
         written.wait(SECONDS)
         return names[0]

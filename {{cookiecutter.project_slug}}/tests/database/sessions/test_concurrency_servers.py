@@ -13,8 +13,8 @@ from {{ cookiecutter.__package }}.database import db
 from ...support.api import URL
 from ...support.applications import MakeApp
 from ...support.concurrency import SECONDS, in_threads
-from ...support.factories import Resource, ResourceFactory
 from ...support.leaks import assert_at_rest
+from ...support.probe import Probe, ProbeFactory
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def row_id(session: Session) -> UUID:
-    row_id = ResourceFactory.create().id
+    row_id = ProbeFactory.create().id
     session.commit()
     return row_id
 
@@ -46,7 +46,7 @@ def test_of_two_patches_that_read_the_same_state_one_wins(
     assert sorted(statuses) == [200, 412]
     assert_at_rest(app)
     with Session(committed_db) as session:
-        assert session.get_one(Resource, row_id).name == f"by {statuses.index(200)}"
+        assert session.get_one(Probe, row_id).name == f"by {statuses.index(200)}"
 
 
 def test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins(
@@ -62,4 +62,4 @@ def test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins(
     patched, deleted = in_threads(write, 2)
     assert (patched, deleted) in [(200, 412), (412, 204)]
     with Session(committed_db) as session:
-        assert (session.get(Resource, row_id) is None) == (deleted == 204)
+        assert (session.get(Probe, row_id) is None) == (deleted == 204)

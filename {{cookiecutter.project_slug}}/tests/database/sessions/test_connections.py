@@ -8,8 +8,8 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.api import URL
 from ...support.applications import MakeApp
-from ...support.factories import ResourceFactory
 from ...support.leaks import assert_at_rest, engine_of, pool_of, traffic
+from ...support.probe import ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve
 
@@ -58,7 +58,7 @@ def test_making_an_application_takes_no_connection(make_app: MakeApp) -> None:
 def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
     app = make_app()
     with app.app_context():
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         assert pool_of(app).checkedout() == 0
 
 

@@ -14,8 +14,8 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.api import URL, new_body
 from ...support.engine import cut_off
-from ...support.factories import Resource, ResourceFactory
 from ...support.leaks import assert_at_rest, count_rows, read_stream
+from ...support.probe import Probe, ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve, View
 
@@ -29,7 +29,7 @@ def fail(error: type[BaseException]) -> Any:
 
 
 def violate_a_constraint() -> None:
-    db.session.add_all(ResourceFactory.build(code="the same") for _ in range(2))
+    db.session.add_all(ProbeFactory.build(code="the same") for _ in range(2))
     db.session.flush()
 
 
@@ -37,7 +37,7 @@ def after_a_row(end: Callable[[], Any]) -> View:
     """A view that has written a row when it ends."""
 
     def view() -> Any:
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.flush()
         return end()
 
@@ -95,9 +95,9 @@ def test_after_a_commit_the_row_stays_and_nothing_else(serve: Serve, committed_d
 
 def test_what_follows_a_commit_is_rolled_back(serve: Serve, committed_db: Engine) -> None:
     def view() -> str:
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.commit()
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.flush()
         return "done"
 
@@ -156,7 +156,7 @@ def test_connection_that_dies_in_a_request_is_answered_with_503(
 ) -> None:
     def die() -> Any:
         cut_off(db.session.connection(), committed_db)
-        return db.session.scalar(select(Resource.name))
+        return db.session.scalar(select(Probe.name))
 
     response = serve(after_a_row(die), prepare).post("/view")
     problem(response, 503)
@@ -166,7 +166,7 @@ def test_connection_that_dies_in_a_request_is_answered_with_503(
 def test_nothing_is_left_of_a_connection_that_died(serve: Serve, committed_db: Engine) -> None:
     def die() -> Any:
         cut_off(db.session.connection(), committed_db)
-        return db.session.scalar(select(Resource.name))
+        return db.session.scalar(select(Probe.name))
 
     client = serve(after_a_row(die), prepare)
     client.post("/view")
@@ -195,7 +195,7 @@ def test_connection_that_dies_in_a_stream_is_given_back(serve: Serve, committed_
     def view() -> Any:
         def lines() -> Iterator[str]:
             cut_off(db.session.connection(), committed_db)
-            yield str(db.session.scalar(select(Resource.name)))
+            yield str(db.session.scalar(select(Probe.name)))
 
         return stream_with_context(lines())
 

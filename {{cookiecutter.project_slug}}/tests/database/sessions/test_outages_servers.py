@@ -5,22 +5,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from alembic import command
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from {{ cookiecutter.__package }}.database.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ...support.api import URL, new_body
 from ...support.applications import MakeApp, new_app
+from ...support.databases import create_tables
 from ...support.engine import connection_number, end_connection
-from ...support.factories import Resource
 from ...support.leaks import assert_at_rest, engine_of, pool_of
 from ...support.load import creating
+from ...support.probe import Probe
 from ...support.problems import problem
 from ...support.restarts import RestartableServer
 
@@ -61,8 +60,7 @@ def app(restartable_server: RestartableServer, settings: Settings) -> Iterator[F
     url = SecretStr(restartable_server.url.render_as_string(hide_password=False))
     changes = {"database_url": url, "threads": THREADS, "pool_timeout_seconds": 30.0}
     its_settings = settings.model_copy(update=changes)
-    with connected_config(its_settings) as config:
-        command.upgrade(config, "head")
+    create_tables(its_settings)
     made = new_app(its_settings)
     yield made
     engine_of(made).dispose()
@@ -90,7 +88,7 @@ def test_restart_under_load_is_seen_only_while_the_server_is_away(
     assert min(answer.ended for answer in away) > stopping
     assert {answer.status for answer in load.begun_after(back)} == {201}
     with Session(engine_of(app)) as session:
-        assert load.created <= set(session.scalars(select(Resource.code)))
+        assert load.created <= set(session.scalars(select(Probe.code)))
     assert_at_rest(app)
 
 

@@ -18,9 +18,9 @@ from {{ cookiecutter.__package }}.database import sqlite
 
 from ...support.api import URL, new_body
 from ...support.applications import MakeApp
-from ...support.factories import Resource
 from ...support.leaks import assert_at_rest, engine_of
 from ...support.load import creating
+from ...support.probe import Probe
 from ...support.problems import problem
 
 BUSY_TIMEOUT_MS = 100
@@ -60,7 +60,7 @@ def test_lock_of_another_program_is_seen_only_while_it_lasts(make_app: MakeApp) 
             assert answer.ended - answer.began >= BUSY_TIMEOUT_MS / 1000
     assert {answer.status for answer in load.begun_after(back)} == {201}
     with Session(engine_of(app)) as session:
-        assert load.created == set(session.scalars(select(Resource.code)))
+        assert load.created == set(session.scalars(select(Probe.code)))
     assert_at_rest(app)
 
 

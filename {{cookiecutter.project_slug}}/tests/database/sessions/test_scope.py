@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from {{ cookiecutter.__package }}.database import db
 
 from ...support.applications import MakeApp
-from ...support.factories import Resource, ResourceFactory
 from ...support.leaks import (
     assert_at_rest,
     count_rows,
@@ -26,13 +25,14 @@ from ...support.leaks import (
     read_stream,
     sessions_kept,
 )
+from ...support.probe import Probe, ProbeFactory
 from .conftest import Serve
 
 MANY = 50
 
 
-def add_row(session: Session) -> Resource:
-    row = ResourceFactory.build()
+def add_row(session: Session) -> Probe:
+    row = ProbeFactory.build()
     session.add(row)
     session.flush()
     return row
@@ -98,9 +98,9 @@ def test_rolled_back_nested_context_takes_nothing_from_the_one_around_it(
 ) -> None:
     app = make_app()
     with app.app_context():
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         with app.app_context():
-            db.session.add(ResourceFactory.build())
+            db.session.add(ProbeFactory.build())
             db.session.rollback()
         db.session.commit()
     assert count_rows(committed_db) == 1
@@ -168,8 +168,8 @@ def test_request_inside_a_context_is_torn_down(
 
 OUTSIDE: list[Callable[[], object]] = [
     lambda: db.session(),
-    lambda: db.session.scalars(select(Resource)),
-    lambda: db.session.add(ResourceFactory.build()),
+    lambda: db.session.scalars(select(Probe)),
+    lambda: db.session.add(ProbeFactory.build()),
     lambda: db.session.remove(),
     lambda: db.engine,
     lambda: db.sessionmaker,
@@ -319,7 +319,7 @@ def test_tasks_at_the_same_time_take_sessions_of_their_own(
 ) -> None:
     async def task() -> None:
         with db.sessionmaker.begin() as session:
-            session.add(ResourceFactory.build())
+            session.add(ProbeFactory.build())
             await asyncio.sleep(0)
             assert session is not db.session()
 

@@ -15,14 +15,14 @@ from {{ cookiecutter.__package }}.database import db
 from ...support.api import ANY, URL, new_body
 from ...support.applications import MakeApp
 from ...support.engine import cut_off
-from ...support.factories import Resource, ResourceFactory
 from ...support.leaks import Traffic, assert_at_rest, count_rows, engine_of, traffic
+from ...support.probe import Probe, ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve
 
 
 def rows_seen_by(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(Resource)) or 0
+    return session.scalar(select(func.count()).select_from(Probe)) or 0
 
 
 # Without a commit
@@ -30,7 +30,7 @@ def rows_seen_by(session: Session) -> int:
 
 def test_view_that_forgets_to_commit_leaves_nothing(serve: Serve, committed_db: Engine) -> None:
     def view() -> str:
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.flush()
         return "done"
 
@@ -44,7 +44,7 @@ def test_rolled_back_test_of_a_view_sees_a_forgotten_commit(
     """Also where all commits are savepoints of one transaction, as in most tests."""
 
     def view() -> str:
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.flush()
         return "done"
 
@@ -57,7 +57,7 @@ def test_rolled_back_test_of_a_view_sees_a_commit(
     app: Flask, client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def view() -> str:
-        db.session.add(ResourceFactory.build())
+        db.session.add(ProbeFactory.build())
         db.session.commit()
         return "done"
 
@@ -72,14 +72,14 @@ def test_create_commits(client: FlaskClient, session: Session) -> None:
 
 
 def test_patch_commits(client: FlaskClient, session: Session) -> None:
-    row = ResourceFactory.create(name="before")
+    row = ProbeFactory.create(name="before")
     response = client.patch(f"{URL}/{row.id}", json={"name": "after"}, headers=ANY)
     assert response.status_code == 200
-    assert session.scalars(select(Resource.name)).all() == ["after"]
+    assert session.scalars(select(Probe.name)).all() == ["after"]
 
 
 def test_delete_commits(client: FlaskClient, session: Session) -> None:
-    row = ResourceFactory.create()
+    row = ProbeFactory.create()
     assert client.delete(f"{URL}/{row.id}", headers=ANY).status_code == 204
     assert rows_seen_by(session) == 0
 
@@ -124,31 +124,31 @@ def test_create_works_again_after_a_commit_that_failed(
 def test_change_whose_commit_fails_is_no_success(
     make_app: MakeApp, committed_db: Engine, session: Session, method: str
 ) -> None:
-    row_id = ResourceFactory.create(name="before").id
+    row_id = ProbeFactory.create(name="before").id
     session.commit()
     app = make_app()
     fail_at_commit(app, committed_db)
     send = getattr(app.test_client(), method)
     problem(send(f"{URL}/{row_id}", json={"name": "after"}, headers=ANY), 503)
-    assert session.scalars(select(Resource.name)).all() == ["before"]
+    assert session.scalars(select(Probe.name)).all() == ["before"]
 
 
 # The session after an error of the database
 
 
 def violate_by_flush(_by: Engine) -> None:
-    db.session.add_all(ResourceFactory.build(code="the same") for _ in range(2))
+    db.session.add_all(ProbeFactory.build(code="the same") for _ in range(2))
     db.session.flush()
 
 
 def violate_by_commit(_by: Engine) -> None:
-    db.session.add_all(ResourceFactory.build(code="the same") for _ in range(2))
+    db.session.add_all(ProbeFactory.build(code="the same") for _ in range(2))
     db.session.commit()
 
 
 def lose_the_connection(by: Engine) -> None:
     cut_off(db.session.connection(), by)
-    db.session.scalar(select(Resource.name))
+    db.session.scalar(select(Probe.name))
 
 
 @pytest.mark.parametrize("violate", [violate_by_flush, violate_by_commit, lose_the_connection])
@@ -160,7 +160,7 @@ def test_what_follows_an_errorhandler_can_use_the_session(
     def prepare(app: Flask) -> None:
         @app.after_request
         def use(response: Response) -> Response:
-            seen.append(db.session.scalar(select(func.count()).select_from(Resource)))
+            seen.append(db.session.scalar(select(func.count()).select_from(Probe)))
             return response
 
     response = serve(lambda: violate(committed_db), prepare).post("/view")
@@ -175,10 +175,10 @@ def test_errorhandler_of_the_application_can_use_the_session(serve: Serve) -> No
         @app.errorhandler(IntegrityError)
         def count(_error: IntegrityError) -> str:
             db.session.rollback()
-            return str(db.session.scalar(select(func.count()).select_from(Resource)))
+            return str(db.session.scalar(select(func.count()).select_from(Probe)))
 
     def view() -> None:
-        db.session.add_all(ResourceFactory.build(code="the same") for _ in range(2))
+        db.session.add_all(ProbeFactory.build(code="the same") for _ in range(2))
         db.session.commit()
 
     assert serve(view, prepare).post("/view").text == "0"
@@ -204,7 +204,7 @@ def test_create_is_one_checkout_one_insert_and_one_commit(make_app: MakeApp) -> 
 def test_patch_is_one_checkout_with_nothing_after_its_commit(
     make_app: MakeApp, session: Session
 ) -> None:
-    row_id = ResourceFactory.create().id
+    row_id = ProbeFactory.create().id
     session.commit()
     app = make_app()
     client = app.test_client()
@@ -216,7 +216,7 @@ def test_patch_is_one_checkout_with_nothing_after_its_commit(
 
 
 def test_read_is_one_checkout_and_one_select(make_app: MakeApp, session: Session) -> None:
-    row_id = ResourceFactory.create().id
+    row_id = ProbeFactory.create().id
     session.commit()
     app = make_app()
     client = app.test_client()

@@ -7,12 +7,13 @@ from {{ cookiecutter.__package }}.jobs.celery_app import make_worker
 from {{ cookiecutter.__package }}.jobs.process import work, worker_command
 from {{ cookiecutter.__package }}.settings import Settings
 
+from ...support.probe import PROBES
 from . import worker_tasks
 
 __all__ = ["celery", "worker_tasks"]
 
 settings = Settings.load(env_file=None)
-service = create_app(settings)
+service = create_app(settings, resources=PROBES)
 celery = make_worker(service, settings)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from {{ cookiecutter.__package }}.jobs.jobs import task
 
 from ...support.concurrency import wait_until
-from ...support.factories import ResourceFactory
+from ...support.probe import ProbeFactory
 
 
 @task("tests.add_slowly")
@@ -17,13 +17,13 @@ def add_slowly(session: Session, *, folder: str) -> None:
     """Tell that it began, wait until the test lets it go on, and add a row."""
     Path(folder, "began").touch()
     wait_until(Path(folder, "go").exists)
-    session.add(ResourceFactory.build())
+    session.add(ProbeFactory.build())
 
 
 @task("tests.add_at_last")
 def add_at_last(session: Session, *, folder: str, code: str) -> None:
     """Fail the first time, and add a row the second."""
-    session.add(ResourceFactory.build(code=code))
+    session.add(ProbeFactory.build(code=code))
     session.flush()
     try:
         Path(folder, code).touch(exist_ok=False)
@@ -35,7 +35,7 @@ def add_at_last(session: Session, *, folder: str, code: str) -> None:
 @task("tests.be_killed")
 def be_killed(session: Session, *, folder: str, code: str) -> None:
     """Tell which process it is and wait for its end the first time, and add a row the second."""
-    session.add(ResourceFactory.build(code=code))
+    session.add(ProbeFactory.build(code=code))
     note = Path(folder, code)
     if not note.exists():
         partial = note.with_suffix(".partial")

@@ -5,9 +5,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from time_machine import TimeMachineFixture
 
-from ...jobs.support.background import do_all, jobs_in
-from ...support.api import ANY, URL, create
-from ...support.applications import MakeApp
+from ..support.api import ANY, URL, create
+from ..support.applications import MakeApp
+from .support.background import do_all, jobs_in
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 TOMORROW = "2030-01-02T12:00:00Z"

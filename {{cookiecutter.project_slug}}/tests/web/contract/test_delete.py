@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from ...support.api import ANY, MISSING_URL, create, errors_of
 from ...support.applications import MakeApp
-from ...support.factories import Resource
+from ...support.probe import Probe
 from ...support.problems import problem
 
 
@@ -18,7 +18,7 @@ def test_what_is_deleted_is_gone(client: FlaskClient, session: Session) -> None:
 
     assert (response.status_code, response.data) == (204, b"")
     assert "Content-Type" not in response.headers
-    assert session.query(Resource).count() == 0
+    assert session.query(Probe).count() == 0
     problem(client.get(location), 404)
     problem(client.delete(location, headers=ANY), 404)
 
@@ -33,7 +33,7 @@ def test_what_others_belong_to_is_a_conflict(client: FlaskClient, session: Sessi
 
     problem(client.delete(location, headers=ANY), 409)
 
-    assert session.query(Resource).count() == 2
+    assert session.query(Probe).count() == 2
 
 
 def test_a_delete_that_is_based_on_nothing_is_refused(client: FlaskClient) -> None:
@@ -48,7 +48,7 @@ def test_a_delete_that_is_based_on_another_state_is_refused(
 
     problem(client.delete(location, headers={"If-Match": state}), 412)
 
-    assert session.query(Resource).count() == 1
+    assert session.query(Probe).count() == 1
 
 
 def test_a_query_is_refused(client: FlaskClient) -> None:

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from ...support.api import URL, create, errors_of
-from ...support.factories import Resource, ResourceFactory, Status
+from ...support.probe import Probe, ProbeFactory, ProbeStatus
 from ...support.problems import problem
 from ...support.queries import Queries
 
@@ -51,7 +51,7 @@ def test_an_item_is_shown_as_it_is_read(client: FlaskClient) -> None:
 
 
 def test_the_oldest_come_first_and_twenty_at_a_time(client: FlaskClient) -> None:
-    rows = ResourceFactory.create_batch(25)
+    rows = ProbeFactory.create_batch(25)
 
     first, second = pages(client)
 
@@ -61,7 +61,7 @@ def test_the_oldest_come_first_and_twenty_at_a_time(client: FlaskClient) -> None
 
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (100, [3])])
 def test_pages_are_as_long_as_asked_for(client: FlaskClient, limit: int, sizes: list[int]) -> None:
-    ResourceFactory.create_batch(3)
+    ProbeFactory.create_batch(3)
 
     assert [len(page) for page in pages(client, limit=limit)] == sizes
 
@@ -76,8 +76,8 @@ def test_other_lengths_are_refused(client: FlaskClient, limit: int | str) -> Non
 
 
 def test_every_page_is_one_statement(client: FlaskClient, queries: Queries) -> None:
-    parent = ResourceFactory.create()
-    ResourceFactory.create_batch(30, parent_id=parent.id)
+    parent = ProbeFactory.create()
+    ProbeFactory.create_batch(30, parent_id=parent.id)
 
     with queries(at_most=4):
         assert len(list(pages(client, limit=10))) == 4
@@ -87,7 +87,7 @@ def test_every_page_is_one_statement(client: FlaskClient, queries: Queries) -> N
 def test_every_order_shows_each_row_once(client: FlaskClient, sort: str) -> None:
     start = datetime(2030, 1, 1, tzinfo=UTC)
     rows = [
-        ResourceFactory.create(name=name, created_at=start + timedelta(microseconds=number % 5))
+        ProbeFactory.create(name=name, created_at=start + timedelta(microseconds=number % 5))
         for number, name in enumerate(NAMES)
     ]
 
@@ -105,20 +105,20 @@ def test_every_order_shows_each_row_once(client: FlaskClient, sort: str) -> None
 @pytest.mark.parametrize("sort", ["created_at", "name"])
 def test_the_other_direction_is_the_reverse(client: FlaskClient, sort: str) -> None:
     for name in NAMES:
-        ResourceFactory.create(name=name)
+        ProbeFactory.create(name=name)
 
     assert ids(client, sort=sort) == ids(client, sort=f"{sort}_desc")[::-1]
 
 
 def test_rows_that_come_and_go_shift_nothing(client: FlaskClient, session: Session) -> None:
-    rows = [ResourceFactory.create(name=f"{number:02}") for number in range(10, 20)]
+    rows = [ProbeFactory.create(name=f"{number:02}") for number in range(10, 20)]
     expected = [row.name for row in rows]
     seen = []
 
     for page in pages(client, sort="name", limit=3):
         seen += [item["name"] for item in page]
-        ResourceFactory.create(name=f"00 {len(seen)}")  # before all that was seen
-        last = session.query(Resource).filter_by(name=seen[-1]).one()
+        ProbeFactory.create(name=f"00 {len(seen)}")  # before all that was seen
+        last = session.query(Probe).filter_by(name=seen[-1]).one()
         session.delete(last)  # the row that the cursor names
 
     assert seen == expected
@@ -126,15 +126,15 @@ def test_rows_that_come_and_go_shift_nothing(client: FlaskClient, session: Sessi
 
 @pytest.mark.parametrize("name", ["😀" * 200, "\x01" * 200, '"' * 200, "é" * 200])
 def test_a_cursor_holds_any_name(client: FlaskClient, name: str) -> None:
-    ResourceFactory.create_batch(3, name=name)
+    ProbeFactory.create_batch(3, name=name)
 
     assert len(ids(client, sort="name", limit=1)) == 3
 
 
 def test_filters_choose_rows(client: FlaskClient) -> None:
-    parent = ResourceFactory.create(status=Status.RETIRED)
-    active = ResourceFactory.create(status=Status.ACTIVE, parent_id=parent.id)
-    draft = ResourceFactory.create(parent_id=parent.id)
+    parent = ProbeFactory.create(status=ProbeStatus.RETIRED)
+    active = ProbeFactory.create(status=ProbeStatus.ACTIVE, parent_id=parent.id)
+    draft = ProbeFactory.create(parent_id=parent.id)
 
     assert ids(client, status="active") == [str(active.id)]
     assert ids(client, parent_id=parent.id, limit=1) == [str(active.id), str(draft.id)]
@@ -178,7 +178,7 @@ def next_cursor(client: FlaskClient, query: str = "") -> str:
 
 @pytest.mark.parametrize("query", ["sort=name", "sort=created_at_desc", "status=draft"])
 def test_a_cursor_is_good_for_its_own_sort_and_filters(client: FlaskClient, query: str) -> None:
-    ResourceFactory.create_batch(3)
+    ProbeFactory.create_batch(3)
     cursor = next_cursor(client)
 
     document = problem(client.get(f"{URL}?{query}&cursor={cursor}"), 422)
@@ -188,7 +188,7 @@ def test_a_cursor_is_good_for_its_own_sort_and_filters(client: FlaskClient, quer
 
 
 def test_a_cursor_that_was_changed_is_refused(client: FlaskClient) -> None:
-    ResourceFactory.create_batch(3)
+    ProbeFactory.create_batch(3)
     cursor = next_cursor(client)
 
     for place in range(len(cursor)):
@@ -206,7 +206,7 @@ def test_what_is_no_cursor_is_refused(client: FlaskClient, cursor: str) -> None:
 
 
 def test_the_link_keeps_the_query(client: FlaskClient) -> None:
-    ResourceFactory.create_batch(2)
+    ProbeFactory.create_batch(2)
 
     response = client.get(f"{URL}?limit=1&sort=name&status=draft")
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ...support.api import ANY, MISSING_URL, URL, create, errors_of
 from ...support.applications import MakeApp
-from ...support.factories import Resource, ResourceFactory, Status
+from ...support.probe import Probe, ProbeFactory, ProbeStatus
 from ...support.problems import problem
 from ...support.queries import Queries
 
@@ -35,12 +35,12 @@ def test_only_what_is_given_changes(client: FlaskClient, session: Session) -> No
         "updated_at": "2030-01-02T00:00:00Z",
     }
     assert response.json == client.get(created.headers["Location"]).json
-    row = session.query(Resource).one()
-    assert (row.name, row.status, row.version) == ("new", Status.RETIRED, 2)
+    row = session.query(Probe).one()
+    assert (row.name, row.status, row.version) == ("new", ProbeStatus.RETIRED, 2)
 
 
 def test_absent_leaves_a_value_and_null_takes_it_away(client: FlaskClient) -> None:
-    parent = ResourceFactory.create()
+    parent = ProbeFactory.create()
     location = create(
         client, available_at="2030-01-31T12:00:00Z", parent_id=str(parent.id)
     ).headers["Location"]
@@ -109,7 +109,7 @@ def test_a_code_that_is_taken_is_a_conflict(client: FlaskClient, session: Sessio
 
     problem(client.patch(location, json={"code": "taken"}, headers=ANY), 409)
 
-    assert {row.code for row in session.query(Resource)} == {"taken", "A-1001"}
+    assert {row.code for row in session.query(Probe)} == {"taken", "A-1001"}
 
 
 def test_what_a_check_of_the_table_refuses_is_a_conflict(client: FlaskClient) -> None:
@@ -140,7 +140,7 @@ def test_a_change_that_is_based_on_another_state_is_refused(
 
     problem(client.patch(location, json={"name": "new"}, headers={"If-Match": state}), 412)
 
-    assert session.query(Resource).one().name == "a name"
+    assert session.query(Probe).one().name == "a name"
 
 
 @pytest.mark.parametrize("state", ['"1"', '"0", "1"', "*"])
@@ -187,7 +187,7 @@ def test_a_change_between_read_and_write_is_seen(
     client: FlaskClient, method: str, change: str | None
 ) -> None:
     location = create(client).headers["Location"]
-    table = Resource.__tablename__
+    table = Probe.__tablename__
     statement = f"UPDATE {table} SET {change}" if change else f"DELETE FROM {table}"
 
     def meddle(session: Session, *_arguments: object) -> None:

@@ -2,7 +2,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from ...support.api import MISSING_URL, URL, create, errors_of
-from ...support.factories import ResourceFactory
+from ...support.probe import ProbeFactory
 from ...support.problems import problem
 from ...support.queries import Queries
 
@@ -31,7 +31,7 @@ def test_what_is_no_id_is_a_problem(client: FlaskClient, place: str) -> None:
 
 
 def test_a_query_is_refused(client: FlaskClient) -> None:
-    row = ResourceFactory.create()
+    row = ProbeFactory.create()
 
     document = problem(client.get(f"{URL}/{row.id}?verbose=1"), 422)
 

@@ -11,14 +11,14 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.api import MISSING_URL, URL, create, errors_of, new_body
 from ...support.applications import MakeApp
-from ...support.factories import Resource, ResourceFactory
+from ...support.probe import Probe, ProbeFactory
 from ...support.problems import problem
 from ...support.queries import Queries
 
 
 def test_what_is_created_is_shown_and_stored(client: FlaskClient, session: Session) -> None:
     before = datetime.now(UTC)
-    parent = ResourceFactory.create()
+    parent = ProbeFactory.create()
 
     response = create(
         client,
@@ -38,7 +38,7 @@ def test_what_is_created_is_shown_and_stored(client: FlaskClient, session: Sessi
     for instant in ("created_at", "updated_at"):
         assert shown[instant].endswith("Z")
         assert before <= datetime.fromisoformat(shown.pop(instant)) <= datetime.now(UTC)
-    row = session.get_one(Resource, UUID(shown.pop("id")))
+    row = session.get_one(Probe, UUID(shown.pop("id")))
     assert shown == {
         "code": "A-1001",
         "name": "Zoë 😀",
@@ -82,7 +82,7 @@ def test_a_code_that_is_taken_is_a_conflict(client: FlaskClient, session: Sessio
     document = problem(client.post(URL, json=new_body(name="another")), 409)
 
     assert "errors" not in document
-    assert [row.name for row in session.query(Resource)] == ["a name"]
+    assert [row.name for row in session.query(Probe)] == ["a name"]
 
 
 @pytest.mark.parametrize("other", ["a-1001", "A-100I", "A-10011"])
@@ -95,7 +95,7 @@ def test_codes_are_compared_character_for_character(client: FlaskClient, other: 
 def test_a_parent_that_is_not_there_is_a_conflict(client: FlaskClient, session: Session) -> None:
     problem(client.post(URL, json=new_body(parent_id=MISSING_URL.rsplit("/", 1)[1])), 409)
 
-    assert session.query(Resource).count() == 0
+    assert session.query(Probe).count() == 0
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_member_that_does_not_fit_is_named(
 
     pointer = "#/~0a~1b%20c" if member == "~a/b c" else f"#/{member}"
     assert errors_of(document).keys() == {pointer}
-    assert session.query(Resource).count() == 0
+    assert session.query(Probe).count() == 0
 
 
 def test_a_number_beyond_any_use_is_named(client: FlaskClient) -> None:
