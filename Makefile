@@ -32,23 +32,23 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/shellcheck tools/*.sh .ci/run
-	@$(TESTS) --quiet tests/hooks tests/test_local_extensions.py tests/test_checks.py tests/test_repository.py
+	@$(TESTS) --quiet tests/generation/hooks tests/generation/test_local_extensions.py tests/checks tests/repository/test_repository.py
 
 mutants: .venv/ready ## change the default service everywhere, and see its tests fail; only="rows"
-	@$(PYTHON) -m tests.mutation "$(only)"
+	@$(PYTHON) -m tests.mutation.general_run "$(only)"
 
 bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql
 	@build/benchmarks/bin/python -m benchmarks --engine $(engine) $(only)
 
 pictures: build/benchmarks/ready browser ## make the pictures of README.md anew
-	@$(PYTHON) docs/make_recording.py
-	@build/benchmarks/bin/python docs/make_screenshot.py
+	@$(PYTHON) tools/make_recording.py
+	@build/benchmarks/bin/python tools/make_screenshot.py
 
 openapi: build/benchmarks/ready ## write the document that every project begins with
-	@build/benchmarks/bin/python docs/make_openapi.py
+	@build/benchmarks/bin/python tools/make_openapi.py
 
 matrix: .venv/ready ## write docs/proof.md anew, from the prompts and the mutants
-	@$(PYTHON) -m tests.matrix
+	@$(PYTHON) -m tests.repository.matrix
 
 servers: mariadb redis
 

@@ -4,7 +4,7 @@ It has what any generated service declares, and the group `bench` of pyproject.t
 """
 
 from benchmarks.projects import TEMPLATE
-from tests.environments import benchmark_environment
+from tests.harness.environments import benchmark_environment
 
 FOLDER = TEMPLATE / "build" / "benchmarks"
 READY = FOLDER / "ready"

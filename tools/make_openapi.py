@@ -1,6 +1,6 @@
 """Makes the template's openapi.json, after a change of what a service's API document says.
 
-    python docs/make_openapi.py
+    python tools/make_openapi.py
 
 Generates services with unmistakable names, one open and one guarded, lets them print their
 documents, and puts the template's expressions back in their place. Each generated service has a

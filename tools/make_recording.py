@@ -1,6 +1,6 @@
 """Makes docs/images/generation.svg: generates a service as a person would, and draws the terminal.
 
-    python docs/make_recording.py [--without-setup] [picture]
+    python tools/make_recording.py [--without-setup] [picture]
 
 What it shows was printed by that generation; only the time between is that of the picture, and
 seconds are rounded, so that a picture of the same template differs in little but its durations.

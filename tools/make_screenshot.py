@@ -1,6 +1,6 @@
 """Makes docs/images/docs-page.png: generates a service, opens its `/docs` and tries an operation.
 
-    python docs/make_screenshot.py [--at http://127.0.0.1:8000] [picture]
+    python tools/make_screenshot.py [--at http://127.0.0.1:8000] [picture]
 
 With `--at` it looks at a service that runs already; without, the Python that runs this needs the
 service's libraries too. Needs Chromium; CHROMIUM names another program. Ends with an error if the

@@ -1,17 +1,18 @@
 """What can be said about a project without running it: each check lists the faults that it sees.
 
-`CHECKS` has all of them by name. tests/test_checks.py plants a fault for each and sees it found.
+`CHECKS` has all of them by name. test_checks.py plants a fault for each and sees it found.
 """
 
 from collections.abc import Callable
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
+
 from .dependencies import undeclared_imports, unused_dependencies
+from .foreign_words import traces_of_other_options
 from .leftovers import blank_line_leftovers, jinja_leftovers
 from .parsing import unparsable_files
 from .references import dead_references, unknown_make_targets
 from .service_settings import undocumented_settings, unread_settings
-from .traces import traces_of_other_options
 
 Check = Callable[[BakedProject], list[str]]
 

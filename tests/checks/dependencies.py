@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 # The module of a distribution, where `-` to `_` does not give it.
 MODULES = {"factory-boy": "factory", "pyjwt": "jwt"}

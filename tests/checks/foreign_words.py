@@ -3,8 +3,8 @@
 import re
 from functools import cache
 
-from ..baked import BakedProject
-from ..variants import CHOICES
+from tests.harness.baked import BakedProject
+from tests.harness.variants import CHOICES
 
 # How each choice shows itself in files, whatever the case of the letters.
 WORDS: dict[tuple[str, str], str] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 # Only what opens a block: dictionaries in a dictionary end like an expression.
 JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)

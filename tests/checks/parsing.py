@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 ENV_LINE = re.compile(r"(#.*|[A-Z][A-Z0-9_]*=\S*( #.*)?|[A-Z][A-Z0-9_]*=\"[^\"]*\")?")
 

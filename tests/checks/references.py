@@ -4,7 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 # A path that begins in the project's folder, in any text: docs/sessions.md, src/x/y.py, tests/z.

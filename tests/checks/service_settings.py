@@ -4,7 +4,7 @@ import ast
 import re
 from functools import cache
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 # In .env.example a setting that has a default is shown as a comment with its default.
 DOCUMENTED = re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE)

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
-from .baked import Bake, BakedProject, CommandFailedError
-from .checks import CHECKS, traces
-from .checks.dependencies import MODULES, USED_WITHOUT_IMPORT
-from .environments import Environment, requirements
-from .variants import CHOICES
+from tests.harness.baked import Bake, BakedProject, CommandFailedError
+from tests.harness.environments import Environment, requirements
+from tests.harness.variants import CHOICES
+
+from . import CHECKS, foreign_words
+from .dependencies import MODULES, USED_WITHOUT_IMPORT
 
 
 class Plant(NamedTuple):
@@ -161,7 +162,7 @@ def test_what_is_meant_is_no_leftover(sound: BakedProject, copy: BakedProject) -
 
 def test_every_choice_has_its_words() -> None:
     chosen = {(prompt, choice) for prompt, choices in CHOICES.items() for choice in choices}
-    assert chosen == set(traces.WORDS)
+    assert chosen == set(foreign_words.WORDS)
 
 
 def test_the_tables_of_distributions_name_only_what_the_template_declares() -> None:

@@ -14,11 +14,10 @@ import yaml
 from pytest_cookies.plugin import Cookies
 
 from hooks.post_gen_project import MANIFEST, paths_to_remove
-
-from .baked import Bake, BakedProject
-from .environments import locked
-from .proof import BUILD
-from .variants import CHOICES, ROOT, VARIANTS, Variant
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.environments import locked
+from tests.harness.fixtures import BUILD
+from tests.harness.variants import CHOICES, ROOT, VARIANTS, Variant
 
 pytestmark = [
     pytest.mark.about("deployment", "ci", "license"),

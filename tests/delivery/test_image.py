@@ -18,14 +18,21 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from .baked import Bake, BakedProject
-from .environments import Environment
-from .images import Buildah, Container, NoImagesError, ServiceInContainer, can_build, seconds_since
-from .proof import BUILD
-from .report import Proved
-from .servers import HOST, SECRET_KEY, database, free_port
-from .test_background_jobs import broker
-from .variants import CHOICES
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.environments import Environment
+from tests.harness.fixtures import BUILD
+from tests.harness.images import (
+    Buildah,
+    Container,
+    NoImagesError,
+    ServiceInContainer,
+    can_build,
+    seconds_since,
+)
+from tests.harness.report import Proved
+from tests.harness.servers import HOST, SECRET_KEY, database, free_port
+from tests.harness.variants import CHOICES
+from tests.service.test_background_jobs import broker
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .baked import BakedProject, clean_environment
-from .variants import CHOICES, ROOT
+from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.variants import CHOICES, ROOT
 
 PROGRAM = Path(sys.executable).with_name("cookiecutter")
 

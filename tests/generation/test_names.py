@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject
-from .checks import CHECKS
-from .environments import Environment
-from .names import HOSTILE_TEXTS, LONGEST_TEXTS, NAMES
-from .variants import Variant
+from tests.checks import CHECKS
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.environments import Environment
+from tests.harness.names import HOSTILE_TEXTS, LONGEST_TEXTS, NAMES
+from tests.harness.variants import Variant
 
 pytestmark = pytest.mark.one_for_each_engine
 

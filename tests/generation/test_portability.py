@@ -10,10 +10,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from hooks.pre_gen_project import LONGEST_PLURAL, LONGEST_SLUG, WINDOWS_DEVICES
-
-from .baked import Bake, BakedProject
-from .releases import PROJECT, git
-from .variants import CHOICES, ROOT, VARIANTS, one_for_each
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.releases import PROJECT, git
+from tests.harness.variants import CHOICES, ROOT, VARIANTS, one_for_each
 
 pytestmark = pytest.mark.xdist_group("portability")  # to bake its projects only once
 

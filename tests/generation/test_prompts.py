@@ -18,7 +18,7 @@ from pytest_cookies.plugin import Cookies
 from hooks import post_gen_project, pre_gen_project
 from hooks.pre_gen_project import LONGEST_TEXTS, find_faults
 from local_extensions import EXPRESSION
-from tests.minimal_template import ROOT, TEXTS, write_minimal_template
+from tests.harness.minimal_template import ROOT, TEXTS, write_minimal_template
 
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 PROMPTS: dict[str, Any] = CONTEXT["__prompts__"]

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hooks.pre_gen_project import find_faults
-
-from .checks.parsing import parser_of
-from .names import HOSTILE_TEXTS
-from .variants import ROOT
+from tests.checks.parsing import parser_of
+from tests.harness.names import HOSTILE_TEXTS
+from tests.harness.variants import ROOT
 
 EXAMPLES = 300
 

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from .baked import Bake
-from .environments import Environment
+from tests.harness.baked import Bake
+from tests.harness.environments import Environment
 
 # The environment holds the libraries of all options, so an import that is left over would succeed.
 START = """

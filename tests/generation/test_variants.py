@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject
-from .checks import CHECKS
-from .environments import Environment
-from .report import Proved
-from .trees import Tree, claim, is_of_tree
-from .variants import (
+from tests.checks import CHECKS
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.environments import Environment
+from tests.harness.report import Proved
+from tests.harness.trees import Tree, claim, is_of_tree
+from tests.harness.variants import (
     CHOICES,
     COMBINATIONS,
     PROMPTS,

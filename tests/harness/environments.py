@@ -1,7 +1,7 @@
 """One virtual environment for all variants and each interpreter, made once and compiled.
 
 It holds more than a single project declares; so the checks of dependencies look at the imports, and
-tests/test_installation.py installs projects for real.
+tests/project/test_installation.py installs projects for real.
 """
 
 import fcntl

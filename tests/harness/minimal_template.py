@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hooks.post_gen_project import MANIFEST
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
 ENV_EXAMPLE = """\

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from hooks.post_gen_project import MANIFEST
 from hooks.pre_gen_project import check_combinations
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROMPTS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
 # Whether the project is set up at once changes nothing in its files.
@@ -25,7 +25,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 # What the tests of a project see: everything else in it is for people and for other programs.
 RUN_BY_TESTS = ("src/", "tests/", "dev/", "gunicorn.conf.py", "Makefile")
 
-# The prompts whose options bring such files. tests/test_variants.py shows that no other matters.
+# The prompts whose options bring such files. tests/generation/test_variants.py shows that no other
+# matters.
 SEEN_BY_TESTS = tuple(
     name
     for name in CHOICES

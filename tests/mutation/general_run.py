@@ -5,8 +5,8 @@ function. What survives is tried once more with all quick tests in a fresh proce
 runs again that runs when a module is imported, and only there no cache of another test hides a
 function. It takes about an hour, so continuous integration leaves it out.
 
-What survives all the same is in tests/equivalent_mutants.toml with the reason why no test can see
-it, or it lowers the score.
+What survives all the same is in equivalent_mutants.toml with the reason why no test can see it, or
+it lowers the score.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from typing import NamedTuple
 
 from cookiecutter.main import cookiecutter
 
-from .baked import BakedProject, clean_environment
-from .environments import Environment, mutation_environment
-from .variants import ROOT
+from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.environments import Environment, mutation_environment
+from tests.harness.variants import ROOT
 
 FOLDER = ROOT / "build" / "mutation"
-EQUIVALENTS = ROOT / "tests" / "equivalent_mutants.toml"
+EQUIVALENTS = Path(__file__).with_name("equivalent_mutants.toml")
 SERVICE = "src/my_service"
 LEAST_SCORE = 90.0
 SECONDS = 300

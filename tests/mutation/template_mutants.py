@@ -1,6 +1,6 @@
 """Named mutants of the template itself: of its hooks, its manifest and its files for machines.
 
-tests/test_template_mutants.py shows that the tests of this repository see every one of them. Each
+test_template_mutants.py shows that the tests of this repository see every one of them. Each
 changes a text that has to occur exactly once in its file.
 """
 
@@ -12,10 +12,10 @@ from .mutants import MutantDoesNotApplyError
 PROJECT = "{{cookiecutter.project_slug}}"
 PRE_HOOK = "hooks/pre_gen_project.py"
 POST_HOOK = "hooks/post_gen_project.py"
-TESTS_OF_PRE_HOOK = "tests/hooks/test_pre_gen_project.py"
-TESTS_OF_POST_HOOK = "tests/hooks/test_post_gen_project.py"
-DELIVERY = "tests/test_delivery.py"
-VARIANTS = "tests/test_variants.py::test_variant_is_sound"
+TESTS_OF_PRE_HOOK = "tests/generation/hooks/test_pre_gen_project.py"
+TESTS_OF_POST_HOOK = "tests/generation/hooks/test_post_gen_project.py"
+DELIVERY = "tests/delivery/test_delivery.py"
+VARIANTS = "tests/generation/test_variants.py::test_variant_is_sound"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from .baked import Bake
-from .mutation import Change, equivalents, report, sides_of
+from tests.harness.baked import Bake
+
+from .general_run import Change, equivalents, report, sides_of
 
 DIFFERENCE = """# my_service.rows.x_read__mutmut_1: survived
 --- src/my_service/rows.py

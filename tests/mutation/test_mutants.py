@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from .baked import NOT_OF_THE_PROJECT, Bake, BakedProject, clean_environment
-from .environments import Environment
-from .forks import fork_server
+from tests.harness.baked import NOT_OF_THE_PROJECT, Bake, BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.forks import fork_server
+from tests.harness.report import Proved
+from tests.harness.servers import database
+from tests.harness.variants import PROMPTS
+
 from .mutants import MUTANTS, Mutant, MutantDoesNotApplyError, named_tests
-from .report import Proved
-from .servers import database
-from .variants import PROMPTS
 
 # All in one process, beside others that run suites: the tests that see mutants mostly wait.
 pytestmark = pytest.mark.xdist_group("mutants")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from .baked import NOT_OF_THE_PROJECT, clean_environment
-from .environments import Environment
-from .report import Proved
+from tests.harness.baked import NOT_OF_THE_PROJECT, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.report import Proved
+from tests.harness.variants import CHOICES, ROOT
+
 from .template_mutants import TEMPLATE_MUTANTS, TemplateMutant, rounds
-from .variants import CHOICES, ROOT
 
 TESTS = (sys.executable, "-m", "pytest", "--quiet", "-rfE", "--tb=no", "-pno:cacheprovider")
 
@@ -35,7 +36,11 @@ def failed_in(template: Path, tests: Iterable[str], only: str) -> set[str]:
     """Run some tests of a copy and return which failed; variants are those of `only`."""
     failed = set()
     for about_variants in (False, True):
-        some = [test for test in tests if test.startswith("tests/test_variants") == about_variants]
+        some = [
+            test
+            for test in tests
+            if test.startswith("tests/generation/test_variants") == about_variants
+        ]
         if not some:
             continue
         options = ("--only", only) if about_variants else ()

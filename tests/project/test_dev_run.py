@@ -1,4 +1,4 @@
-"""How `make run` ends what it started; that it serves, tests/test_installation.py shows."""
+"""How `make run` ends what it started; that it serves, tests/project/test_installation.py shows."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from .baked import Bake, clean_environment
-from .environments import Environment
+from tests.harness.baked import Bake, clean_environment
+from tests.harness.environments import Environment
 
 pytestmark = pytest.mark.slow
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from .baked import BakedProject, clean_environment
-from .processes import until_ctrl_c, wait_for_answer
-from .report import Proved
-from .servers import free_port
-from .variants import ROOT, VARIANTS, Variant
+from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.processes import until_ctrl_c, wait_for_answer
+from tests.harness.report import Proved
+from tests.harness.servers import free_port
+from tests.harness.variants import ROOT, VARIANTS, Variant
 
 pytestmark = pytest.mark.slow
 

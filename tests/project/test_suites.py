@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject, clean_environment
-from .environments import (
+from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.environments import (
     Environment,
     found_versions,
     interpreters,
     lowest_environment,
     shared_environment,
 )
-from .forks import OF_A_SUITE, fork_server
-from .names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
-from .proof import BUILD
-from .report import Proved
-from .servers import FROM_THE_PYTHON_PACKAGE, database
-from .variants import VARIANTS, Variant
+from tests.harness.fixtures import BUILD
+from tests.harness.forks import OF_A_SUITE, fork_server
+from tests.harness.names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
+from tests.harness.report import Proved
+from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
+from tests.harness.variants import VARIANTS, Variant
 
 # The slow ones are left out, and what is imported for them alone.
 QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/test_schemathesis.py")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, clean_environment
-from .releases import GIT, NEWEST, RELEASES, Edit, edit, git, make_repository
-from .report import Proved
+from tests.harness.baked import Bake, clean_environment
+from tests.harness.releases import GIT, NEWEST, RELEASES, Edit, edit, git, make_repository
+from tests.harness.report import Proved
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """Writes docs/proof.md: what the proof covers, as far as the template itself tells.
 
-`python -m tests.matrix` writes it; tests/test_matrix.py shows that it is in step.
+`make matrix` runs it; test_matrix.py shows that the file is up to date.
 """
 
 import sys
@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hooks.pre_gen_project import REFUSED_COMBINATIONS
-
-from .environments import VERSIONS
-from .mutants import MUTANTS
-from .template_mutants import TEMPLATE_MUTANTS
-from .variants import (
+from tests.harness.environments import VERSIONS
+from tests.harness.variants import (
     CHOICES,
     COMBINATIONS,
     REFUSED,
@@ -23,6 +20,8 @@ from .variants import (
     VARIANTS,
     Variant,
 )
+from tests.mutation.mutants import MUTANTS
+from tests.mutation.template_mutants import TEMPLATE_MUTANTS
 
 FILE = ROOT / "docs" / "proof.md"
 HEAD = """# What is proven

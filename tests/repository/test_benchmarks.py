@@ -10,8 +10,7 @@ import pytest
 from benchmarks.page import merged, page_of, read
 from benchmarks.plot import svg
 from benchmarks.report import Row, Samples, Table
-
-from .variants import ROOT
+from tests.harness.variants import ROOT
 
 PYTHON = ROOT / "build" / "benchmarks" / "bin" / "python"
 READY = ROOT / "build" / "benchmarks" / "ready"

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from .baked import clean_environment
-from .variants import ROOT
+from tests.harness.baked import clean_environment
+from tests.harness.variants import ROOT
 
 COLLECT = ".venv/bin/python -m pytest --collect-only --quiet"
 
@@ -34,5 +34,5 @@ def test_the_code_of_the_template_is_formatted_linted_and_typed() -> None:
 def test_the_quick_tests_are_a_part_of_all() -> None:
     quick = make("test-fast", f"TESTS={COLLECT}")
     assert quick.returncode == 0, quick.stdout + quick.stderr
-    assert "tests/test_installation.py" not in quick.stdout
-    assert "tests/test_prompts.py" in quick.stdout
+    assert "tests/project/test_installation.py" not in quick.stdout
+    assert "tests/generation/test_prompts.py" in quick.stdout

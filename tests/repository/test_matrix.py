@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.harness.variants import CHOICES
+from tests.mutation.mutants import MUTANTS
+from tests.mutation.template_mutants import TEMPLATE_MUTANTS
+
 from .matrix import FILE, text
-from .mutants import MUTANTS
-from .template_mutants import TEMPLATE_MUTANTS
-from .variants import CHOICES
 
 # Choices that bring no code of their own, so that there is nothing to break.
 WITHOUT_CODE = {"none", "Proprietary", "MIT", "BSD-3-Clause"}

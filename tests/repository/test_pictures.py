@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from .variants import PROMPTS, ROOT
+from tests.harness.variants import PROMPTS, ROOT
 
 IMAGES = ROOT / "docs" / "images"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -45,7 +45,7 @@ def test_the_recording_holds_nothing_of_its_machine_or_day() -> None:
 def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
     picture = tmp_path / "generation.svg"
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "make_recording.py", "--without-setup", picture],
+        [sys.executable, ROOT / "tools" / "make_recording.py", "--without-setup", picture],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

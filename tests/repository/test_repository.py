@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from local_extensions import JINJA
-
-from .baked import Bake
-from .checks.parsing import parser_of
-from .checks.references import LINK, targets_of
-from .variants import PROMPTS, ROOT
+from tests.checks.parsing import parser_of
+from tests.checks.references import LINK, targets_of
+from tests.harness.baked import Bake
+from tests.harness.variants import PROMPTS, ROOT
 
 PROGRAMS = Path(sys.executable).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -82,21 +81,25 @@ def test_each_command_of_the_readme_is_run_by_a_test() -> None:
     """By the one that is named here, or as a part of this very run."""
     run_by = {
         "cookiecutter path/to/this/repository": (
-            "tests/test_pictures.py::test_a_recording_is_made_of_a_real_generation"
+            "repository/test_pictures.py::test_a_recording_is_made_of_a_real_generation"
         ),
         "cd my-service && make run": (
-            "tests/test_installation.py::test_the_defaults_give_a_service_that_is_set_up_and_runs"
+            "project/test_installation.py::test_the_defaults_give_a_service_that_is_set_up_and_runs"
         ),
-        "make demo": "tests/test_installation.py::test_make_demo_serves_the_resource_until_ctrl_c",
-        "make test": ("tests/test_repository.py::test_continuous_integration_runs_the_whole_proof"),
+        "make demo": (
+            "project/test_installation.py::test_make_demo_serves_the_resource_until_ctrl_c"
+        ),
+        "make test": (
+            "repository/test_repository.py::test_continuous_integration_runs_the_whole_proof"
+        ),
         'make test only="database=postgresql"': (
-            "tests/test_variants.py::test_one_choice_can_be_proved_alone"
+            "generation/test_variants.py::test_one_choice_can_be_proved_alone"
         ),
-        "make test-fast": "tests/test_make.py::test_the_quick_tests_are_a_part_of_all",
+        "make test-fast": "repository/test_make.py::test_the_quick_tests_are_a_part_of_all",
         "make check": (
-            "tests/test_make.py::test_the_code_of_the_template_is_formatted_linted_and_typed"
+            "repository/test_make.py::test_the_code_of_the_template_is_formatted_linted_and_typed"
         ),
-        "make bench": "tests/test_benchmarks.py::test_benchmark_runs_and_prints_a_table",
+        "make bench": "repository/test_benchmarks.py::test_benchmark_runs_and_prints_a_table",
     }
     commands = {
         line.split("  #")[0].strip()
@@ -106,7 +109,7 @@ def test_each_command_of_the_readme_is_run_by_a_test() -> None:
     assert commands == run_by.keys()
     for node in run_by.values():
         file, _, name = node.partition("::")
-        assert f"def {name}(" in read(ROOT / file), node
+        assert f"def {name}(" in read(ROOT / "tests" / file), node
 
 
 def test_the_readme_tells_every_prompt_with_its_default_and_choices() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject, clean_environment
-from .environments import Environment
-from .report import Proved
-from .servers import SECRET_KEY, Service, database
+from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.report import Proved
+from tests.harness.servers import SECRET_KEY, Service, database
 
 pytestmark = [pytest.mark.slow, pytest.mark.about("auth")]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject, clean_environment
-from .environments import Environment
-from .report import Proved
-from .servers import SECRET_KEY, Service, database, free_port
+from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.report import Proved
+from tests.harness.servers import SECRET_KEY, Service, database, free_port
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from .baked import BakedProject, clean_environment
-from .report import Proved
-from .servers import HOST, Service
-from .variants import Variant
+from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.report import Proved
+from tests.harness.servers import HOST, Service
+from tests.harness.variants import Variant
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 

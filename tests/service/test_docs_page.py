@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .servers import HOST, Service
-from .variants import ROOT
+from tests.harness.servers import HOST, Service
+from tests.harness.variants import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 

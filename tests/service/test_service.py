@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from .baked import BakedProject
-from .environments import Environment
-from .report import Proved
-from .servers import HOST, Answer, Service
-from .variants import Variant
+from tests.harness.baked import BakedProject
+from tests.harness.environments import Environment
+from tests.harness.report import Proved
+from tests.harness.servers import HOST, Answer, Service
+from tests.harness.variants import Variant
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 

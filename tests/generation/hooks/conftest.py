@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.minimal_template import write_minimal_template
+from tests.harness.minimal_template import write_minimal_template
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pytest_cookies.plugin import Cookies
 
 from hooks.pre_gen_project import CLASS_NAMES, DEPENDENCIES, OWN_NAMES, find_faults
 from local_extensions import plural
-from tests.hooks.test_pre_gen_project import GOOD
-from tests.minimal_template import TEMPLATE
+from tests.generation.hooks.test_pre_gen_project import GOOD
+from tests.harness.minimal_template import TEMPLATE
 
 CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package}}"

@@ -21,7 +21,7 @@ from hooks.post_gen_project import (
     paths_to_remove,
     remove_options,
 )
-from tests.minimal_template import TEMPLATE
+from tests.harness.minimal_template import TEMPLATE
 
 NAMES = {
     "package": "{{cookiecutter.__package}}",

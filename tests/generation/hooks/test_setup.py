@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.minimal_template import TEMPLATE
+from tests.harness.minimal_template import TEMPLATE
 
 GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pytest_cookies.plugin import Cookies
 
-from .baked import Bake, BakedProject
-from .variants import ROOT, VARIANTS
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.variants import ROOT, VARIANTS
 
 # Its secret is another one each time.
 NOT_COMPARED = ".env"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from . import environments
-from .environments import Environment, locked, shared_environment
+from tests.harness import environments
+from tests.harness.environments import Environment, locked, shared_environment
 
 
 @pytest.fixture

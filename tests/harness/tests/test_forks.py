@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from .baked import clean_environment
-from .environments import Environment
-from .forks import ForkServer, fork_server
+from tests.harness.baked import clean_environment
+from tests.harness.environments import Environment
+from tests.harness.forks import ForkServer, fork_server
 
 TESTS = """
 import os

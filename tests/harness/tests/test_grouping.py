@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .baked import clean_environment
-from .variants import ROOT
+from tests.harness.baked import clean_environment
+from tests.harness.variants import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def run(module: Path, *options: str) -> str:
 
 
 def test_a_group_runs_in_one_process(module: Path) -> None:
-    printed = run(module, "-p", "tests.grouping")
+    printed = run(module, "-p", "tests.harness.grouping")
     assert len(set(re.findall(r"^\[(gw\d)\].*@together", printed, re.MULTILINE))) == 1
 
 

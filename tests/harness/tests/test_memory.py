@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from . import memory
-from .baked import clean_environment
-from .variants import ROOT
+from tests.harness import memory
+from tests.harness.baked import clean_environment
+from tests.harness.variants import ROOT
 
 # Runs in a folder of its own, with one beside it that is taken for memory: what the proof gives to
 # projects.
@@ -15,12 +15,12 @@ SHOW_THE_FOLDER = """
 import os
 from pathlib import Path
 
-from tests import memory
-from tests.baked import clean_environment
+from tests.harness import memory
+from tests.harness.baked import clean_environment
 
 memory.MEMORY = Path(__file__).parent / "memory"
 memory.MEMORY.mkdir()
-pytest_plugins = ["tests.memory"]
+pytest_plugins = ["tests.harness.memory"]
 
 def test_it():
     folder = Path(clean_environment({})["TMPDIR"])

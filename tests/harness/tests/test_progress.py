@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from .progress import A_VARIANT, Progress, as_time, kind_of
+from tests.harness.progress import A_VARIANT, Progress, as_time, kind_of
 
-VARIANT = f"tests/test_variants.py{A_VARIANT}"
+VARIANT = f"tests/generation/test_variants.py{A_VARIANT}"
 NAMES = [f"{VARIANT}one]", f"{VARIANT}two]", "tests/test_x.py::test_y"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .variants import COMBINATIONS, REFUSED, ROOT
+from tests.harness.variants import COMBINATIONS, REFUSED, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,14 @@ def run(folder: Path, *options: str, works: bool = True, skips: str = "") -> tup
     """Run these tests in a process of their own, and return its status and words."""
     file = folder / "test_of_the_report.py"
     file.write_text(TESTS.format(works=works, skips=skips), encoding="utf-8")
-    plugin = ("-p", "tests.report", "-p", "no:cacheprovider", "--proof", str(folder / "proof.json"))
+    plugin = (
+        "-p",
+        "tests.harness.report",
+        "-p",
+        "no:cacheprovider",
+        "--proof",
+        str(folder / "proof.json"),
+    )
     command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), *plugin, *options]
     done = subprocess.run(
         [*command, str(file)], cwd=ROOT, capture_output=True, text=True, check=False

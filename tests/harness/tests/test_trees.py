@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .baked import Bake, BakedProject
-from .trees import claim, key_of
-from .variants import VARIANTS
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.trees import claim, key_of
+from tests.harness.variants import VARIANTS
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Named mutants of the generated service: each takes back one line that a guarantee rests on.
 
-tests/test_mutants.py shows that the service's own tests see every one of them. To add one, name the
-guarantee, the text to change as it is in a project with the default answers and the mutant's own,
-where it has to occur exactly once, and the tests that have to fail: few and quick ones, for each
-mutant runs its own.
+tests/mutation/test_mutants.py shows that the service's own tests see every one of them. To add one,
+name the guarantee, the text to change as it is in a project with the default answers and the
+mutant's own, where it has to occur exactly once, and the tests that have to fail: few and quick
+ones, for each mutant runs its own.
 """
 
 from collections.abc import Iterable

@@ -1,0 +1,1 @@
+"""Tests of what is asked and what is generated from the answers."""

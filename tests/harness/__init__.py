@@ -1,0 +1,1 @@
+"""What the tests stand on: variants, projects, environments, servers and the report of a run."""

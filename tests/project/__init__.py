@@ -1,0 +1,1 @@
+"""Tests of what people do with a project: its suite, its installation, its updates."""
