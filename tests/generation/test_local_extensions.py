@@ -4,16 +4,21 @@ import ast
 import json
 import subprocess
 import tomllib
+from fnmatch import fnmatch
+from types import MethodType
 
 import pytest
 import yaml
 from cookiecutter.exceptions import EmptyDirNameException
+from cookiecutter.generate import generate_context
+from cookiecutter.prompt import prompt_for_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import DictLoader, Environment, StrictUndefined, UndefinedError
+from jinja2 import DictLoader, Environment, FileSystemLoader, StrictUndefined, UndefinedError
 from ruff import find_ruff_bin
 
 from local_extensions import (
+    PlainTemplate,
     TemplateExtension,
     class_name,
     json_string,
@@ -24,6 +29,8 @@ from local_extensions import (
     toml_string,
     yaml_string,
 )
+from tests.harness.minimal_template import TEMPLATE as PROJECT
+from tests.harness.variants import PROMPTS, ROOT, VARIANTS, Variant
 
 characters = st.characters(exclude_categories=["Cs"])
 hard_characters = st.sampled_from("\"'\\{}%#$`\n\r\t\0\x7f\x85\u2028\u200f\u202e\ufeff\ufffe🚀é")
@@ -143,6 +150,40 @@ def test_files_are_rendered_as_by_jinja(source: str, rendered: str) -> None:
     files = {"file": source, "part": "<{{ cookiecutter.name }}>"}
     jinja.loader = DictLoader({**files, "whole": "[{% block inner %}{% endblock %}]"})
     assert jinja.get_template("file").render(cookiecutter={"name": "A B"}) == rendered
+
+
+def rendered_files() -> list[str]:
+    """The names of the template's files that cookiecutter renders."""
+    files = (path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    names = (path.relative_to(PROJECT).as_posix() for path in files)
+    copied = PROMPTS["_copy_without_render"]
+    return [name for name in names if not any(fnmatch(name, pattern) for pattern in copied)]
+
+
+@pytest.mark.parametrize("chosen", [VARIANTS[0], VARIANTS[-1]], ids=str)
+def test_files_are_the_same_without_faster_files(chosen: Variant) -> None:
+    faster, jinja = (environment() for _ in range(2))
+    for each in (faster, jinja):
+        each.loader = FileSystemLoader([PROJECT, ROOT / "templates"])
+        each.undefined = StrictUndefined
+    jinja.get_template = MethodType(Environment.get_template, jinja)  # type: ignore[method-assign]
+    context = generate_context(str(ROOT / "cookiecutter.json"), extra_context=chosen.choices)
+    answers = {"cookiecutter": prompt_for_config(context, no_input=True)}
+
+    for name in rendered_files():
+        expected = jinja.get_template(name).render(answers)
+        assert faster.get_template(name).render(**answers) == expected, name
+
+
+def test_faster_files_serve_most_files() -> None:
+    """Where this fails, `FasterFiles` gains little: remove it."""
+    jinja = environment()
+    jinja.loader = FileSystemLoader(PROJECT)
+
+    names = rendered_files()
+    plain = [name for name in names if isinstance(jinja.get_template(name), PlainTemplate)]
+
+    assert len(plain) > len(names) / 2
 
 
 def test_a_value_that_is_missing_is_an_error_for_cookiecutter() -> None:
