@@ -161,7 +161,7 @@ def package(project_slug: str) -> str:
     """`my-service` as `my_service`.
 
     Raises `EmptyDirNameException`, which cookiecutter shows as a sentence, for a slug that is no
-    name of one new folder: the hook that refuses all other faults runs inside that folder, so it
+    name of one new folder: the hook that refuses all other errors runs inside that folder, so it
     would come too late.
     """
     if not project_slug.strip(". ") or re.search(r"[/\\\0]", project_slug):

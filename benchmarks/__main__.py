@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             tables.append(table)
     if not options.quick and options.engine == ENGINES[0]:
         write(merged(read(), tables))
-    broken = [fault for table in tables for fault in table.broken]
+    broken = [error for table in tables for error in table.broken]
     if broken and not options.quick:
         print("These bounds do not hold:", *broken, sep="\n  ")
         return 1

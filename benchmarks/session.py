@@ -47,10 +47,10 @@ def call(app: Wsgi) -> None:
         "wsgi.run_once": False,
     }
     statuses: list[str] = []
-    answer = app(environ, lambda status, *_headers: statuses.append(status))
-    for _ in answer:
+    body = app(environ, lambda status, *_headers: statuses.append(status))
+    for _ in body:
         pass
-    close = getattr(answer, "close", None)
+    close = getattr(body, "close", None)
     if close is not None:
         close()
     if not statuses[0].startswith("200"):

@@ -1,4 +1,4 @@
-"""Refuses answers that would give a broken project: all faults at once, before any file."""
+"""Refuses answers that would give a broken project: all errors at once, before any file."""
 
 import builtins
 import json
@@ -12,11 +12,11 @@ from typing import NamedTuple
 # end this literal. It is rendered when cookiecutter runs the hook; imported, it is only a text.
 ANSWERS = r'''{{ cookiecutter | tojson }}'''  # fmt: skip
 
-LONGEST_SLUG = 40
-LONGEST_RESOURCE = 30
-LONGEST_PLURAL = 32
-LONGEST_EMAIL = 254
-LONGEST_TEXTS = {"project_name": 60, "description": 200, "author_name": 80}
+MAX_SLUG_LENGTH = 40
+MAX_RESOURCE_LENGTH = 30
+MAX_PLURAL_LENGTH = 32
+MAX_EMAIL_LENGTH = 254
+MAX_TEXT_LENGTHS = {"project_name": 60, "description": 200, "author_name": 80}
 
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -93,7 +93,7 @@ CLASS_NAMES = frozenset(
 )
 
 
-class Fault(NamedTuple):
+class ErrorItem(NamedTuple):
     """An answer that cannot be used: its name and value, the rule that it breaks, and a cure."""
 
     name: str
@@ -112,7 +112,7 @@ class Combination(NamedTuple):
 
 Answers = Mapping[str, str]
 
-REFUSED_COMBINATIONS: tuple[Combination, ...] = (
+UNSUPPORTED_COMBINATIONS: tuple[Combination, ...] = (
     Combination(
         {"database": "sqlite", "deployment": "kubernetes"},
         "would give each replica a database file of its own",
@@ -121,90 +121,94 @@ REFUSED_COMBINATIONS: tuple[Combination, ...] = (
 )
 
 
-def check_texts(answers: Answers) -> Iterator[Fault]:
+def check_texts(answers: Answers) -> Iterator[ErrorItem]:
     """Texts for people: anything that can be printed on one line."""
-    for name, longest in LONGEST_TEXTS.items():
+    for name, maximum in MAX_TEXT_LENGTHS.items():
         value = answers[name]
         if not any(character.isprintable() and not character.isspace() for character in value):
-            yield Fault(name, value, "is empty", "write at least one visible character")
-        if len(value) > longest:
-            rule = f"is longer than {longest} characters ({len(value)})"
-            yield Fault(name, value, rule, "say it more briefly; README.md has room for the rest")
+            yield ErrorItem(name, value, "is empty", "write at least one visible character")
+        if len(value) > maximum:
+            rule = f"is longer than {maximum} characters ({len(value)})"
+            yield ErrorItem(
+                name, value, rule, "say it more briefly; README.md has room for the rest"
+            )
         if found := UNPRINTABLE.search(value):
             rule = f"holds U+{ord(found[0]):04X}, which is a line end or cannot be seen"
-            yield Fault(name, value, rule, "write it on one line, in characters that print")
+            yield ErrorItem(name, value, rule, "write it on one line, in characters that print")
 
 
-def check_email(answers: Answers) -> Iterator[Fault]:
+def check_email(answers: Answers) -> Iterator[ErrorItem]:
     """An address that package indexes and mail programs take."""
     value = answers["author_email"]
-    if len(value) > LONGEST_EMAIL or not EMAIL.fullmatch(value):
-        rule = f"is no e-mail address in ASCII of at most {LONGEST_EMAIL} characters"
-        yield Fault("author_email", value, rule, "write it like you@example.com")
+    if len(value) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(value):
+        rule = f"is no e-mail address in ASCII of at most {MAX_EMAIL_LENGTH} characters"
+        yield ErrorItem("author_email", value, rule, "write it like you@example.com")
 
 
-def check_slug(answers: Answers) -> Iterator[Fault]:
+def check_slug(answers: Answers) -> Iterator[ErrorItem]:
     """The name of the folder and the distribution, and with `_` for `-` of the package."""
     name, value = "project_slug", answers["project_slug"]
     package = value.replace("-", "_")
     if not SLUG.fullmatch(value):
         rule = "is not made of a-z, 0-9 and single hyphens, beginning with a letter"
-        yield Fault(name, value, rule, "write it like my-service")
+        yield ErrorItem(name, value, rule, "write it like my-service")
         return
-    if len(value) > LONGEST_SLUG:
-        rule = f"is longer than {LONGEST_SLUG} characters ({len(value)})"
-        yield Fault(name, value, rule, "shorten it; project_name can stay as it is")
+    if len(value) > MAX_SLUG_LENGTH:
+        rule = f"is longer than {MAX_SLUG_LENGTH} characters ({len(value)})"
+        yield ErrorItem(name, value, rule, "shorten it; project_name can stay as it is")
     for rule in _taken(package):
-        yield Fault(name, value, rule, f"take another one, such as {value}-service")
+        yield ErrorItem(name, value, rule, f"take another one, such as {value}-service")
 
 
-def check_resource(answers: Answers) -> Iterator[Fault]:
+def check_resource(answers: Answers) -> Iterator[ErrorItem]:
     """The name of one resource, and the class that is derived from it."""
     name, value = "resource", answers["resource"]
     if not NAME.fullmatch(value):
         rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
-        yield Fault(name, value, rule, "write one of it, in English, like order_line")
+        yield ErrorItem(name, value, rule, "write one of it, in English, like order_line")
         return
-    if len(value) > LONGEST_RESOURCE:
-        rule = f"is longer than {LONGEST_RESOURCE} characters ({len(value)})"
-        yield Fault(name, value, rule, "shorten it")
+    if len(value) > MAX_RESOURCE_LENGTH:
+        rule = f"is longer than {MAX_RESOURCE_LENGTH} characters ({len(value)})"
+        yield ErrorItem(name, value, rule, "shorten it")
     remedy = f"take another word or a longer one, such as customer_{value}"
     if _is_keyword(value):
-        yield Fault(name, value, "is a keyword of Python", remedy)
+        yield ErrorItem(name, value, "is a keyword of Python", remedy)
     elif value in OWN_NAMES:
-        yield Fault(name, value, "is the name of a part of the service itself", remedy)
+        yield ErrorItem(name, value, "is the name of a part of the service itself", remedy)
     class_name = class_of(value)
     if class_name in CLASS_NAMES or hasattr(builtins, class_name):
         rule = f"gives the class {class_name}, a name that the service uses already"
-        yield Fault(name, value, rule, remedy)
+        yield ErrorItem(name, value, rule, remedy)
 
 
-def check_plural(answers: Answers) -> Iterator[Fault]:
+def check_plural(answers: Answers) -> Iterator[ErrorItem]:
     """The name of many: a table, a package inside the service and a part of the path."""
     name, value = "resource_plural", answers["resource_plural"]
     if not NAME.fullmatch(value):
         rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
-        yield Fault(name, value, rule, "write many of it, in English, like order_lines")
+        yield ErrorItem(name, value, rule, "write many of it, in English, like order_lines")
         return
-    if len(value) > LONGEST_PLURAL:
-        rule = f"is longer than {LONGEST_PLURAL} characters ({len(value)})"
-        yield Fault(name, value, rule, "shorten it")
+    if len(value) > MAX_PLURAL_LENGTH:
+        rule = f"is longer than {MAX_PLURAL_LENGTH} characters ({len(value)})"
+        yield ErrorItem(name, value, rule, "shorten it")
     if value == answers["resource"]:
-        yield Fault(name, value, "is equal to resource", f"tell them apart, such as {value}_list")
+        yield ErrorItem(
+            name, value, "is equal to resource", f"tell them apart, such as {value}_list"
+        )
     if value.startswith("sqlite_"):
-        yield Fault(name, value, "begins with sqlite_, as SQLite's own tables do", "drop that")
+        yield ErrorItem(name, value, "begins with sqlite_, as SQLite's own tables do", "drop that")
     for rule in _taken(value):
-        yield Fault(name, value, rule, f"take another word, such as customer_{value}")
+        yield ErrorItem(name, value, rule, f"take another word, such as customer_{value}")
 
 
-def check_combinations(answers: Answers) -> Iterator[Fault]:
+def check_combinations(answers: Answers) -> Iterator[ErrorItem]:
     """Choices that make no sense together."""
-    for choices, reason, remedy in REFUSED_COMBINATIONS:
+    for choices, reason, remedy in UNSUPPORTED_COMBINATIONS:
         if all(answers[name] == choice for name, choice in choices.items()):
-            yield Fault(" and ".join(choices), " and ".join(choices.values()), reason, remedy)
+            yield ErrorItem(" and ".join(choices), " and ".join(choices.values()), reason, remedy)
 
 
-Validator = Callable[[Answers], Iterator[Fault]]
+Validator = Callable[[Answers], Iterator[ErrorItem]]
 
 VALIDATORS: tuple[Validator, ...] = (
     check_texts,
@@ -241,26 +245,26 @@ def _is_keyword(name: str) -> bool:
     return keyword.iskeyword(name) or name in SOFT_KEYWORDS
 
 
-def find_faults(answers: Answers) -> list[Fault]:
-    """Every fault of `answers`, in the order of the validators."""
-    return [fault for validator in VALIDATORS for fault in validator(answers)]
+def find_errors(answers: Answers) -> list[ErrorItem]:
+    """Every error of `answers`, in the order of the validators."""
+    return [error for validator in VALIDATORS for error in validator(answers)]
 
 
-def explain(faults: list[Fault]) -> str:
-    """A text for the terminal: each fault with its value, the rule and the remedy."""
+def explain(errors: list[ErrorItem]) -> str:
+    """A text for the terminal: each error with its value, the rule and the remedy."""
     lines = ["", "No project was made, because of these answers:", ""]
-    for fault in faults:
-        value = fault.value if len(fault.value) <= LONGEST_SLUG else fault.value[:36] + "..."
-        lines += [f"  {fault.name} = {value!r}", f"    {fault.rule}: {fault.remedy}.", ""]
+    for error in errors:
+        value = error.value if len(error.value) <= MAX_SLUG_LENGTH else error.value[:36] + "..."
+        lines += [f"  {error.name} = {value!r}", f"    {error.rule}: {error.remedy}.", ""]
     return "\n".join(lines)
 
 
 def main() -> int:
     """Refuse the answers that cookiecutter rendered into this file, if there is a reason to."""
-    faults = find_faults(json.loads(ANSWERS))
-    if faults:
-        print(explain(faults), file=sys.stderr)
-    return 1 if faults else 0
+    errors = find_errors(json.loads(ANSWERS))
+    if errors:
+        print(explain(errors), file=sys.stderr)
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

@@ -87,19 +87,19 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
 
 def watch(page: Page, address: str) -> list[str]:
     """A list that fills with what the page does wrong."""
-    faults: list[str] = []
+    errors: list[str] = []
     host = urlsplit(address).netloc
-    page.on("console", lambda line: line.type in {"error", "warning"} and faults.append(line.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda request: faults.append(f"{request.url}: {request.failure}"))
+    page.on("console", lambda line: line.type in {"error", "warning"} and errors.append(line.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("requestfailed", lambda request: errors.append(f"{request.url}: {request.failure}"))
 
     def look_at_host(url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"data", "blob"} and parts.netloc != host:
-            faults.append(f"asked another host: {url}")
+            errors.append(f"asked another host: {url}")
 
     page.on("request", lambda request: look_at_host(request.url))
-    return faults
+    return errors
 
 
 def try_create(page: Page, address: str) -> None:
@@ -109,11 +109,11 @@ def try_create(page: Page, address: str) -> None:
     operation.locator("button.opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
-    answer = operation.locator(".live-responses-table tbody")
-    answer.wait_for()
-    status = answer.locator(".response-col_status").first.inner_text().split()[0]
+    response = operation.locator(".live-responses-table tbody")
+    response.wait_for()
+    status = response.locator(".response-col_status").first.inner_text().split()[0]
     if status != str(HTTPStatus.CREATED.value):
-        sys.exit(f"The operation gave {status}: {answer.inner_text()}")
+        sys.exit(f"The operation gave {status}: {response.inner_text()}")
 
 
 def look(address: str, picture: Path) -> list[str]:
@@ -124,12 +124,12 @@ def look(address: str, picture: Path) -> list[str]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
-        faults = watch(page, address)
+        errors = watch(page, address)
         try_create(page, address)
         picture.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=picture)
         browser.close()
-    return faults
+    return errors
 
 
 def main() -> None:
@@ -139,15 +139,15 @@ def main() -> None:
     parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)
     arguments = parser.parse_args()
     if arguments.at:
-        faults = look(arguments.at, arguments.picture)
+        errors = look(arguments.at, arguments.picture)
     else:
         with (
             tempfile.TemporaryDirectory() as folder,
             running_service(Path(folder)) as address,
         ):
-            faults = look(address, arguments.picture)
-    if faults:
-        sys.exit("\n".join(["The page has faults:", *faults]))
+            errors = look(address, arguments.picture)
+    if errors:
+        sys.exit("\n".join(["The page has errors:", *errors]))
     print(f"{arguments.picture} is written.")
 
 

@@ -61,8 +61,10 @@ def bodies() -> Iterator[bytes]:
 def seed(server: Server, count: int) -> list[str]:
     """Create rows by way of this server and return their ids."""
     with connected(server.port, 1) as (connection,):
-        answers = [connection.send(post(PATH, body)) for body in itertools.islice(bodies(), count)]
-    return [json.loads(body)["id"] for _, body in answers]
+        responses = [
+            connection.send(post(PATH, body)) for body in itertools.islice(bodies(), count)
+        ]
+    return [json.loads(body)["id"] for _, body in responses]
 
 
 def operations(ids: list[str]) -> list[Operation]:

@@ -51,12 +51,12 @@ class Server:
         while time.monotonic() < deadline:
             if not self.process.is_running():
                 break
-            if len(self._processes()) > WORKERS and self._answers():
+            if len(self._processes()) > WORKERS and self._responds():
                 return
             time.sleep(0.1)
         raise RuntimeError(f"{self.name} did not start.")
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             connection = Connection(self.port)
             try:

@@ -1,6 +1,6 @@
-"""What can be said about a project without running it: each check lists the faults that it sees.
+"""What can be said about a project without running it: each check lists the errors that it sees.
 
-`CHECKS` has all of them by name. test_checks.py plants a fault for each and sees it found.
+`CHECKS` has all of them by name. test_checks.py plants an error for each and sees it found.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.harness.baked import BakedProject
 
 from .dependencies import undeclared_imports, unused_dependencies
-from .foreign_words import traces_of_other_options
+from .foreign_words import words_of_other_options
 from .leftovers import blank_line_leftovers, jinja_leftovers
 from .parsing import unparsable_files
 from .references import dead_references, unknown_make_targets
@@ -24,7 +24,7 @@ CHECKS: dict[str, Check] = {
         unparsable_files,
         undeclared_imports,
         unused_dependencies,
-        traces_of_other_options,
+        words_of_other_options,
         undocumented_settings,
         unread_settings,
         dead_references,

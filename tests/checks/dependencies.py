@@ -52,15 +52,15 @@ def undeclared_imports(project: BakedProject) -> list[str]:
     What is installed with the service imports only what the service itself depends on.
     """
     service, development = declared(project)
-    faults = []
+    errors = []
     for module, files in imports_of(project, "src/**/*.py", "gunicorn.conf.py").items():
         if module not in _modules(service) | {project.package}:
-            faults.append(f"{module}: imported by {_list(files)}, not among the dependencies")
+            errors.append(f"{module}: imported by {_list(files)}, not among the dependencies")
     own = {project.package, "tests", "dev"}
     for module, files in imports_of(project, "tests/**/*.py", "dev/*.py").items():
         if module not in _modules(service | development) | own:
-            faults.append(f"{module}: imported by {_list(files)}, not among the dependencies")
-    return faults
+            errors.append(f"{module}: imported by {_list(files)}, not among the dependencies")
+    return errors
 
 
 def unused_dependencies(project: BakedProject) -> list[str]:
@@ -68,14 +68,14 @@ def unused_dependencies(project: BakedProject) -> list[str]:
     service, development = declared(project)
     in_service = imports_of(project, "src/**/*.py", "gunicorn.conf.py")
     anywhere = in_service | imports_of(project, "tests/**/*.py", "dev/*.py")
-    faults = [f"{name}: declared twice" for name in service & development]
+    errors = [f"{name}: declared twice" for name in service & development]
     for names, imported in ((service, in_service), (development, anywhere)):
-        faults += [
+        errors += [
             f"{name}: declared and not used"
             for name in sorted(names)
             if module_of(name) not in imported and not _is_used_otherwise(project, name)
         ]
-    return faults
+    return errors
 
 
 def declared(project: BakedProject) -> tuple[set[str], set[str]]:

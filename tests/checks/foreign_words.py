@@ -34,7 +34,7 @@ WORDS: dict[tuple[str, str], str] = {
 CONTAINED = {("deployment", "kubernetes"): {"docker"}}
 
 
-def traces_of_other_options(project: BakedProject) -> list[str]:
+def words_of_other_options(project: BakedProject) -> list[str]:
     """Where a file, or the name of one, speaks of something that was not chosen."""
     words = {
         f"{prompt}={choice}": re.compile(WORDS[prompt, choice], re.IGNORECASE)
@@ -42,7 +42,7 @@ def traces_of_other_options(project: BakedProject) -> list[str]:
         for choice in choices
         if choice not in _chosen(prompt, project.answers[prompt])
     }
-    faults = []
+    errors = []
     for path in project.files:
         name = project.name_of(path)
         text = f"{name}\n{path.read_text(encoding='utf-8')}"
@@ -50,12 +50,12 @@ def traces_of_other_options(project: BakedProject) -> list[str]:
             continue
         lines = text.splitlines()
         for number, line in enumerate(lines):
-            faults += [
+            errors += [
                 f"{name}:{number}: {found[0]!r} belongs to {option}: {line.strip()}"
                 for option, word in words.items()
                 if (found := word.search(line))
             ]
-    return faults
+    return errors
 
 
 @cache  # most files are the same in most variants

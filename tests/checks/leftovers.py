@@ -25,13 +25,13 @@ PYTHON_BLOCK = re.compile(r"^```python\n.*?^```", re.MULTILINE | re.DOTALL)
 
 def jinja_leftovers(project: BakedProject) -> list[str]:
     """Marks of Jinja, or of cookiecutter's name, in what files say or are called."""
-    faults = []
+    errors = []
     for path in project.files:
         name = project.name_of(path)
         if found := JINJA.search(name):
-            faults.append(f"{name}: its name holds {found[0]!r}")
-        faults += _jinja_in(name, path.read_text(encoding="utf-8"))
-    return faults
+            errors.append(f"{name}: its name holds {found[0]!r}")
+        errors += _jinja_in(name, path.read_text(encoding="utf-8"))
+    return errors
 
 
 @cache  # most files are the same in most variants
@@ -80,25 +80,25 @@ def _is_f_string(token: tokenize.TokenInfo) -> bool:
 def blank_line_leftovers(project: BakedProject) -> list[str]:
     """Gaps, spaces at the end of a line, and a beginning or end that is not a line of text."""
     return [
-        fault
+        error
         for path in project.files
-        for fault in _gaps_in(project.name_of(path), path.read_text(encoding="utf-8"))
+        for error in _gaps_in(project.name_of(path), path.read_text(encoding="utf-8"))
     ]
 
 
 @cache
 def _gaps_in(name: str, text: str) -> list[str]:
-    faults = []
+    errors = []
     widest = WIDEST_GAP.get(Path(name).suffix, 1)
     prose = PYTHON_BLOCK.sub(lambda block: block[0].replace("\n\n\n", "\n#\n#\n"), text)
     if "\n" * (widest + 2) in prose:
         line = prose[: prose.index("\n" * (widest + 2))].count("\n") + 1
-        faults.append(f"{name}:{line}: more than {widest} blank lines follow")
+        errors.append(f"{name}:{line}: more than {widest} blank lines follow")
     if text and (text.startswith("\n") or not text.endswith("\n") or text.endswith("\n\n")):
-        faults.append(f"{name}: does not begin with text and end with one line end")
-    faults += [
+        errors.append(f"{name}: does not begin with text and end with one line end")
+    errors += [
         f"{name}:{number}: spaces at the end"
         for number, line in enumerate(text.splitlines(), start=1)
         if line != line.rstrip()
     ]
-    return faults
+    return errors

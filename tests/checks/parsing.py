@@ -17,13 +17,13 @@ ENV_LINE = re.compile(r"(#.*|[A-Z][A-Z0-9_]*=\S*( #.*)?|[A-Z][A-Z0-9_]*=\"[^\"]*
 
 def unparsable_files(project: BakedProject) -> list[str]:
     """Files that the reader of their format refuses, or that are not UTF-8."""
-    faults = []
+    errors = []
     for path in project.files:
         try:
             _parse(path.name, path.read_text(encoding="utf-8"))
         except (ValueError, SyntaxError, yaml.YAMLError) as error:
-            faults.append(f"{project.name_of(path)}: {type(error).__name__}: {error}")
-    return faults
+            errors.append(f"{project.name_of(path)}: {type(error).__name__}: {error}")
+    return errors
 
 
 @cache  # most files are the same in most variants

@@ -33,22 +33,22 @@ SPEAKING = ("*.md", "*.py", "*.toml", "*.yml", "*.yaml", "Makefile", "Dockerfile
 
 def dead_references(project: BakedProject) -> list[str]:
     """Links, paths and modules that a file names and that do not exist."""
-    faults = []
+    errors = []
     for path in project.named(*SPEAKING):
         name = project.name_of(path)
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".md":
-            faults += [
+            errors += [
                 f"{name}: links to {target}, which is not there"
                 for target in LINK.findall(text)
                 if not (path.parent / target).exists()
             ]
-        faults += [
+        errors += [
             f"{name}: names {target}, which is not there"
             for target in sorted(_paths_named(text))
             if not _exists(project, path, target)
         ]
-    return faults
+    return errors
 
 
 def _exists(project: BakedProject, path: Path, target: str) -> bool:
@@ -71,22 +71,22 @@ def _paths_named(text: str) -> set[str]:
 def unknown_make_targets(project: BakedProject) -> list[str]:
     """Targets that a text or a prerequisite names and that the Makefile does not have."""
     targets = targets_of(project.text("Makefile"))
-    faults = []
+    errors = []
     for path in project.named(*SPEAKING):
         name = project.name_of(path)
-        faults += [
+        errors += [
             f"{name}: says `make {target}`, which the Makefile does not have"
             for target in sorted(_targets_named(path.read_text(encoding="utf-8")))
             if target not in targets
         ]
     known = {*targets, *(project.name_of(path) for path in project.files)}
     for target, needed in targets.items():
-        faults += [
+        errors += [
             f"Makefile: {target} needs {name}, which is not there"
             for name in needed
             if re.fullmatch(r"[a-z][\w-]*", name) and name not in known
         ]
-    return faults
+    return errors
 
 
 @cache

@@ -16,7 +16,7 @@ def undocumented_settings(project: BakedProject) -> list[str]:
     documented = {name.lower() for name in DOCUMENTED.findall(project.text(".env.example"))}
     missing = [f"{name.upper()}: a setting that .env.example lacks" for name in settings]
     return [
-        *(fault for name, fault in zip(settings, missing, strict=True) if name not in documented),
+        *(error for name, error in zip(settings, missing, strict=True) if name not in documented),
         *(
             f"{name.upper()}: in .env.example, and no setting"
             for name in sorted(documented - set(settings))

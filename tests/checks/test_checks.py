@@ -1,4 +1,4 @@
-"""The checks see what they are for: one fault of each kind is planted in a copy, and found."""
+"""The checks see what they are for: one error of each kind is planted in a copy, and found."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from .dependencies import MODULES, USED_WITHOUT_IMPORT
 
 
 class Plant(NamedTuple):
-    """A fault: the check that is for it, the file that gets it at its end, and what is said."""
+    """An error: the check that is for it, the file that gets it at its end, and what is said."""
 
     check: str
     file: str
@@ -45,8 +45,8 @@ PLANTS = (
     Plant("undeclared_imports", "src/my_service/cli.py", "import requests\n", "requests: imported"),
     Plant("undeclared_imports", "src/my_service/cli.py", "import pytest\n", "pytest: imported"),
     Plant("undeclared_imports", "tests/conftest.py", "from attrs import x\n", "attrs: imported"),
-    Plant("traces_of_other_options", "README.md", "Like PostgreSQL.\n", "'PostgreS' belongs to"),
-    Plant("traces_of_other_options", "docs/mariadb.md", "x\n", "'maria' belongs to"),
+    Plant("words_of_other_options", "README.md", "Like PostgreSQL.\n", "'PostgreS' belongs to"),
+    Plant("words_of_other_options", "docs/mariadb.md", "x\n", "'maria' belongs to"),
     Plant(
         "undocumented_settings", ".env.example", "# COLOUR=red\n", "COLOUR: in .env.example, and"
     ),
@@ -81,35 +81,35 @@ def plant(project: BakedProject, file: str, text: str) -> None:
         handle.write(text)
 
 
-def new_faults(check: str, sound: BakedProject, spoilt: BakedProject) -> list[str]:
+def new_errors(check: str, sound: BakedProject, spoilt: BakedProject) -> list[str]:
     """What the check sees in the spoilt project only."""
     before = CHECKS[check](sound)
-    return [fault for fault in CHECKS[check](spoilt) if fault not in before]
+    return [error for error in CHECKS[check](spoilt) if error not in before]
 
 
-@pytest.mark.parametrize("fault", PLANTS, ids=lambda plant: f"{plant.check}-{plant.said[:24]}")
-def test_a_planted_fault_is_found(sound: BakedProject, copy: BakedProject, fault: Plant) -> None:
-    plant(copy, fault.file, fault.text)
-    assert fault.said in "\n".join(new_faults(fault.check, sound, copy))
+@pytest.mark.parametrize("error", PLANTS, ids=lambda plant: f"{plant.check}-{plant.said[:24]}")
+def test_a_planted_fault_is_found(sound: BakedProject, copy: BakedProject, error: Plant) -> None:
+    plant(copy, error.file, error.text)
+    assert error.said in "\n".join(new_errors(error.check, sound, copy))
 
 
 def test_a_dependency_that_nothing_uses_is_found(sound: BakedProject, copy: BakedProject) -> None:
     replace(copy, "pyproject.toml", '    "click', '    "attrs>=1",\n    "click')
-    assert new_faults("unused_dependencies", sound, copy) == ["attrs: declared and not used"]
+    assert new_errors("unused_dependencies", sound, copy) == ["attrs: declared and not used"]
 
 
 def test_a_dependency_of_tests_alone_is_none_of_the_service(
     sound: BakedProject, copy: BakedProject
 ) -> None:
     replace(copy, "pyproject.toml", '    "click', '    "pytest>=9",\n    "click')
-    assert "pytest: declared twice" in new_faults("unused_dependencies", sound, copy)
+    assert "pytest: declared twice" in new_errors("unused_dependencies", sound, copy)
 
 
 def test_a_tool_that_the_makefile_does_not_call_is_found(
     sound: BakedProject, copy: BakedProject
 ) -> None:
     replace(copy, "Makefile", "mypy", "true")
-    assert new_faults("unused_dependencies", sound, copy) == ["mypy: declared and not used"]
+    assert new_errors("unused_dependencies", sound, copy) == ["mypy: declared and not used"]
 
 
 def test_a_setting_that_nothing_documents_or_reads_is_found(
@@ -117,15 +117,15 @@ def test_a_setting_that_nothing_documents_or_reads_is_found(
 ) -> None:
     setting = "    colour: int = 1\n"
     replace(copy, "src/my_service/settings.py", "    database_url:", f"{setting}    database_url:")
-    assert new_faults("undocumented_settings", sound, copy) == [
+    assert new_errors("undocumented_settings", sound, copy) == [
         "COLOUR: a setting that .env.example lacks"
     ]
-    assert new_faults("unread_settings", sound, copy) == ["colour: a setting that nothing reads"]
+    assert new_errors("unread_settings", sound, copy) == ["colour: a setting that nothing reads"]
 
 
 def test_text_that_is_not_utf_8_is_found(sound: BakedProject, copy: BakedProject) -> None:
     (copy.path / "new.txt").write_bytes(b"\xff\xfe")
-    assert "UnicodeDecodeError" in "\n".join(new_faults("unparsable_files", sound, copy))
+    assert "UnicodeDecodeError" in "\n".join(new_errors("unparsable_files", sound, copy))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_is_meant_is_no_leftover(sound: BakedProject, copy: BakedProject) -
     plant(copy, "new.md", "```python\nx = 1\n\n\ndef y() -> None: ...\n```\n")
     plant(copy, "new.yml", "a: &a\n  b: 1\nc:\n  <<: *a\n  d: 2\n")
     for check in ("jinja_leftovers", "blank_line_leftovers", "unparsable_files"):
-        assert new_faults(check, sound, copy) == []
+        assert new_errors(check, sound, copy) == []
 
 
 def test_every_choice_has_its_words() -> None:

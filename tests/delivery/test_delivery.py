@@ -101,8 +101,8 @@ const { readFileSync } = require("node:fs");
 (async () => {
   for (const file of process.argv.slice(1)) {
     const lint = await createLinter();
-    for (const fault of lint(readFileSync(file, "utf8"), file)) {
-      if (fault.kind !== "runner-label") console.log(`${file}:${fault.line}: ${fault.message}`);
+    for (const error of lint(readFileSync(file, "utf8"), file)) {
+      if (error.kind !== "runner-label") console.log(`${file}:${error.line}: ${error.message}`);
     }
   }
 })();

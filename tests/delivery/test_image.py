@@ -220,9 +220,9 @@ def create_while_it_stops(service: ServiceInContainer, path: str) -> tuple[int, 
         assert service.call("GET", "/readyz").is_problem(503)
         assert service.call("GET", "/livez").status == 200
         connection.send(body[20:])
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status, answer.headers["Location"]
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.headers["Location"]
 
 
 def test_a_healthcheck_of_a_service_that_is_away_fails(container: Container) -> None:

@@ -54,8 +54,8 @@ def test_ruff_leaves_every_name_as_it_is(
 
 @pytest.mark.parametrize("name", OF_NAMES)
 def test_check_of_every_name(projects: list[BakedProject], name: str) -> None:
-    faults = [fault for project in projects for fault in CHECKS[name](project)]
-    assert not faults, "\n".join(faults)
+    errors = [error for project in projects for error in CHECKS[name](project)]
+    assert not errors, "\n".join(errors)
 
 
 def test_names_are_used(projects: list[BakedProject]) -> None:

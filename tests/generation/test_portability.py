@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from hooks.pre_gen_project import LONGEST_PLURAL, LONGEST_SLUG, WINDOWS_DEVICES
+from hooks.pre_gen_project import MAX_PLURAL_LENGTH, MAX_SLUG_LENGTH, WINDOWS_DEVICES
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.releases import PROJECT, git
 from tests.harness.variants import CHOICES, ROOT, VARIANTS, one_for_each
@@ -20,8 +20,8 @@ FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
 
 # Windows takes 259 characters. What is before: a home folder, .cookiecutters, the repository's
 # name; for a project, wherever a person keeps work.
-LONGEST_IN_THE_TEMPLATE = 160
-LONGEST_IN_A_PROJECT = 180
+MAX_LENGTH_IN_THE_TEMPLATE = 160
+MAX_LENGTH_IN_A_PROJECT = 180
 
 # Modules of the standard library that Windows does not have.
 ONLY_ELSEWHERE = {"crypt", "curses", "fcntl", "grp", "nis", "pty", "pwd", "readline", "resource"}
@@ -48,28 +48,28 @@ def tracked() -> list[str]:
 @pytest.fixture(scope="module")
 def projects(session_bake: Bake) -> list[BakedProject]:
     """Projects that have each choice at least once, with the longest names."""
-    names = {"project_slug": "s" * LONGEST_SLUG, "resource_plural": "p" * LONGEST_PLURAL}
+    names = {"project_slug": "s" * MAX_SLUG_LENGTH, "resource_plural": "p" * MAX_PLURAL_LENGTH}
     chosen = {variant for prompt in CHOICES for variant in one_for_each(prompt, VARIANTS)}
     return [session_bake(**names, **variant.choices) for variant in sorted(chosen)]
 
 
-def unusable_names(names: Iterable[str], longest: int) -> list[str]:
+def unusable_names(names: Iterable[str], maximum: int) -> list[str]:
     """What of the names Windows, or a file system that does not tell case, would refuse."""
     names = list(names)
-    faults = [f"{name}: is longer than {longest}" for name in names if len(name) > longest]
+    errors = [f"{name}: is longer than {maximum}" for name in names if len(name) > maximum]
     for name in names:
         for part in PurePosixPath(name).parts:
             if FORBIDDEN.search(part):
-                faults.append(f"{name}: {part} has a character that cannot be in a name")
+                errors.append(f"{name}: {part} has a character that cannot be in a name")
             if part.split(".")[0].lower() in WINDOWS_DEVICES:
-                faults.append(f"{name}: {part} is a device")
+                errors.append(f"{name}: {part} is a device")
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     twice = Counter(name.lower() for name in {*names, *folders})
-    return faults + [f"{name}: differs by case only" for name, count in twice.items() if count > 1]
+    return errors + [f"{name}: differs by case only" for name, count in twice.items() if count > 1]
 
 
 @pytest.mark.parametrize(
-    ("name", "fault"),
+    ("name", "error"),
     [
         ("docs/what?.md", "has a character"),
         ("docs/C:.md", "has a character"),
@@ -82,14 +82,14 @@ def unusable_names(names: Iterable[str], longest: int) -> list[str]:
         ("src/X.py", "differs by case"),
     ],
 )
-def test_a_name_that_cannot_be_used_is_found(name: str, fault: str) -> None:
-    assert unusable_names(["src/x.py"], LONGEST_IN_THE_TEMPLATE) == []
-    assert fault in unusable_names(["src/x.py", name], LONGEST_IN_THE_TEMPLATE)[0]
+def test_a_name_that_cannot_be_used_is_found(name: str, error: str) -> None:
+    assert unusable_names(["src/x.py"], MAX_LENGTH_IN_THE_TEMPLATE) == []
+    assert error in unusable_names(["src/x.py", name], MAX_LENGTH_IN_THE_TEMPLATE)[0]
 
 
 def test_names_of_the_template_can_be_used(tracked: list[str]) -> None:
     assert len(tracked) > 200
-    assert unusable_names(tracked, LONGEST_IN_THE_TEMPLATE) == []
+    assert unusable_names(tracked, MAX_LENGTH_IN_THE_TEMPLATE) == []
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_names_of_a_project_can_be_used(projects: list[BakedProject]) -> None:
     assert len(projects) > 5
     for project in projects:
         names = [project.name_of(path) for path in project.files]
-        assert unusable_names(names, LONGEST_IN_A_PROJECT - LONGEST_SLUG) == []
+        assert unusable_names(names, MAX_LENGTH_IN_A_PROJECT - MAX_SLUG_LENGTH) == []
 
 
 def test_no_file_is_a_link_or_needs_a_mode(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_cookies.plugin import Cookies
 
 from hooks import post_gen_project, pre_gen_project
-from hooks.pre_gen_project import LONGEST_TEXTS, find_faults
+from hooks.pre_gen_project import MAX_TEXT_LENGTHS, find_errors
 from local_extensions import EXPRESSION
 from tests.harness.minimal_template import ROOT, TEXTS, write_minimal_template
 
@@ -52,16 +52,16 @@ def test_every_choice_says_when_to_take_it(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "longest"),
+    ("name", "maximum"),
     [
-        *LONGEST_TEXTS.items(),
-        ("project_slug", pre_gen_project.LONGEST_SLUG),
-        ("resource", pre_gen_project.LONGEST_RESOURCE),
-        ("resource_plural", pre_gen_project.LONGEST_PLURAL),
+        *MAX_TEXT_LENGTHS.items(),
+        ("project_slug", pre_gen_project.MAX_SLUG_LENGTH),
+        ("resource", pre_gen_project.MAX_RESOURCE_LENGTH),
+        ("resource_plural", pre_gen_project.MAX_PLURAL_LENGTH),
     ],
 )
-def test_a_prompt_states_its_bound(name: str, longest: int) -> None:
-    assert f"at most {longest} characters" in PROMPTS[name]
+def test_a_prompt_states_its_bound(name: str, maximum: int) -> None:
+    assert f"at most {maximum} characters" in PROMPTS[name]
 
 
 def test_set_up_is_asked_last() -> None:
@@ -82,7 +82,7 @@ def test_hooks_keep_to_the_expressions_that_are_rendered(hook: object) -> None:
 
 
 def test_the_defaults_are_accepted() -> None:
-    assert find_faults(derive()) == []
+    assert find_errors(derive()) == []
 
 
 def test_private_values_are_derived() -> None:
@@ -106,7 +106,7 @@ def test_any_printable_text_stays_itself_in_every_format(
     given_answers = {**answers, "project_slug": "my-service", "setup": "no"}
     result = cookies.bake(extra_context=given_answers, template=str(template))
 
-    if find_faults({**derive(), **given_answers}):
+    if find_errors({**derive(), **given_answers}):
         assert result.exit_code == -1
         assert result.project_path is None
         return
@@ -133,7 +133,7 @@ def test_answers_never_run(cookies: Cookies, template: Path, tmp_path: Path) -> 
         "project_slug": "my-service",
         "setup": "no",
     }
-    answers = {name: text[: LONGEST_TEXTS.get(name, 99)] for name, text in answers.items()}
+    answers = {name: text[: MAX_TEXT_LENGTHS.get(name, 99)] for name, text in answers.items()}
 
     result = cookies.bake(extra_context=answers, template=str(template))
 

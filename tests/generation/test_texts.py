@@ -13,7 +13,7 @@ from cookiecutter.prompt import prompt_for_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hooks.pre_gen_project import find_faults
+from hooks.pre_gen_project import find_errors
 from tests.checks.parsing import parser_of
 from tests.harness.names import HOSTILE_TEXTS
 from tests.harness.variants import ROOT
@@ -60,7 +60,7 @@ def render(answers: dict[str, str]) -> dict[str, str] | None:
     given_too = {"project_slug": "my-service", "setup": "no", **answers}
     context = generate_context(str(ROOT / "cookiecutter.json"), extra_context=given_too)
     context["cookiecutter"] = prompt_for_config(context, no_input=True)
-    if find_faults(context["cookiecutter"]):
+    if find_errors(context["cookiecutter"]):
         return None
     folder = tempfile.mkdtemp()
     try:

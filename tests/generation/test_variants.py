@@ -17,8 +17,8 @@ from tests.harness.variants import (
     CHOICES,
     COMBINATIONS,
     PROMPTS,
-    REFUSED,
     ROOT,
+    UNSUPPORTED,
     VARIANTS,
     pairwise,
     parse_only,
@@ -36,7 +36,7 @@ def test_every_choice_of_the_prompts_is_in_some_variant() -> None:
 
 
 def test_a_variant_is_wanted_or_refused() -> None:
-    assert len(VARIANTS) + len(REFUSED) == len(COMBINATIONS) == len(set(COMBINATIONS))
+    assert len(VARIANTS) + len(UNSUPPORTED) == len(COMBINATIONS) == len(set(COMBINATIONS))
 
 
 @pytest.mark.parametrize("text", ["database=oracle", "engine=sqlite", "database", "setup=no"])
@@ -85,20 +85,20 @@ def test_variant_is_sound(
 ) -> None:
     """What can be said of it without running it; tools look once at what is the same in several."""
     project = tree.project
-    faults = [f"{name}: {fault}" for name, check in CHECKS.items() for fault in check(project)]
+    errors = [f"{name}: {error}" for name, check in CHECKS.items() for error in check(project)]
     if (project.path / ".env").stat().st_mode & 0o777 != 0o600:
-        faults.append(".env: others can read it")
+        errors.append(".env: others can read it")
     if ".env" not in project.text(".gitignore").splitlines():
-        faults.append(".env: git does not ignore it")
+        errors.append(".env: git does not ignore it")
     code = [project.name_of(path) for path in project.named("*.py")]
-    faults += [f"{name}: code beside the tree" for name in code if not is_of_tree(name)]
-    faults += tree.faults
+    errors += [f"{name}: code beside the tree" for name in code if not is_of_tree(name)]
+    errors += tree.errors
     if tree.is_ours:
-        faults += said_by(project, environment.program("ruff"), *FORMAT)
-        faults += said_by(project, environment.program("ruff"), *LINT)
+        errors += said_by(project, environment.program("ruff"), *FORMAT)
+        errors += said_by(project, environment.program("ruff"), *LINT)
         mypy = (environment.program("mypy"), "--strict", "--cache-dir", mypy_cache)
-        faults += said_by(project, *mypy)
-    assert not faults, "\n".join(faults)
+        errors += said_by(project, *mypy)
+    assert not errors, "\n".join(errors)
     proved("static", variant=str(tree.variant), tree=tree.proved_by)
 
 
@@ -114,7 +114,7 @@ def test_an_option_beside_the_manifest_is_found(session_bake: Bake, tmp_path: Pa
     alike = next(each for each in others if tree_of(each) == first)
     other = next(each for each in others if tree_of(each) != first)
     project, changed = session_bake(**first.choices), session_bake(**other.choices)
-    assert claim(tmp_path / "run", project, first).faults == []
-    assert claim(tmp_path / "run", project, alike).faults == []
-    assert claim(tmp_path / "run", changed, alike).faults != []
-    assert claim(tmp_path / "run", project, other).faults != []
+    assert claim(tmp_path / "run", project, first).errors == []
+    assert claim(tmp_path / "run", project, alike).errors == []
+    assert claim(tmp_path / "run", changed, alike).errors != []
+    assert claim(tmp_path / "run", project, other).errors != []

@@ -78,10 +78,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "variant" not in metafunc.fixturenames:
         return
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    metafunc.parametrize("variant", wanted(metafunc.config, marks), ids=str, scope="session")
+    metafunc.parametrize(
+        "variant", select_variants(metafunc.config, marks), ids=str, scope="session"
+    )
 
 
-def wanted(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
+def select_variants(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
     """The variants with which a test runs that has these marks, those with trees first."""
     only = parse_only(config.getoption("--only"))
     variants = [variant for variant in VARIANTS if variant.matches(only)]

@@ -51,10 +51,10 @@ class ForkServer:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, "The process that forks has ended; see what was printed above."
+        status = self._process.stdout.readline()
+        assert status, "The process that forks has ended; see what was printed above."
         said = [Path(each).read_text(encoding="utf-8", errors="replace") for each in streams]
-        return subprocess.CompletedProcess(arguments, int(answer), *said)
+        return subprocess.CompletedProcess(arguments, int(status), *said)
 
 
 @contextmanager

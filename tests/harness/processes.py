@@ -54,8 +54,8 @@ def is_running(group: int) -> bool:
     return True
 
 
-def wait_for_answer(port: int, path: str, log: Path, seconds: float = 120) -> bytes:
-    """What a server on this port answers to GET, once it does, with 200."""
+def wait_for_response(port: int, path: str, log: Path, seconds: float = 120) -> bytes:
+    """Return the body of the first response of status 200 to a GET request on this port."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         connection = http.client.HTTPConnection(HOST, port, timeout=10)
@@ -70,4 +70,4 @@ def wait_for_answer(port: int, path: str, log: Path, seconds: float = 120) -> by
             connection.close()
         assert response.status == 200, body
         return body
-    raise AssertionError(f"No answer:\n{log.read_text(errors='replace')[-4000:]}")
+    raise AssertionError(f"No response:\n{log.read_text(errors='replace')[-4000:]}")

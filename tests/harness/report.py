@@ -13,7 +13,7 @@ import pytest
 
 from .environments import found_versions, interpreters, missing_versions
 from .progress import Progress
-from .variants import COMBINATIONS, REFUSED, ROOT
+from .variants import COMBINATIONS, ROOT, UNSUPPORTED
 
 PROVED = "proved"
 
@@ -57,7 +57,7 @@ class Report:
         static = {line["variant"]: line["tree"] for line in self.lines if line["kind"] == "static"}
         proof = {
             "combinations": len(COMBINATIONS),
-            "refused": len(REFUSED),
+            "unsupported": len(UNSUPPORTED),
             "variants": len(static),
             "distinct trees": len(set(static.values())),
             "interpreters": [next(iter(interpreters())), *found_versions()],
@@ -82,7 +82,7 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
     """The table of a proof, for people."""
     missing = ", ".join(proof["interpreters that were not found"]) or "none"
     rows = [
-        f"combinations of choices: {proof['combinations']}, of them refused: {proof['refused']}",
+        f"combinations of choices: {proof['combinations']}; unsupported: {proof['unsupported']}",
         f"variants rendered and checked: {proof['variants']}",
         f"distinct trees among them: {proof['distinct trees']}",
         f"interpreters: {', '.join(proof['interpreters'])}; not found: {missing}",

@@ -78,8 +78,8 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a service answered."""
+class Response:
+    """The response of a service."""
 
     status: int
     headers: Mapping[str, str]
@@ -115,7 +115,7 @@ class Service:
         self.stop()
 
     def start(self) -> None:
-        """Start it and wait until it answers. Raises AssertionError, with its log, if it fails."""
+        """Start it and wait until it responds. Raises AssertionError, with its log, if it fails."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -126,7 +126,7 @@ class Service:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(self.answers, self.process, self.log)
+        wait_until(self.is_alive, self.process, self.log)
 
     @property
     def command(self) -> list[str | Path]:
@@ -137,8 +137,8 @@ class Service:
             f"{self.project.package}.wsgi:app",
         ]
 
-    def answers(self) -> bool:
-        """Whether it is alive."""
+    def is_alive(self) -> bool:
+        """Return whether it responds to the liveness probe."""
         try:
             return self.call("GET", "/livez").status == 200
         except OSError:
@@ -167,7 +167,7 @@ class Service:
 
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> Response:
         """One request on a connection of its own; a body that is no text is sent as JSON."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
         sent = dict(headers or {})
@@ -178,7 +178,7 @@ class Service:
         try:
             connection.request(method, path, data, sent)
             response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read())
+            return Response(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
 
@@ -190,5 +190,5 @@ def wait_until(
     end = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None or time.monotonic() > end:
-            raise AssertionError(f"It does not answer:\n{log.read_text(errors='replace')[-4000:]}")
+            raise AssertionError(f"It does not respond:\n{log.read_text(errors='replace')[-4000:]}")
         time.sleep(0.05)

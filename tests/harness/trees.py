@@ -17,7 +17,7 @@ class Tree(NamedTuple):
     project: BakedProject
     variant: Variant
     proved_by: str
-    faults: list[str]
+    errors: list[str]
 
     @property
     def is_ours(self) -> bool:
@@ -28,15 +28,15 @@ class Tree(NamedTuple):
 def claim(claims: Path, project: BakedProject, variant: Variant) -> Tree:
     """Find out which variant proves this tree: the first that asks with this folder of claims.
 
-    It is a fault if the tree has another key than the one that variants with the same choices at
+    It is an error if the tree has another key than the one that variants with the same choices at
     the prompts in `SEEN_BY_TESTS` have, or if variants with other choices there have this key.
     """
     key, nearest = key_of(project), str(tree_of(variant))
     proved_by, theirs = first_to_say(claims / key, f"{variant}\n{nearest}").split("\n")
     keys = {key, first_to_say(claims / hashlib.sha256(nearest.encode()).hexdigest(), key)}
-    faults = [] if len(keys) == 1 else [f"its tests see other bytes than those of {nearest}"]
-    faults += [] if theirs == nearest else [f"its tests see the same bytes as those of {theirs}"]
-    return Tree(project, variant, proved_by, faults)
+    errors = [] if len(keys) == 1 else [f"its tests see other bytes than those of {nearest}"]
+    errors += [] if theirs == nearest else [f"its tests see the same bytes as those of {theirs}"]
+    return Tree(project, variant, proved_by, errors)
 
 
 def first_to_say(file: Path, text: str) -> str:

@@ -55,9 +55,9 @@ class Variant(NamedTuple):
         """The choice made at each prompt."""
         return dict(self.answers)
 
-    def matches(self, wanted: Mapping[str, str]) -> bool:
+    def matches(self, choices: Mapping[str, str]) -> bool:
         """Whether the variant has all these choices."""
-        return all(self.choices[name] == choice for name, choice in wanted.items())
+        return all(self.choices[name] == choice for name, choice in choices.items())
 
 
 def product(choices: Mapping[str, tuple[str, ...]]) -> Iterator[Variant]:
@@ -66,7 +66,7 @@ def product(choices: Mapping[str, tuple[str, ...]]) -> Iterator[Variant]:
         yield Variant(tuple(zip(choices, answers, strict=True)))
 
 
-def is_refused(variant: Variant) -> bool:
+def is_unsupported(variant: Variant) -> bool:
     """Whether the first hook refuses these choices together."""
     return any(check_combinations(variant.choices))
 
@@ -76,14 +76,14 @@ def parse_only(text: str) -> dict[str, str]:
 
     Raises `ValueError` for a prompt or a choice that does not exist, and says which there are.
     """
-    wanted = {}
+    choices = {}
     for part in text.replace(",", " ").split():
         name, _, choice = part.partition("=")
         if choice not in CHOICES.get(name, ()):
             known = "; ".join(f"{name}={'|'.join(values)}" for name, values in CHOICES.items())
             raise ValueError(f"{part!r} is no choice; there are: {known}")
-        wanted[name] = choice
-    return wanted
+        choices[name] = choice
+    return choices
 
 
 def one_for_each(prompt: str, variants: Iterable[Variant]) -> list[Variant]:
@@ -122,8 +122,8 @@ def _seen_by_tests(variant: Variant) -> tuple[str, ...]:
 
 
 COMBINATIONS = tuple(product(CHOICES))
-REFUSED = tuple(variant for variant in COMBINATIONS if is_refused(variant))
-VARIANTS = tuple(variant for variant in COMBINATIONS if not is_refused(variant))
+UNSUPPORTED = tuple(variant for variant in COMBINATIONS if is_unsupported(variant))
+VARIANTS = tuple(variant for variant in COMBINATIONS if not is_unsupported(variant))
 _NEAREST = {_seen_by_tests(variant): variant for variant in reversed(VARIANTS)}
 
 # One variant for each tree, and few of those in which every two choices meet.

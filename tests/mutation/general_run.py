@@ -31,7 +31,7 @@ from tests.harness.variants import ROOT
 FOLDER = ROOT / "build" / "mutation"
 EQUIVALENTS = Path(__file__).with_name("equivalent_mutants.toml")
 SERVICE = "src/my_service"
-LEAST_SCORE = 90.0
+MIN_SCORE = 90.0
 SECONDS = 300
 
 # Programs that a test starts do not know which mutant is meant, or fail for what mutmut adds.
@@ -178,7 +178,7 @@ def report(total: int, survivors: Collection[Change]) -> int:
         f"\n{total} mutants: {killed} seen by the tests, {len(equivalent)} equivalent,"
         f" {len(others)} survived; {score:.1f} % of those that can be seen"
     )
-    return int(score < LEAST_SCORE)
+    return int(score < MIN_SCORE)
 
 
 if __name__ == "__main__":

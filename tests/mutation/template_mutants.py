@@ -117,11 +117,11 @@ TEMPLATE_MUTANTS = (
         (f"{DELIVERY}::test_a_file_as_a_database_is_refused_for_several_replicas",),
     ),
     TemplateMutant(
-        "only the first fault told",
-        "every fault of the answers is told at once",
+        "only the first error told",
+        "every error of the answers is told at once",
         PRE_HOOK,
-        "return [fault for validator in VALIDATORS for fault in validator(answers)]",
-        "return [fault for validator in VALIDATORS for fault in validator(answers)][:1]",
+        "return [error for validator in VALIDATORS for error in validator(answers)]",
+        "return [error for validator in VALIDATORS for error in validator(answers)][:1]",
         (f"{TESTS_OF_PRE_HOOK}::test_every_fault_has_its_line_at_once",),
     ),
     # What is rendered

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.harness.baked import BakedProject, clean_environment
-from tests.harness.processes import until_ctrl_c, wait_for_answer
+from tests.harness.processes import until_ctrl_c, wait_for_response
 from tests.harness.report import Proved
 from tests.harness.servers import free_port
 from tests.harness.variants import ROOT, VARIANTS, Variant
@@ -72,9 +72,9 @@ def count_passed(said: str) -> int:
     return int(found[-1])
 
 
-def answers_of_two_runs(project: BakedProject, path: str, log: Path) -> list[Any]:
-    """What `make run` answers there, once it serves; it is ended by Ctrl-C and begun again."""
-    port, answers = free_port(), []
+def responses_of_two_runs(project: BakedProject, path: str, log: Path) -> list[Any]:
+    """Return what `make run` serves there, twice: it is ended by Ctrl-C and started again."""
+    port, responses = free_port(), []
     for _ in range(2):
         with until_ctrl_c(
             *("make", "run", f"port={port}"),
@@ -82,8 +82,8 @@ def answers_of_two_runs(project: BakedProject, path: str, log: Path) -> list[Any
             variables=clean_environment(WITH_UV),
             log=log,
         ):
-            answers.append(json.loads(wait_for_answer(port, path, log)))
-    return answers
+            responses.append(json.loads(wait_for_response(port, path, log)))
+    return responses
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_make_test_passes_in_a_path_with_spaces_and_other_letters(
 @pytest.mark.besides_the_defaults
 def test_make_run_serves_on_a_database_of_its_own(made: BakedProject, tmp_path: Path) -> None:
     ready = {"status": "ready"}
-    assert answers_of_two_runs(made, "/readyz", tmp_path / "log") == [ready, ready]
+    assert responses_of_two_runs(made, "/readyz", tmp_path / "log") == [ready, ready]
 
 
 @pytest.mark.parametrize("defaults", VARIANTS[:1], ids=str)
@@ -132,7 +132,7 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
     project = project_in(folder)
     assert project.run("git", "status", "--porcelain").stdout == ""
     page: dict[str, Any] = {"items": [], "next": None}
-    assert answers_of_two_runs(project, "/api/v1/items", tmp_path / "log") == [page, page]
+    assert responses_of_two_runs(project, "/api/v1/items", tmp_path / "log") == [page, page]
 
     began = time.monotonic()
     checked = project.run("make", "check", variables=WITH_UV, timeout=600)
@@ -151,7 +151,7 @@ def test_make_demo_serves_the_resource_until_ctrl_c(tmp_path: Path) -> None:
         variables=clean_environment({}),
         log=log,
     ):
-        page = json.loads(wait_for_answer(port, "/api/v1/items", log, seconds=300))
+        page = json.loads(wait_for_response(port, "/api/v1/items", log, seconds=300))
     assert page == {"items": [], "next": None}
     assert f"http://127.0.0.1:{port}/api/v1/items" in log.read_text()
 

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hooks.pre_gen_project import REFUSED_COMBINATIONS
+from hooks.pre_gen_project import UNSUPPORTED_COMBINATIONS
 from tests.harness.environments import VERSIONS
 from tests.harness.variants import (
     CHOICES,
     COMBINATIONS,
-    REFUSED,
     ROOT,
     SEEN_BY_TESTS,
     SELECTION,
     TREES,
+    UNSUPPORTED,
     VARIANTS,
     Variant,
 )
@@ -62,9 +62,9 @@ def variants() -> Iterator[str]:
     yield from table(
         ("prompt", "choices"), ((f"`{name}`", listed(c)) for name, c in CHOICES.items())
     )
-    yield f"{len(COMBINATIONS)} combinations. {len(REFUSED)} of them are refused:"
+    yield f"{len(COMBINATIONS)} combinations. {len(UNSUPPORTED)} of them are not supported:"
     yield ""
-    for choices, reason, _ in REFUSED_COMBINATIONS:
+    for choices, reason, _ in UNSUPPORTED_COMBINATIONS:
         together = " with ".join(f"`{name}={choice}`" for name, choice in choices.items())
         yield f"- {together}: {reason}"
     yield ""

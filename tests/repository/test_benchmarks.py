@@ -15,7 +15,7 @@ from tests.harness.variants import ROOT
 PYTHON = ROOT / "build" / "benchmarks" / "bin" / "python"
 READY = ROOT / "build" / "benchmarks" / "ready"
 
-SAME_ANSWERS = """
+SAME_RESPONSES = """
 import json
 from urllib.parse import quote
 from benchmarks.databases import database_url
@@ -57,15 +57,15 @@ def run(*command: str | Path) -> str:
 
 
 @pytest.mark.slow
-def test_floors_answer_with_the_representation_of_the_service(python: Path) -> None:
-    found = json.loads(run(python, "-c", SAME_ANSWERS))
+def test_floors_respond_with_the_representation_of_the_service(python: Path) -> None:
+    found = json.loads(run(python, "-c", SAME_RESPONSES))
     assert set(found) == {"service", "Flask + Core", "Flask + ORM", "FastAPI + ORM"}
     for (_, _one), (_, page), (_, _last), (_, made) in found.values():
         assert page.pop("next")  # each has a form of its own
         for name in ("id", "code", "created_at", "updated_at"):
             assert made.pop(name)
-    for name, answers in found.items():
-        assert answers == found["service"], name
+    for name, responses in found.items():
+        assert responses == found["service"], name
     assert [status for status, _ in found["service"]] == [200, 200, 200, 200]
     assert found["service"][2][1]["next"] is None
 

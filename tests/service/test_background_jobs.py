@@ -84,8 +84,8 @@ def create(service: Service, name: str, number: int) -> None:
 
 def count(service: Service, status: str) -> int:
     """How many rows have this status, up to a hundred."""
-    answer = service.call("GET", f"{PATH}?limit=100&status={status}")
-    return len(answer.json["items"])
+    response = service.call("GET", f"{PATH}?limit=100&status={status}")
+    return len(response.json["items"])
 
 
 def wait_until(true: Callable[[], bool], log: Path) -> None:

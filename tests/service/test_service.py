@@ -15,7 +15,7 @@ import pytest
 from tests.harness.baked import BakedProject
 from tests.harness.environments import Environment
 from tests.harness.report import Proved
-from tests.harness.servers import HOST, Answer, Service
+from tests.harness.servers import HOST, Response, Service
 from tests.harness.variants import Variant
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
@@ -94,9 +94,9 @@ def test_malformed_json_is_refused(service: Service, path: str) -> None:
 
 
 def test_a_wrong_type_is_refused_and_the_field_named(service: Service, path: str) -> None:
-    answer = service.call("POST", path, new(price=["12"], name=5))
-    assert answer.is_problem(422)
-    assert {fault["pointer"] for fault in answer.json["errors"]} == {"#/price", "#/name"}
+    response = service.call("POST", path, new(price=["12"], name=5))
+    assert response.is_problem(422)
+    assert {error["pointer"] for error in response.json["errors"]} == {"#/price", "#/name"}
 
 
 def test_another_media_type_is_refused(service: Service, path: str) -> None:
@@ -129,11 +129,11 @@ def test_term_lets_a_running_request_finish(service: Service, path: str) -> None
         time.sleep(0.5)
         connection.send(body[20:])
         response = connection.getresponse()
-        answer = Answer(response.status, dict(response.getheaders()), response.read())
+        created = Response(response.status, dict(response.getheaders()), response.read())
     assert service.stop() == 0
     service.start()
-    assert answer.status == 201
-    assert service.call("GET", answer.headers["Location"]).json == answer.json
+    assert created.status == 201
+    assert service.call("GET", created.headers["Location"]).json == created.json
 
 
 @pytest.mark.parametrize("how", ["gunicorn", "flask"])
@@ -199,5 +199,5 @@ def test_every_command_of_the_readme_exists(
 
 
 def test_service_is_proved(service: Service, variant: Variant, proved: Proved) -> None:
-    assert service.answers()
+    assert service.is_alive()
     proved("service", variant=str(variant))

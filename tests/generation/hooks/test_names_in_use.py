@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from hooks.pre_gen_project import CLASS_NAMES, DEPENDENCIES, OWN_NAMES, find_faults
+from hooks.pre_gen_project import CLASS_NAMES, DEPENDENCIES, OWN_NAMES, find_errors
 from local_extensions import plural
 from tests.generation.hooks.test_pre_gen_project import GOOD
 from tests.harness.minimal_template import TEMPLATE
@@ -73,7 +73,7 @@ def test_libraries_are_refused() -> None:
 
 @pytest.mark.parametrize("resource", COMMON_RESOURCES)
 def test_common_resources_are_allowed(resource: str) -> None:
-    assert find_faults({**GOOD, "resource": resource, "resource_plural": plural(resource)}) == []
+    assert find_errors({**GOOD, "resource": resource, "resource_plural": plural(resource)}) == []
 
 
 def test_classes_of_the_service_are_refused(cookies: Cookies) -> None:

@@ -18,7 +18,7 @@ from hooks.pre_gen_project import (
     WINDOWS_DEVICES,
     Combination,
     explain,
-    find_faults,
+    find_errors,
 )
 
 GOOD = {
@@ -40,7 +40,7 @@ GOOD = {
 
 SLUG_FORM = "is not made of a-z, 0-9 and single hyphens"
 NAME_FORM = "is not made of a-z, 0-9 and single underscores"
-REFUSED = [
+INVALID_ANSWERS = [
     ("project_slug", "My-Service", SLUG_FORM),
     ("project_slug", "1service", SLUG_FORM),
     ("project_slug", "-service", SLUG_FORM),
@@ -168,27 +168,27 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "rule"), REFUSED)
+@pytest.mark.parametrize(("name", "value", "rule"), INVALID_ANSWERS)
 def test_refused(name: str, value: str, rule: str) -> None:
-    faults = find_faults({**GOOD, name: value})
+    errors = find_errors({**GOOD, name: value})
 
-    [fault] = [fault for fault in faults if fault.rule.startswith(rule)]
-    assert (fault.name, fault.value) == (name, value)
-    assert fault.remedy
-    message = explain([fault])
+    [error] = [error for error in errors if error.rule.startswith(rule)]
+    assert (error.name, error.value) == (name, value)
+    assert error.remedy
+    message = explain([error])
     assert f"{name} = " in message
-    assert fault.rule in message
-    assert fault.remedy in message
+    assert error.rule in message
+    assert error.remedy in message
     assert message.isascii() or not value.isascii(), "an invisible character is shown as an escape"
 
 
 @pytest.mark.parametrize(("name", "value"), ACCEPTED)
 def test_accepted(name: str, value: str) -> None:
-    assert find_faults({**GOOD, name: value}) == []
+    assert find_errors({**GOOD, name: value}) == []
 
 
 def test_a_message_shows_the_value_as_it_was_given() -> None:
-    message = explain(find_faults({**GOOD, "project_slug": "Größe", "description": "a\nb"}))
+    message = explain(find_errors({**GOOD, "project_slug": "Größe", "description": "a\nb"}))
 
     assert "project_slug = 'Größe'" in message
     assert r"description = 'a\nb'" in message
@@ -204,7 +204,7 @@ def test_every_fault_has_its_line_at_once() -> None:
         "resource_plural": "base",
     }
 
-    names = [fault.name for fault in find_faults(answers)]
+    names = [error.name for error in find_errors(answers)]
 
     assert names == ["project_name", "author_email", "project_slug", "resource", "resource_plural"]
 
@@ -215,23 +215,23 @@ def test_every_fault_has_its_line_at_once() -> None:
     )
 )
 def test_no_answers_make_the_hook_itself_fail(answers: dict[str, str]) -> None:
-    explain(find_faults(answers)).encode("utf-8", "backslashreplace")
+    explain(find_errors(answers)).encode("utf-8", "backslashreplace")
 
 
 def test_combinations_are_refused_with_reason_and_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     together = {"database": "sqlite", "setup": "no"}
     combination = Combination(together, "make no sense together", "choose another database")
-    monkeypatch.setattr(pre_gen_project, "REFUSED_COMBINATIONS", (combination,))
+    monkeypatch.setattr(pre_gen_project, "UNSUPPORTED_COMBINATIONS", (combination,))
 
-    [fault] = find_faults(GOOD)
+    [error] = find_errors(GOOD)
 
-    assert fault == (
+    assert error == (
         "database and setup",
         "sqlite and no",
         "make no sense together",
         "choose another database",
     )
-    assert find_faults({**GOOD, "setup": "yes"}) == []
+    assert find_errors({**GOOD, "setup": "yes"}) == []
 
 
 def test_a_refusal_leaves_nothing_on_disk(

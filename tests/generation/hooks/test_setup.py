@@ -224,7 +224,7 @@ def test_without_git_all_else_is_done(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "step", "sentence"),
+    ("error", "step", "sentence"),
     [
         (
             ("sync.sh", "echo 'error: no such package: flusk'; echo; exit 2\n"),
@@ -254,9 +254,9 @@ def test_without_git_all_else_is_done(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_step_that_fails_says_why_and_what_goes_on(
-    fault: tuple[str, str], step: str, sentence: str, run: Run, project: Path
+    error: tuple[str, str], step: str, sentence: str, run: Run, project: Path
 ) -> None:
-    path, content = fault
+    path, content = error
     whole = (project / path).read_text(encoding="utf-8")
     (project / path).write_text(content, encoding="utf-8")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.variants import COMBINATIONS, REFUSED, ROOT
+from tests.harness.variants import COMBINATIONS, ROOT, UNSUPPORTED
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def test_the_table_and_its_file_say_the_same(tmp_path: Path) -> None:
     proof = json.loads((tmp_path / "proof.json").read_text())
     assert (proof["passed"], proof["failed"], proof["skipped"]) == (5, 0, [])
     assert proof["combinations"] == len(COMBINATIONS)
-    assert proof["refused"] == len(REFUSED)
+    assert proof["unsupported"] == len(UNSUPPORTED)
     assert proof["variants"] == 2
     assert [suite["tests"] for suite in proof["suites"]] == [7, 9]
     assert "variants rendered and checked: 2" in said
