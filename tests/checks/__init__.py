@@ -1,6 +1,6 @@
-"""What can be said about a project without running it: each check lists the errors that it sees.
+"""Checks of a project that do not run it: each returns a list of the errors that it finds.
 
-`CHECKS` has all of them by name. test_checks.py plants an error for each and sees it found.
+`CHECKS` contains all of them by name. test_checks.py shows that each finds a planted error.
 """
 
 from collections.abc import Callable

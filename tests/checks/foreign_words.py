@@ -1,4 +1,4 @@
-"""No word of an option that was not chosen."""
+"""Checks that no file contains a word of an option that was not chosen."""
 
 import re
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 from tests.harness.baked import BakedProject
 from tests.harness.variants import CHOICES
 
-# How each choice shows itself in files, whatever the case of the letters.
+# The words of each choice, in upper or lower case.
 WORDS: dict[tuple[str, str], str] = {
     ("database", "sqlite"): r"sqlite|pragma (?!no)",
     ("database", "postgresql"): r"postgres|psycopg|pgserver|\bpg_|\bpgdata|\bpsql",
@@ -35,7 +35,7 @@ CONTAINED = {("deployment", "kubernetes"): {"docker"}}
 
 
 def words_of_other_options(project: BakedProject) -> list[str]:
-    """Where a file, or the name of one, speaks of something that was not chosen."""
+    """Return where a file or its name contains a word of an option that was not chosen."""
     words = {
         f"{prompt}={choice}": re.compile(WORDS[prompt, choice], re.IGNORECASE)
         for prompt, choices in CHOICES.items()

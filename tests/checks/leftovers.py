@@ -1,4 +1,4 @@
-"""Nothing in a project shows that a template made it: no Jinja, no gap where a block was."""
+"""Checks that a project shows no sign of a template: neither Jinja nor gaps left by blocks."""
 
 import io
 import re
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from tests.harness.baked import BakedProject
 
-# Only what opens a block: dictionaries in a dictionary end like an expression.
+# Only opening marks: nested dictionaries end like an expression.
 JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)
 
-# What looks like Jinja and is meant: which files, the text, and why.
+# Intended text that looks like Jinja: the files, the text and the reason.
 MEANT = (
     (".github/**/*.yml", re.compile(r"\$\{\{[^{}]*\}\}"), "an expression of GitHub's"),
     ("docs/updates.md", re.compile(r"\bcookiecutter\b"), "the program that makes it anew"),
 )
 
-# Blank lines in a row: two where there is Python, which may be in a block of Markdown.
+# Maximum number of blank lines in a row: two for Python, also in Markdown.
 WIDEST_GAP = {".py": 2, ".mako": 2}
 PYTHON_BLOCK = re.compile(r"^```python\n.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def jinja_leftovers(project: BakedProject) -> list[str]:
-    """Marks of Jinja, or of cookiecutter's name, in what files say or are called."""
+    """Return marks of Jinja and the name of cookiecutter in files and their names."""
     errors = []
     for path in project.files:
         name = project.name_of(path)
@@ -60,7 +60,7 @@ def _without_brackets_of_f_strings(text: str) -> list[str]:
 
 
 def _brackets_in_f_strings(text: str) -> Iterator[tuple[int, int, int]]:
-    """Where an f-string writes a bracket twice: line, counted from 0, start and end."""
+    """Return where an f-string escapes a bracket: line (from 0), start and end."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if not _is_f_string(token):
             continue
@@ -78,7 +78,7 @@ def _is_f_string(token: tokenize.TokenInfo) -> bool:
 
 
 def blank_line_leftovers(project: BakedProject) -> list[str]:
-    """Gaps, spaces at the end of a line, and a beginning or end that is not a line of text."""
+    """Return gaps, trailing spaces, and blank lines at the beginning or end of a file."""
     return [
         error
         for path in project.files

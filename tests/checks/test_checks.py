@@ -1,4 +1,4 @@
-"""The checks see what they are for: one error of each kind is planted in a copy, and found."""
+"""Each check finds its error: one error of each kind is planted in a copy and found."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from .dependencies import MODULES, USED_WITHOUT_IMPORT
 
 
 class Plant(NamedTuple):
-    """An error: the check that is for it, the file that gets it at its end, and what is said."""
+    """A planted error: the check for it, the file it is appended to, and the expected message."""
 
     check: str
     file: str
@@ -61,20 +61,20 @@ PLANTS = (
 
 @pytest.fixture(scope="session")
 def sound(session_bake: Bake) -> BakedProject:
-    """A project on SQLite as the template makes it."""
+    """A project on SQLite, without errors."""
     return session_bake(database="sqlite")
 
 
 @pytest.fixture
 def copy(sound: BakedProject, tmp_path: Path) -> BakedProject:
-    """The same, to be spoilt."""
+    """A copy of that project, for planted errors."""
     path = tmp_path / sound.path.name
     shutil.copytree(sound.path, path)
     return BakedProject(path, sound.answers)
 
 
 def plant(project: BakedProject, file: str, text: str) -> None:
-    """Write the text at the end of a file, which may be new."""
+    """Append the text to a file, which may be new."""
     path = project.path / file
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as handle:
@@ -82,37 +82,35 @@ def plant(project: BakedProject, file: str, text: str) -> None:
 
 
 def new_errors(check: str, sound: BakedProject, spoilt: BakedProject) -> list[str]:
-    """What the check sees in the spoilt project only."""
+    """Return the errors that the check finds only in the project with planted errors."""
     before = CHECKS[check](sound)
     return [error for error in CHECKS[check](spoilt) if error not in before]
 
 
 @pytest.mark.parametrize("error", PLANTS, ids=lambda plant: f"{plant.check}-{plant.said[:24]}")
-def test_a_planted_fault_is_found(sound: BakedProject, copy: BakedProject, error: Plant) -> None:
+def test_a_planted_error_is_found(sound: BakedProject, copy: BakedProject, error: Plant) -> None:
     plant(copy, error.file, error.text)
     assert error.said in "\n".join(new_errors(error.check, sound, copy))
 
 
-def test_a_dependency_that_nothing_uses_is_found(sound: BakedProject, copy: BakedProject) -> None:
+def test_an_unused_dependency_is_found(sound: BakedProject, copy: BakedProject) -> None:
     replace(copy, "pyproject.toml", '    "click', '    "attrs>=1",\n    "click')
     assert new_errors("unused_dependencies", sound, copy) == ["attrs: declared and not used"]
 
 
-def test_a_dependency_of_tests_alone_is_none_of_the_service(
+def test_a_dependency_that_only_tests_use_does_not_belong_to_the_service(
     sound: BakedProject, copy: BakedProject
 ) -> None:
     replace(copy, "pyproject.toml", '    "click', '    "pytest>=9",\n    "click')
     assert "pytest: declared twice" in new_errors("unused_dependencies", sound, copy)
 
 
-def test_a_tool_that_the_makefile_does_not_call_is_found(
-    sound: BakedProject, copy: BakedProject
-) -> None:
+def test_an_unused_tool_is_found(sound: BakedProject, copy: BakedProject) -> None:
     replace(copy, "Makefile", "mypy", "true")
     assert new_errors("unused_dependencies", sound, copy) == ["mypy: declared and not used"]
 
 
-def test_a_setting_that_nothing_documents_or_reads_is_found(
+def test_an_undocumented_and_unread_setting_is_found(
     sound: BakedProject, copy: BakedProject
 ) -> None:
     setting = "    colour: int = 1\n"
@@ -136,7 +134,7 @@ def test_text_that_is_not_utf_8_is_found(sound: BakedProject, copy: BakedProject
         (("mypy", "--strict"), "Incompatible types in assignment"),
     ],
 )
-def test_a_tool_of_the_project_finds_what_it_is_for(
+def test_each_tool_of_the_project_finds_its_error(
     copy: BakedProject,
     environment: Environment,
     mypy_cache: Path,
@@ -151,7 +149,7 @@ def test_a_tool_of_the_project_finds_what_it_is_for(
         copy.run(environment.program(program), *arguments)
 
 
-def test_what_is_meant_is_no_leftover(sound: BakedProject, copy: BakedProject) -> None:
+def test_intended_text_is_not_a_leftover(sound: BakedProject, copy: BakedProject) -> None:
     plant(copy, ".github/workflows/x.yml", "x: ${{ github.ref }}\n")
     plant(copy, "src/my_service/wsgi.py", 'x = f"{{{app}}}"\ny = {"a": {"b": {}}}\n')
     plant(copy, "new.md", "```python\nx = 1\n\n\ndef y() -> None: ...\n```\n")
@@ -172,7 +170,7 @@ def test_the_tables_of_distributions_name_only_what_the_template_declares() -> N
 
 
 def replace(project: BakedProject, file: str, old: str, new: str) -> None:
-    """Change a text of a file; it has to be there."""
+    """Replace a text of a file; it has to exist."""
     text = project.text(file)
     assert old in text
     (project.path / file).write_text(text.replace(old, new), encoding="utf-8")

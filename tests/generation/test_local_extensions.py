@@ -1,4 +1,4 @@
-"""The filters give exact literals, and what a person answers is never taken for Jinja."""
+"""The filters give exact literals, and answers are never executed as Jinja."""
 
 import ast
 import json
@@ -41,7 +41,7 @@ jinja_texts = st.lists(
 
 
 def environment() -> Environment:
-    """Jinja as cookiecutter sets it up for this template."""
+    """Return Jinja as cookiecutter configures it for this template."""
     return Environment(
         extensions=[TemplateExtension],
         autoescape=False,  # noqa: S701
@@ -98,14 +98,14 @@ def test_a_yaml_string_means_the_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("literal", [toml_string, yaml_string])
-def test_half_a_character_has_no_literal_in_a_file(literal: object) -> None:
+def test_a_lone_surrogate_has_no_literal_in_a_file(literal: object) -> None:
     assert callable(literal)
-    with pytest.raises(ValueError, match="half a character"):
+    with pytest.raises(ValueError, match="lone surrogate"):
         literal("\ud83d")
 
 
 @given(st.one_of(texts, jinja_texts))
-def test_a_text_outside_of_files_renders_to_itself(text: str) -> None:
+def test_a_text_outside_of_files_stays_itself(text: str) -> None:
     assert environment().from_string(text).render(cookiecutter={}) == text
 
 
@@ -145,7 +145,7 @@ def test_only_plain_expressions_are_rendered_outside_of_files(
         ("{% raw %}${{ github.ref }}{% endraw %}", "${{ github.ref }}"),
     ],
 )
-def test_files_are_rendered_as_by_jinja(source: str, rendered: str) -> None:
+def test_files_are_rendered_as_jinja_does(source: str, rendered: str) -> None:
     jinja = environment()
     files = {"file": source, "part": "<{{ cookiecutter.name }}>"}
     jinja.loader = DictLoader({**files, "whole": "[{% block inner %}{% endblock %}]"})
@@ -153,7 +153,7 @@ def test_files_are_rendered_as_by_jinja(source: str, rendered: str) -> None:
 
 
 def rendered_files() -> list[str]:
-    """The names of the template's files that cookiecutter renders."""
+    """Return the names of the template's files that cookiecutter renders."""
     files = (path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc")
     names = (path.relative_to(PROJECT).as_posix() for path in files)
     copied = PROMPTS["_copy_without_render"]
@@ -186,7 +186,7 @@ def test_faster_files_serve_most_files() -> None:
     assert len(plain) > len(names) / 2
 
 
-def test_a_value_that_is_missing_is_an_error_for_cookiecutter() -> None:
+def test_a_missing_value_is_an_error() -> None:
     jinja = environment()
     jinja.undefined = StrictUndefined
     with pytest.raises(UndefinedError):
@@ -230,6 +230,6 @@ def test_class_names(name: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\\b", "/a", "a\0"])
-def test_a_slug_that_is_no_new_folder_is_refused_at_once(name: str) -> None:
-    with pytest.raises(EmptyDirNameException, match="is refused: it has to name one new folder"):
+def test_a_slug_that_does_not_name_a_new_folder_is_rejected_at_once(name: str) -> None:
+    with pytest.raises(EmptyDirNameException, match="is not valid: it has to name one new folder"):
         package(name)

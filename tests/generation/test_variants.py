@@ -41,7 +41,9 @@ def test_a_variant_is_wanted_or_refused() -> None:
 
 @pytest.mark.parametrize("text", ["database=oracle", "engine=sqlite", "database", "setup=no"])
 def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no choice; there are: database=sqlite\|postgresql"):
+    with pytest.raises(
+        ValueError, match=r"is not a choice; the choices are: database=sqlite\|postgresql"
+    ):
         parse_only(text)
 
 

@@ -1,1 +1,1 @@
-"""What the tests stand on: variants, projects, environments, servers and the report of a run."""
+"""Support for the tests: variants, projects, environments, servers and the report of a run."""

@@ -1,4 +1,4 @@
-"""A project as the template made it, and how to make one."""
+"""A project generated from the template, and the function that generates it."""
 
 import os
 import subprocess
@@ -18,13 +18,13 @@ from pytest_cookies.plugin import Cookies
 from . import memory
 from .variants import PROMPTS, ROOT
 
-# What a run of a project leaves behind; none of it is a file of the project.
+# Files that a run of a project leaves behind; they are not part of the project.
 NOT_OF_THE_PROJECT = {
     *("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"),
     *(".git", ".venv", ".data", "build"),
 }
 
-# A test run must not reach into the project's own run, nor a machine's settings into either.
+# Neither this test run nor the settings of the machine may change how a project runs.
 MISLEADING = (
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"),
     *("DATABASE_URL", "TEST_DATABASE_URL", "SECRET_KEY", "ENVIRONMENT"),
@@ -33,12 +33,12 @@ MISLEADING = (
 
 
 class CommandFailedError(AssertionError):
-    """A command ended with another status than expected; the message shows its words."""
+    """A command exited with an unexpected status; the message shows its output."""
 
 
 @dataclass(frozen=True)
 class BakedProject:
-    """A generated project and the answers that it was made from."""
+    """A generated project and the answers it was generated from."""
 
     path: Path
     answers: Mapping[str, str]
@@ -55,7 +55,7 @@ class BakedProject:
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
-        """Its files, in order, without what a run leaves behind."""
+        """Its files in sorted order, without those that a run leaves behind."""
         return tuple(self._walk(self.path))
 
     def _walk(self, folder: Path) -> Iterator[Path]:
@@ -72,7 +72,7 @@ class BakedProject:
         return [path for path in self.files if any(path.match(pattern) for pattern in patterns)]
 
     def name_of(self, path: Path) -> str:
-        """How a message calls the file."""
+        """Return the path of the file relative to the project, for messages."""
         return str(path).removeprefix(f"{self.path}{os.sep}")
 
     def text(self, name: str) -> str:
@@ -86,9 +86,9 @@ class BakedProject:
         timeout: float = 600,
         status: int | None = 0,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in its folder, with these environment variables besides.
+        """Run a command in its folder with these additional environment variables.
 
-        Raises `CommandFailedError` if it ends with another status; None takes any.
+        Raises `CommandFailedError` if it exits with another status; None accepts any.
         """
         done = subprocess.run(
             [str(part) for part in command],
@@ -109,16 +109,16 @@ class BakedProject:
 
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what would mislead a project, and with `variables`."""
+    """Return this process's environment without misleading variables, plus `variables`."""
     kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     return {**kept, "PYTHONUTF8": "1", **memory.variables(), **variables}
 
 
 class Bake(Protocol):
-    """Makes a project from answers; a test fails if that fails."""
+    """Generates a project from answers; the test fails if that fails."""
 
     def __call__(self, **answers: str) -> BakedProject:
-        """Make one; what is not answered is as cookiecutter.json has it, and nothing is set up."""
+        """Generate a project. Defaults fill in missing answers; `setup` is `no` by default."""
 
 
 COMPILED: dict[tuple[str | None, ...], CodeType] = {}
@@ -127,10 +127,10 @@ COMPILED: dict[tuple[str | None, ...], CodeType] = {}
 def compile_once(
     environment: Environment, source: str, name: str | None = None, filename: str | None = None
 ) -> CodeType:
-    """Instead of `Environment.compile`: what was compiled from the same text is taken again.
+    """Replace `Environment.compile`: compile each text once for all projects of a run.
 
-    To compile is half of a generation, and cookiecutter does it anew in each, also for the names of
-    files. All its environments are alike.
+    Compiling is half of a generation, and cookiecutter compiles all files and their names again for
+    each project. All its environments are configured alike.
     """
     key = (source, name, filename)
     if key not in COMPILED:
@@ -138,24 +138,26 @@ def compile_once(
     return COMPILED[key]
 
 
-# A file of the template does not change while tests run: to look at it once is enough.
+# The template does not change while tests run, so each file is examined once.
 is_binary_once = cache(generate.is_binary)
 
 
 def make_bake(cookies: Cookies) -> Bake:
-    """A `Bake` by pytest-cookies, in this process; what hooks print, pytest shows on a failure."""
+    """Return a `Bake` that uses pytest-cookies; pytest shows the hooks' output on a failure."""
 
     def bake(**answers: str) -> BakedProject:
         unknown = answers.keys() - PROMPTS.keys()
         if unknown:
-            raise ValueError(f"cookiecutter.json asks nothing of the name {unknown}")
+            raise ValueError(f"cookiecutter.json has no prompt of the name {unknown}")
         with (
             patch.object(StrictEnvironment, "compile", compile_once),
             patch.object(generate, "is_binary", is_binary_once),
         ):
             result = cookies.bake(extra_context={"setup": "no", **answers}, template=str(ROOT))
         if result.exit_code != 0 or result.exception is not None:
-            raise AssertionError(f"The template made nothing of {answers}: {result.exception!r}")
+            raise AssertionError(
+                f"The template did not generate a project from {answers}: {result.exception!r}"
+            )
         return BakedProject(Path(result.project_path), result.context)
 
     return bake

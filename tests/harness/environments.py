@@ -1,7 +1,7 @@
-"""One virtual environment for all variants and each interpreter, made once and compiled.
+"""One virtual environment per interpreter for all variants, created and compiled once.
 
-It holds more than a single project declares; so the checks of dependencies look at the imports, and
-tests/project/test_installation.py installs projects for real.
+It contains more than a single project declares. Therefore the checks of dependencies read the
+imports, and tests/project/test_installation.py installs projects into environments of their own.
 """
 
 import fcntl
@@ -21,19 +21,19 @@ from .variants import ROOT
 
 TEMPLATE_PROJECT = ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml"
 
-# The versions that the service is for; those that are not found are named in the report.
+# The Python versions that the service supports; the report names those that were not found.
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 WHICH = "import sys; assert '%d.%d' % sys.version_info[:2] == '{version}'; print(sys.executable)"
 
 MUTMUT = "mutmut>=3.8"
 
-# A line of a list of requirements, whichever `if` of the template it stands in.
+# A line of a list of requirements, in any `if` of the template.
 REQUIREMENT = re.compile(r'^\s+"([a-z][\w.-]*(?:\[[\w,]+\])?[<>=!~][^"]*)",$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment, and where a project in it keeps what can be used again."""
+    """A virtual environment."""
 
     path: Path
 
@@ -48,7 +48,7 @@ class Environment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What makes a project that is not installed run in it, from its own folder."""
+        """The variables with which a project runs from its own folder, without an installation."""
         return {
             "PATH": f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": "src",
@@ -57,32 +57,32 @@ class Environment:
 
 
 def requirements() -> list[str]:
-    """What any variant declares, for running and for developing."""
+    """Return the requirements of all variants, those for development included."""
     return sorted(set(REQUIREMENT.findall(TEMPLATE_PROJECT.read_text(encoding="utf-8"))))
 
 
 @cache
 def interpreters() -> dict[str, str]:
-    """Where the interpreters are that the service is for, by version: the running one, and others.
+    """Return the path of each supported interpreter by version, the running one first.
 
-    Those that cannot be found have no place: "".
+    The path of an interpreter that was not found is "".
     """
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
     return found | {version: _place_of(version) for version in VERSIONS if version not in found}
 
 
 def found_versions() -> list[str]:
-    """The versions of the other interpreters that are there."""
+    """Return the versions of the other interpreters that were found."""
     return [version for version, place in interpreters().items() if place][1:]
 
 
 def missing_versions() -> list[str]:
-    """The versions that no interpreter was found of."""
+    """Return the versions of which no interpreter was found."""
     return [version for version, place in interpreters().items() if not place]
 
 
 def _place_of(version: str) -> str:
-    """The interpreter of this version: on the path, of a version manager or of uv."""
+    """Return the interpreter of this version: on the path, from a version manager or from uv."""
     managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     managed_ones = sorted(managed.glob(f"{version}.*/bin/python"))
     candidates: list[str | Path] = [f"python{version}", *managed_ones]
@@ -101,28 +101,28 @@ def _said(*command: str | Path) -> str:
 
 
 def shared_environment(folder: Path, version: str = "") -> Environment:
-    """The environment in `folder` for a version of Python, or for the running one.
+    """Return the environment in `folder` for a version of Python, by default the running one.
 
-    Several processes may ask at once: one makes it, if it is not up to date, the others wait. A
-    folder that is a link belongs to the checkout that this is a changed copy of, whose tests need
-    the environments as they are: what is there is used, and nothing made.
+    Several processes may call this at once: one creates the environment if it is out of date, the
+    others wait. If the folder is a symbolic link, this is a changed copy of another checkout: its
+    environments are used as they are, and none is created.
     """
     version = version or next(iter(interpreters()))
     return _environment(folder / f"python-{version}", interpreters()[version])
 
 
 def lowest_environment(folder: Path) -> Environment:
-    """The same for the running Python, with the lowest versions that are declared."""
+    """Return the environment of the running Python with the lowest declared versions."""
     return _environment(folder / "python-lowest", sys.executable, "--resolution", "lowest-direct")
 
 
 def mutation_environment(folder: Path) -> Environment:
-    """The same with what changes the service to see its tests fail."""
+    """Return the environment that also contains mutmut."""
     return _environment(folder / "python-mutation", sys.executable, MUTMUT)
 
 
 def benchmark_environment(path: Path) -> Environment:
-    """The same, at this path, with the group `bench` of pyproject.toml."""
+    """Return the environment at this path with the group `bench` of pyproject.toml."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return _environment(path, sys.executable, *groups["dependency-groups"]["bench"])
 
@@ -155,7 +155,7 @@ def _run(*command: str | Path) -> None:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Only one process at a time is in here with this file, whose folder may be new."""
+    """Hold an exclusive lock on this file; its folder is created if it is missing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Fixtures: the variants, each baked once; the shared environment; which variants are wanted."""
+"""Options and fixtures: which variants run, their projects and the shared environment."""
 
 import os
 import signal
@@ -26,21 +26,21 @@ from .variants import (
 
 BUILD = ROOT / "build"
 
-# The engines of a quick answer: the two that most people choose.
+# The engines of a quick run: the two that most people choose.
 QUICK_ENGINES = ("sqlite", "postgresql")
 
-# What takes longest begins first, so that no process is left alone with it at the end.
+# The longest tests start first, so that no process runs one alone at the end.
 LONGEST_FIRST = (
     *("test_mutants", "test_suites", "test_image", "test_installation", "test_updates"),
     *("test_contract", "test_delivery", "test_service"),
 )
 
-# Costly fixtures of a variant that the tests of one module share.
+# Expensive fixtures of a variant, shared by the tests of one module.
 SHARED_BY_A_MODULE = {"service", "made"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let one choice be proved alone."""
+    """Add the options that select variants and tests."""
     parser.addoption(
         "--only",
         default="",
@@ -55,9 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a misspelt choice before anything runs, and let what is started hear Ctrl-C.
+    """Reject a misspelt choice before any test runs, and restore the handling of Ctrl-C.
 
-    A shell lets what it runs in the background ignore that, and all that this starts in turn.
+    Processes that a shell runs in the background ignore Ctrl-C, and so do their own children.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -69,12 +69,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes for each core: much of a suite is waiting for what it started."""
+    """Use two processes per core: much of a suite is waiting for other processes."""
     return (os.cpu_count() or 1) * 2
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a variant with each one wanted, or with those that its mark says."""
+    """Parametrize tests that use `variant` with the selected variants."""
     if "variant" not in metafunc.fixturenames:
         return
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
@@ -84,7 +84,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def select_variants(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
-    """The variants with which a test runs that has these marks, those with trees first."""
+    """Return the variants for a test with these marks, those with trees of their own first."""
     only = parse_only(config.getoption("--only"))
     variants = [variant for variant in VARIANTS if variant.matches(only)]
     if config.getoption("--quick"):
@@ -111,7 +111,7 @@ def select_variants(config: pytest.Config, marks: Collection[str]) -> list[Varia
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what `--only` and `--quick` do not concern; begin with what takes longest."""
+    """Deselect tests that `--only` and `--quick` exclude; run the longest tests first."""
     only = parse_only(config.getoption("--only"))
     kept = [item for item in items if not only or concerns(item, only)]
     away = "slow" if config.getoption("--quick") else "quick"
@@ -124,7 +124,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def concerns(item: pytest.Item, only: Mapping[str, str]) -> bool:
-    """Whether a test is about these choices: by its variant, its parameters or its mark."""
+    """Return whether a test is about these choices: by its variant, parameters or mark."""
     if variant_of(item):
         return True
     choices = choices_of(item)
@@ -134,7 +134,7 @@ def concerns(item: pytest.Item, only: Mapping[str, str]) -> bool:
 
 
 def choices_of(item: pytest.Item) -> dict[str, str]:
-    """The choices that the parameters of a test name."""
+    """Return the choices that the parameters of a test name."""
     found: dict[str, str] = {}
     for value in getattr(getattr(item, "callspec", None), "params", {}).values():
         found |= getattr(value, "answers", {})
@@ -146,7 +146,7 @@ def choices_of(item: pytest.Item) -> dict[str, str]:
 
 
 def length_of(item: pytest.Item) -> int:
-    """The place of a test among the others: 0 is for those that take longest."""
+    """Return the position of a test among the others; the longest tests have 0."""
     name = item.path.stem
     is_long = any(item.get_closest_marker(mark) for mark in ("slow", "quick"))
     if not is_long and name not in LONGEST_FIRST:
@@ -155,7 +155,7 @@ def length_of(item: pytest.Item) -> int:
 
 
 def group_of(item: pytest.Item) -> str | None:
-    """The name of the tests that have to share a process, because they share a costly fixture."""
+    """Return the name of the tests that share a process because they share a fixture."""
     variant = variant_of(item)
     if variant is None:
         return None
@@ -167,42 +167,44 @@ def group_of(item: pytest.Item) -> str | None:
 
 
 def variant_of(item: pytest.Item) -> Variant | None:
-    """The variant that a test is about, if it is about one."""
+    """Return the variant that a test is about, if there is one."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     found = parameters.get("variant")
-    return found if isinstance(found, Variant) else None  # no variant at all is none of ours
+    return (
+        found if isinstance(found, Variant) else None
+    )  # without any variant, pytest passes a marker of its own
 
 
 @pytest.fixture(scope="session")
 def session_bake(cookies_session: Cookies) -> Bake:
-    """Make a project that other tests may use too."""
+    """Generate a project that other tests use, too."""
     return make_bake(cookies_session)
 
 
 @pytest.fixture
 def bake(cookies: Cookies) -> Bake:
-    """Make a project for this test alone."""
+    """Generate a project for this test only."""
     return make_bake(cookies)
 
 
 @pytest.fixture(scope="session")
 def project(variant: Variant, session_bake: Bake) -> BakedProject:
-    """The project of each variant in turn, baked once: do not change it."""
+    """The project of the variant, generated once per process: do not change it."""
     return session_bake(**variant.choices)
 
 
 @pytest.fixture(scope="session")
 def environment() -> Environment:
-    """The Python that runs this, with everything that any variant depends on, compiled."""
+    """The environment of the running Python, with the dependencies of all variants."""
     return shared_environment(BUILD)
 
 
 @pytest.fixture(scope="session")
 def mypy_cache() -> Path:
-    """What mypy learnt about libraries, for all projects that this process checks.
+    """The cache of mypy for all projects that this process checks.
 
-    It is kept for the next run, and for what this process starts: tests of a changed copy of the
-    repository, for which it waits.
+    The next run uses it again, as do the tests of changed copies of the repository that this
+    process starts.
     """
     return BUILD / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
@@ -214,7 +216,7 @@ def tree(
     tmp_path_factory: pytest.TempPathFactory,
     worker_id: str,
 ) -> Tree:
-    """What the variant runs, and which variant proves that in this run."""
+    """The tree of the variant, and the variant that proves this tree in this run."""
     folder = tmp_path_factory.getbasetemp()
     shared = folder if worker_id == "master" else folder.parent
     return claim(shared / "trees", project, variant)

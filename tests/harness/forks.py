@@ -1,8 +1,8 @@
-"""Runs pytest for projects in forks of one process that has imported what every project imports.
+"""Runs pytest for projects in forks of a process that has already imported the libraries.
 
-To import that takes longer than the few tests that a mutant needs, and a tenth of a whole suite
-whose coverage is measured. Run as a program, this is that process: it reads a request on a line,
-and writes the status of its fork on a line.
+Importing them takes longer than the few tests of a mutant, and a tenth of a whole suite with
+coverage. Run as a program, this module is that process: it reads one request per line and writes
+the exit status of the fork on a line.
 """
 
 import gc
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-# Of no option and no engine, so that a project that forgot to import something is still seen.
+# No library of an option or an engine, so that a missing import in a project is still found.
 OF_ALL = (
     *("alembic.command", "alembic.autogenerate", "factory", "flask.testing", "flask_openapi"),
     *("pydantic_settings", "sqlalchemy.orm", "structlog", "time_machine", "uuid_utils"),
@@ -27,11 +27,11 @@ OF_FEW_TESTS = (
     *OF_ALL,
     *("concurrent.futures.thread", "gunicorn", "prometheus_client", "unittest.mock"),
 )
-# None that looks around when it is imported: gunicorn reads in which folder it is, the library of
-# the metrics the environment.
+# No library that depends on the folder (gunicorn) or the environment (prometheus_client) in which
+# it is imported.
 OF_A_SUITE = (*OF_ALL, "pytest_cov.plugin", "schemathesis.pytest.plugin", "xdist.plugin")
 SECONDS = 600
-"""What takes longer hangs."""
+"""A run that takes longer is considered to hang."""
 
 
 class ForkServer:
@@ -44,7 +44,7 @@ class ForkServer:
     def run_pytest(
         self, folder: Path, arguments: Sequence[str], variables: Mapping[str, str]
     ) -> "subprocess.CompletedProcess[str]":
-        """Run it in a folder, with this environment and no other."""
+        """Run pytest in a folder with exactly this environment."""
         streams = str(self._output), str(self._errors)
         request = [str(folder), list(arguments), dict(variables), streams]
         assert self._process.stdin is not None
@@ -52,7 +52,7 @@ class ForkServer:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         status = self._process.stdout.readline()
-        assert status, "The process that forks has ended; see what was printed above."
+        assert status, "The process that forks has exited; see its output above."
         said = [Path(each).read_text(encoding="utf-8", errors="replace") for each in streams]
         return subprocess.CompletedProcess(arguments, int(status), *said)
 
@@ -66,7 +66,7 @@ def fork_server(
     *,
     collects_garbage: bool = False,
 ) -> Iterator[ForkServer]:
-    """A process of this interpreter that forks; what forks print passes through the folder."""
+    """Start a process of this interpreter that forks; the folder holds the forks' output."""
     with subprocess.Popen(
         [python, __file__, json.dumps({"collects_garbage": collects_garbage}), *libraries],
         env=dict(variables),
@@ -80,10 +80,10 @@ def fork_server(
 
 
 def serve(libraries: list[str], *, collects_garbage: bool) -> None:
-    """Answer requests until there are no more; a fork goes on from here to run its own.
+    """Handle requests until the input ends; each fork runs its own request.
 
-    Garbage is not collected in the tests of a mutant, lest that closes by chance what it leaves
-    open; in a suite it is, but for what the libraries hold.
+    The tests of a mutant run without garbage collection, which could by chance close what the
+    mutant leaves open. A suite collects garbage, except for the objects of the libraries.
     """
     for name in libraries:
         importlib.import_module(name)
@@ -102,7 +102,7 @@ def serve(libraries: list[str], *, collects_garbage: bool) -> None:
 def run_here(
     folder: str, arguments: list[str], variables: dict[str, str], streams: list[str]
 ) -> int:
-    """Do in this process what `python -m pytest` does in one of its own."""
+    """Run pytest in this process as `python -m pytest` does in a new one."""
     signal.alarm(SECONDS)
     os.chdir(folder)
     os.environ.clear()

@@ -1,8 +1,9 @@
-"""Keeps tests that share a costly fixture in one process, as their mark `xdist_group` says.
+"""Workaround: keeps the tests of an `xdist_group` in one process.
 
-pytest-xdist 3.8 writes a test's group into an attribute that pytest 9.2 does not read any longer
-(https://github.com/pytest-dev/pytest-xdist/issues/1386), so that groups are scattered without a
-word. This writes it where pytest reads it. tests/test_grouping.py tells when it can go.
+pytest-xdist 3.8 writes the group of a test into an attribute that pytest 9.2 no longer reads
+(https://github.com/pytest-dev/pytest-xdist/issues/1386), so groups are silently scattered. This
+plugin writes it where pytest reads it. A test in tests/harness/tests/test_grouping.py fails when
+pytest-xdist does so itself; then remove this module.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from _pytest.nodeid import NodeId
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Iterator[None]:
-    """Let the id of each test end with its group, once all marks are there."""
+    """Append the group of each test to its id, once all marks are set."""
     yield
     if not config.getoption("loadgroup", default=False):
         return

@@ -1,6 +1,6 @@
-"""Images without Docker: built by buildah, run as a container engine would run them.
+"""Images without Docker: built by buildah and run as a container engine runs them.
 
-The base image is made here of Debian's packages, under the name that the Dockerfile has for it.
+The base image is built here from Debian packages, under the name that the Dockerfile uses.
 """
 
 import json
@@ -17,7 +17,7 @@ from .baked import BakedProject
 from .environments import locked
 from .servers import Service
 
-# What the machine says about certificates holds in the image, too: packages come from outside.
+# The image trusts the certificates of the machine, because it downloads packages.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 BASE = ("python3", "python3-venv", "ca-certificates")
 INDEXES = (
@@ -47,7 +47,7 @@ exec chroot --userspec="$user" "$root" /usr/bin/env -i --chdir="$folder" "$@"
 
 
 class NoImagesError(RuntimeError):
-    """Images cannot be built here; the message says why."""
+    """Images cannot be built on this machine; the message gives the reason."""
 
 
 def can_build() -> None:
@@ -60,7 +60,7 @@ def can_build() -> None:
 
 
 def run(*command: str | Path, **options: Any) -> str:
-    """Run a program and return its words. Raises AssertionError, with all of them, if it fails."""
+    """Run a program and return its output. Raises AssertionError with the output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -95,7 +95,7 @@ class Buildah:
         return run("buildah", *arguments, env={**os.environ, **isolated})
 
     def make_base(self, name: str) -> None:
-        """Make the base image, unless it is there; takes a minute and a half."""
+        """Build the base image unless it exists; this takes a minute and a half."""
         tag = f"localhost/{name}"
         with locked(self.folder.with_suffix(".lock")):
             if tag in self("images", "--all", "--format", "{{.Name}}:{{.Tag}}").split():
@@ -116,33 +116,33 @@ class Buildah:
             self("commit", "--quiet", "--rm", container, tag)
 
     def build(self, project: BakedProject, tag: str) -> str:
-        """Build the project's image, as its Dockerfile says, and return what was printed."""
+        """Build the project's image from its Dockerfile and return the output."""
         options = ("--format", "docker", "--pull-never", "--layers", "--tag", tag)
         return self("build", *options, project.path)
 
     def configuration(self, tag: str) -> dict[str, Any]:
-        """What the image says about running it."""
+        """Return the image's configuration: command, user, folder and environment."""
         described = json.loads(self("inspect", "--type", "image", tag))
         configuration: dict[str, Any] = described["Docker"]["config"]
         return configuration
 
 
 def _release() -> str:
-    """The release of Debian or Ubuntu that this machine has, as its package mirror serves it."""
+    """Return the code name of this machine's release of Debian or Ubuntu."""
     lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)["VERSION_CODENAME"]
 
 
 @dataclass(frozen=True)
 class Container:
-    """An image's files, where they can be looked at, and how to run programs among them."""
+    """The mounted files of an image, and how to run programs in it."""
 
     root: Path
     configuration: Mapping[str, Any]
     mounts: Mapping[Path, Path] = field(default_factory=dict)
 
     def command(self, settings: Mapping[str, str], program: Iterable[str]) -> list[str]:
-        """What runs a program in it, with these settings besides the image's own."""
+        """Return the command that runs a program in it, with these additional settings."""
         variables = [*self.configuration["Env"], *(f"{k}={v}" for k, v in settings.items())]
         mounts = " ".join(f"{here}:{there}" for here, there in self.mounts.items())
         user, folder = self.configuration["User"], self.configuration["WorkingDir"]
@@ -152,13 +152,13 @@ class Container:
         ]
 
     def run(self, settings: Mapping[str, str], *program: str) -> str:
-        """Run a program in it to its end, which has to be a good one, and return its words."""
+        """Run a program in it, which has to succeed, and return its output."""
         return run(*self.command(settings, program))
 
 
 @dataclass
 class ServiceInContainer(Service):
-    """The image's own command, in a container."""
+    """The image's own command, run in a container."""
 
     container: Container | None = None
 
@@ -172,5 +172,5 @@ class ServiceInContainer(Service):
 
 
 def seconds_since(began: float) -> float:
-    """How long it took."""
+    """Return the seconds since `began`, to a tenth."""
     return round(time.monotonic() - began, 1)

@@ -1,7 +1,7 @@
-"""Where projects keep their temporary files while they are proved: in memory, if there is enough.
+"""Keeps the temporary files of projects in memory during a run, if there is enough of it.
 
-A test run begins with a server of its own and makes some forty databases on it, each of some
-hundred files that nobody reads again. On a disk that is a third of the run's CPU time.
+The suite of a project starts its own server and creates about forty databases on it, each of some
+hundred files. On a disk this takes a third of the run's CPU time.
 """
 
 import os
@@ -20,7 +20,7 @@ SESSION = pytest.StashKey[Path]()
 
 
 def has_room(folder: Path, enough: int = ENOUGH) -> bool:
-    """Whether files can be kept there, and programs run that are copied there."""
+    """Return whether the folder has `enough` bytes and programs may run from it."""
     if not os.access(folder, os.W_OK | os.X_OK):
         return False
     found = os.statvfs(folder)
@@ -28,12 +28,12 @@ def has_room(folder: Path, enough: int = ENOUGH) -> bool:
 
 
 def variables() -> dict[str, str]:
-    """What lets a project keep its temporary files in memory; nothing, where that has no room."""
+    """Return the variables that put a project's temporary files in memory, if it has room."""
     return {"TMPDIR": os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
 def remove_left_behind(memory: Path) -> None:
-    """Remove the folders of runs that were killed: nothing else gives their memory back."""
+    """Remove the folders of runs that were killed; nothing else frees their memory."""
     for folder in memory.glob("proof-*-*"):
         process = folder.name.split("-")[1]
         is_ours = process.isdigit() and folder.stat().st_uid == os.getuid()
@@ -42,17 +42,17 @@ def remove_left_behind(memory: Path) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make a folder for this run, which its workers inherit."""
+    """Create a folder for this run; its workers inherit it."""
     if VARIABLE not in os.environ and has_room(MEMORY):
         remove_left_behind(MEMORY)
         folder = Path(tempfile.mkdtemp(prefix=f"proof-{os.getpid()}-", dir=MEMORY))
-        folder.chmod(0o1777)  # as that of the system: servers of other accounts remove theirs
+        folder.chmod(0o1777)  # like the system's: servers of other accounts delete their own files
         os.environ[VARIABLE] = str(folder)
         config.stash[SESSION] = folder
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the folder, in the process that made it."""
+    """Remove the folder in the process that created it."""
     if folder := config.stash.get(SESSION, None):
         del os.environ[VARIABLE]
         shutil.rmtree(folder, ignore_errors=True)

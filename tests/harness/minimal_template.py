@@ -1,4 +1,4 @@
-"""A template of a few files with the prompts, filters and hooks of this one: bakes in no time."""
+"""A small template with the prompts, filters and hooks of this one, which generates quickly."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ TEXTS = ("project_name", "description", "author_name", "author_email")
 
 
 def write_minimal_template(root: Path) -> Path:
-    """Write it into `root`: each text in each format, and every path of the manifest."""
+    """Write the template into `root`: each text in each format, and every path of the manifest."""
     shutil.copy(ROOT / "cookiecutter.json", root)
     shutil.copy(ROOT / "local_extensions.py", root)
     shutil.copytree(ROOT / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
@@ -43,7 +43,7 @@ def write_minimal_template(root: Path) -> Path:
     for path, content in files.items():
         file = project / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.is_dir():  # a folder of one option may hold a file of another
+        if not file.is_dir():  # a folder of one option may contain a file of another
             file.write_text(content, encoding="utf-8")
     return root
 

@@ -1,11 +1,11 @@
-"""Names that a person may choose: the shortest and the longest, early and late in the alphabet."""
+"""Valid names: the shortest and the longest, early and late in the alphabet."""
 
 import itertools
 from typing import NamedTuple
 
 
 class Resource(NamedTuple):
-    """One and many of something."""
+    """The singular and the plural name of a resource."""
 
     one: str
     many: str
@@ -41,8 +41,8 @@ LONGEST_TEXTS = {
     "project_slug": "my-service",
 }
 
-# Every quote, what escapes, what Jinja, formats, shells, Markdown and markup take for theirs, an
-# emoji of several code points, and a script that is read from right to left.
+# Every quote and escape, the special characters of Jinja, formats, shells, Markdown and markup, an
+# emoji of several code points, and a script that is written from right to left.
 HOSTILE_TEXT = "Ü \"q\" 'a' `b` \\n \\ {{ x }} {% raw %} {# %s ${HOME} $(id) <b>&amp; 👩‍🚀 שלום"
 HOSTILE_TEXTS = {
     "project_name": HOSTILE_TEXT[:60],

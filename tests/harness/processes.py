@@ -1,4 +1,4 @@
-"""Servers that run until Ctrl-C, started as a shell would and ended as a person does."""
+"""Servers that run until Ctrl-C, started as a shell does and stopped as a person does."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ SECONDS_TO_END = 10
 def until_ctrl_c(
     *command: str | Path, folder: Path, variables: Mapping[str, str], log: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command, and end it by Ctrl-C: nothing of it may be left, and no traceback said."""
+    """Run a command and stop it by Ctrl-C. No process may remain and no traceback be printed."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -34,8 +34,8 @@ def until_ctrl_c(
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
         end = time.monotonic() + SECONDS_TO_END
-        while is_running(process.pid):  # what it started gets the signal, too, and takes its time
-            assert time.monotonic() < end, "Something of it still runs after Ctrl-C."
+        while is_running(process.pid):  # its children get the signal, too, and take their time
+            assert time.monotonic() < end, "A process still runs after Ctrl-C."
             time.sleep(0.05)
     finally:
         if is_running(process.pid):
@@ -46,7 +46,7 @@ def until_ctrl_c(
 
 
 def is_running(group: int) -> bool:
-    """Whether a process of the group is left."""
+    """Return whether a process of the group still runs."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

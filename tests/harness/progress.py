@@ -1,6 +1,6 @@
-"""What a long run says while it goes on: what is done, what failed, and how long the rest takes.
+"""Shows the progress of a long run: tests done, tests failed, and the time left.
 
-On a terminal this is one line that changes; elsewhere a line now and then.
+On a terminal this is one line that changes; elsewhere a line is printed now and then.
 """
 
 import json
@@ -19,17 +19,17 @@ A_VARIANT = "::test_variant_is_sound["
 
 
 class Terminal(Protocol):
-    """What is needed of pytest's own reporter."""
+    """The part of pytest's terminal reporter that is used here."""
 
     def write(self, content: str) -> None:
-        """Write, and begin no line."""
+        """Write without starting a line."""
 
     def write_line(self, line: str) -> None:
         """Write a line."""
 
 
 class Progress:
-    """Counts tests as they end, in the process that prints."""
+    """Counts finished tests in the process that prints."""
 
     def __init__(self, terminal: Terminal, memory: Path, *, one_line: bool) -> None:
         self.terminal = terminal
@@ -45,30 +45,30 @@ class Progress:
             self.known = json.loads(memory.read_text(encoding="utf-8"))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Learn what there is to do, where one process does all."""
+        """Record the collected tests of a run in one process."""
         self.begin([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
-        """Learn it from any of several processes."""
+        """Record the collected tests from the first of several processes."""
         self.processes.add(str(node))
         self.begin(ids)
 
     def begin(self, ids: list[str]) -> None:
-        """Take these tests for what there is to do, unless that is known."""
+        """Use these tests as the total, unless it is known."""
         if not self.left and not self.done:
             self.left = dict.fromkeys(ids)
             self.all_variants = sum(A_VARIANT in name for name in ids)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Print no dot for a test that passed, and no letter for one that failed."""
+        """Print neither a dot for a test that passed nor a letter for one that failed."""
         if report.when != "call" or report.skipped:
             return None
         return ("passed", "", "") if report.passed else ("failed", "", "FAILED")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a test that has ended, and say so."""
+        """Count a finished test and print the progress."""
         self.failed += report.failed
         self.took[kind_of(report.nodeid)].append(report.duration)
         if report.when != "teardown":
@@ -82,7 +82,7 @@ class Progress:
             self.say()
 
     def say(self) -> None:
-        """Print how far it is."""
+        """Print the progress."""
         line = (
             f"{as_time(time.monotonic() - self.began)}: "
             f"variants {self.variants} of {self.all_variants}, "
@@ -95,7 +95,7 @@ class Progress:
             self.terminal.write_line(line)
 
     def seconds_left(self) -> float:
-        """How long the rest takes, if each test takes as long as others of its kind."""
+        """Return the seconds left, if each test takes as long as others of its kind."""
         means = self.known | {
             kind: sum(times) / self.count(kind) for kind, times in self.took.items()
         }
@@ -103,11 +103,11 @@ class Progress:
         return sum(each) / max(1, len(self.processes))
 
     def count(self, kind: str) -> int:
-        """How many tests of a kind have been reported: each does so three times."""
+        """Return how many tests of a kind have finished; each is reported three times."""
         return max(1, len(self.took[kind]) // 3)
 
     def pytest_sessionfinish(self) -> None:
-        """Keep how long each kind took, for the next run."""
+        """Store the duration of each kind for the next run."""
         if self.one_line:
             self.terminal.write_line("")
         means = {kind: sum(times) / self.count(kind) for kind, times in self.took.items()}
@@ -116,10 +116,10 @@ class Progress:
 
 
 def kind_of(name: str) -> str:
-    """What tests have in common that take about as long: the function."""
+    """Return the kind of a test: its function, whose cases take about the same time."""
     return name.partition("[")[0].partition("@")[0]
 
 
 def as_time(seconds: float) -> str:
-    """As minutes and seconds."""
+    """Return the time in minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

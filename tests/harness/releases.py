@@ -1,4 +1,4 @@
-"""A repository of the template with three releases; the last is what stands here."""
+"""Creates a repository of the template with three releases; the last one is this checkout."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PROJECT = "{{cookiecutter.project_slug}}"
 PACKAGE = f"{PROJECT}/src/{{{{cookiecutter.__package}}}}"
 RESOURCE = f"{PACKAGE}/{{{{cookiecutter.resource_plural}}}}"
 
-# Nobody's settings of git, and no question for a name.
+# Ignores the settings of git on this machine and sets a name.
 GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
@@ -28,14 +28,14 @@ GIT = {
 
 
 class Edit(NamedTuple):
-    """A text in a file, and what stands there after the edit."""
+    """A text in a file and its replacement."""
 
     file: str
     old: str
     new: str
 
 
-# How the template was before the newest release, in files that its users edit, and in others.
+# Reverts the newest release, in files that users edit and in others.
 BEFORE_THE_NEWEST = (
     Edit(f"{PROJECT}/README.md", "## Run it", "## Running"),
     Edit(f"{PROJECT}/Makefile", "Leave out the tests that take seconds", "Run quick tests"),
@@ -50,7 +50,7 @@ BEFORE_THE_NEWEST = (
 NEW_IN_THE_NEWEST = (f"{PROJECT}/docs/problems.md",)
 GONE_IN_THE_NEWEST = (f"{PROJECT}/docs/old.md",)
 
-# The first release did not ask for the licence either, and had a filter less.
+# The first release had no prompt for the licence, and one filter less.
 BEFORE_THE_SECOND = (
     Edit(f"{PROJECT}/Makefile", "Set the project up and prove it", "Set up"),
     Edit(f"{PROJECT}/pyproject.toml", '"click>=8.5"', '"click>=8.4"'),
@@ -62,7 +62,7 @@ ASKED_SINCE_THE_SECOND = "license"
 
 
 def edit(folder: Path, edits: Iterable[Edit]) -> None:
-    """Make the edits, each at its first place; a text that is not there is an error."""
+    """Apply the edits, each at its first match; a missing text is an error."""
     for file, old, new in edits:
         text = (folder / file).read_text(encoding="utf-8")
         if old not in text:
@@ -71,7 +71,7 @@ def edit(folder: Path, edits: Iterable[Edit]) -> None:
 
 
 def git(folder: Path, *command: str) -> str:
-    """Run git there and return what it printed."""
+    """Run git in the folder and return its output."""
     done = subprocess.run(
         ["git", *command],
         cwd=folder,
@@ -85,7 +85,7 @@ def git(folder: Path, *command: str) -> str:
 
 
 def make_repository(folder: Path) -> Path:
-    """Write the releases into a new repository there, oldest first."""
+    """Write the releases into a new repository in the folder, oldest first."""
     ignore = shutil.ignore_patterns(*NOT_OF_THE_TEMPLATE)
     releases = folder.parent / "releases"
     for version in RELEASES:
@@ -120,7 +120,7 @@ def _make_first(template: Path) -> None:
     prompts = json.loads(file.read_text(encoding="utf-8"))
     [fixed, *_] = prompts.pop(ASKED_SINCE_THE_SECOND)
     del prompts["__prompts__"][ASKED_SINCE_THE_SECOND]
-    # Still rendered, and no longer asked.
+    # Still rendered, but no longer a prompt.
     prompts[f"__{ASKED_SINCE_THE_SECOND}"] = fixed
     file.write_text(json.dumps(prompts, indent=2), encoding="utf-8")
     for path in (template / PROJECT).rglob("*"):

@@ -1,6 +1,6 @@
-"""The table at the end of a run, and the same as JSON: build/proof.json, unless `--proof` names it.
+"""Prints a table at the end of a run and writes it as JSON to build/proof.json or `--proof`.
 
-A test hands in what it proved by the fixture `proved`; that reaches this process from every worker.
+A test reports what it proved by the fixture `proved`; the entries of all workers are collected.
 """
 
 import json
@@ -25,7 +25,7 @@ Proved = Callable[..., None]
 
 @pytest.fixture
 def proved(record_property: Callable[[str, object], None]) -> Proved:
-    """Enter a line into the table at the end: `proved("suite", variant=..., tests=...)`."""
+    """Add an entry to the table at the end: `proved("suite", variant=..., tests=...)`."""
 
     def enter(kind: str, **facts: str | float) -> None:
         record_property(PROVED, {"kind": kind, **facts})
@@ -34,7 +34,7 @@ def proved(record_property: Callable[[str, object], None]) -> Proved:
 
 
 class Report:
-    """Collects what was proved and skipped, and prints it."""
+    """Collects what was proved and what was skipped, and prints it."""
 
     def __init__(self, file: Path, terminal: pytest.TerminalReporter) -> None:
         self.file = file
@@ -43,7 +43,7 @@ class Report:
         self.lines: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what a test handed in, if it passed; name it at once, if it failed."""
+        """Store the entries of a test that passed; print the name of one that failed."""
         if report.failed:
             self.terminal.write_line(f"\nFAILED {report.nodeid}", red=True)
             self.terminal.write_line(report.longreprtext[-LONGEST_WORDS:])
@@ -52,7 +52,7 @@ class Report:
             self.lines += cast("list[dict[str, Any]]", facts)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table and write it down."""
+        """Print the table and write the file."""
         suites = [line for line in self.lines if line["kind"] == "suite"]
         static = {line["variant"]: line["tree"] for line in self.lines if line["kind"] == "static"}
         proof = {
@@ -79,7 +79,7 @@ class Report:
 
 
 def lines_of(proof: dict[str, Any]) -> list[str]:
-    """The table of a proof, for people."""
+    """Return the lines of the printed table."""
     missing = ", ".join(proof["interpreters that were not found"]) or "none"
     rows = [
         f"combinations of choices: {proof['combinations']}; unsupported: {proof['unsupported']}",
@@ -115,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a test that was skipped is a proof that is missing: fail."""
+    """Fail a run with `--no-skips` if a test was skipped: a skipped test proves nothing."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not session.config.getoption("--no-skips"):
         return
@@ -124,7 +124,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a run insist on every test, and write its table somewhere else."""
+    """Add the options of the report."""
     parser.addoption("--proof", default=ROOT / "build" / "proof.json", metavar="FILE")
     parser.addoption("--progress", action="store_true", help="say how far it is, in place of dots")
     parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")

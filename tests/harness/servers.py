@@ -1,4 +1,4 @@
-"""Databases and services that a test starts for a project, and that end with the test."""
+"""Databases and services that a test starts for a project and stops at its end."""
 
 import http.client
 import json
@@ -19,9 +19,9 @@ from .environments import Environment
 HOST = "127.0.0.1"
 SECRET_KEY = "a-secret-of-the-proof-that-is-long-enough"
 SECONDS_TO_STOP = 60
-"""More than a service gives its workers; after GRACEFUL_TIMEOUT_SECONDS (30) it kills them."""
+"""Longer than GRACEFUL_TIMEOUT_SECONDS (30), after which a service kills its workers."""
 
-# Runs in the project's folder: its own way to start a server, until our end of the pipe closes.
+# Runs in the project's folder and starts a server as the project does, until the pipe closes.
 KEEP_A_SERVER = """
 import sys
 from dev import server_{database} as programs
@@ -45,7 +45,7 @@ assert found and all(programs.PACKAGE in str(folder) for folder in found), found
 def database(
     project: BakedProject, environment: Environment, folder: Path, *, prepare: str = ""
 ) -> Iterator[str]:
-    """The URL of an empty database of the project's engine: a file, or on a server of its own."""
+    """Yield the URL of an empty database of the project's engine: a file or a private server."""
     engine = project.answers["database"]
     if engine == "sqlite":
         yield f"sqlite:///{folder / 'proof_test.db'}"
@@ -63,7 +63,7 @@ def database(
         assert keeper.stdout is not None
         try:
             url = keeper.stdout.readline().strip()
-            assert url, f"No server of {engine} could be started; see what was printed above."
+            assert url, f"The server of {engine} did not start; see its output above."
             yield url
         finally:
             keeper.stdin.close()
@@ -71,7 +71,7 @@ def database(
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on just now."""
+    """Return an unused port of the loopback interface."""
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
@@ -91,7 +91,7 @@ class Response:
         return json.loads(self.body)
 
     def is_problem(self, status: int) -> bool:
-        """Whether this is the problem document for that status."""
+        """Return whether this is the problem document for that status."""
         type_ = self.headers["Content-Type"]
         return self.status == status == self.json["status"] and type_ == "application/problem+json"
 
@@ -115,7 +115,7 @@ class Service:
         self.stop()
 
     def start(self) -> None:
-        """Start it and wait until it responds. Raises AssertionError, with its log, if it fails."""
+        """Start it and wait until it responds. Raises AssertionError with its log if it fails."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -150,9 +150,9 @@ class Service:
         os.kill(self.process.pid, sign)
 
     def stop(self) -> int:
-        """Stop it by TERM and return its status; does nothing if it has ended.
+        """Stop it by TERM and return its status, also if it has already exited.
 
-        Raises AssertionError, with its log, if it takes too long.
+        Raises AssertionError with its log if it takes too long.
         """
         assert self.process is not None
         if self.process.poll() is None:
@@ -163,12 +163,14 @@ class Service:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             said = self.log.read_text(errors="replace")[-4000:]
-            raise AssertionError(f"TERM did not end it in {SECONDS_TO_STOP} s:\n{said}") from None
+            raise AssertionError(
+                f"It did not exit within {SECONDS_TO_STOP} s after TERM:\n{said}"
+            ) from None
 
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """One request on a connection of its own; a body that is no text is sent as JSON."""
+        """Send a request on a new connection; a body that is not a string is sent as JSON."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
         sent = dict(headers or {})
         data = None
@@ -186,7 +188,7 @@ class Service:
 def wait_until(
     ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 30
 ) -> None:
-    """Wait until it is ready. Raises AssertionError, with its log, if it ends or takes too long."""
+    """Wait until it is ready. Raises AssertionError with its log if it exits or takes too long."""
     end = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None or time.monotonic() > end:

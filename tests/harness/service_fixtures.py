@@ -1,4 +1,4 @@
-"""Fixtures: a variant's service, migrated and running in production, for the tests of a module."""
+"""Fixtures: the migrated service of a variant, running in production mode."""
 
 from collections.abc import Iterator
 
@@ -25,12 +25,12 @@ def service(
     database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """The migrated service in production; a test that stops it starts it again."""
+    """The migrated service in production mode; a test that stops it has to start it again."""
     settings = {
         "ENVIRONMENT": "production",
         "DATABASE_URL": database_url,
         "SECRET_KEY": SECRET_KEY,
-        # Two services may run here at once, and no load balancer has to see that one stops.
+        # Two services may run at the same time, and there is no load balancer to wait for.
         "METRICS_PORT": "0",
         "DRAIN_SECONDS": "0",
     }

@@ -1,4 +1,4 @@
-"""What of a project its tests can see: variants in which that is the same share one run of them."""
+"""Trees: the files of a project that its tests see. Variants with equal trees share a run."""
 
 import contextlib
 import hashlib
@@ -12,7 +12,7 @@ from .variants import RUN_BY_TESTS, Variant, tree_of
 
 
 class Tree(NamedTuple):
-    """A variant, the one whose run proves the same bytes, and what is wrong with that."""
+    """The project of a variant, the variant that proves its tree, and errors found on the way."""
 
     project: BakedProject
     variant: Variant
@@ -21,15 +21,15 @@ class Tree(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is this variant that has to run."""
+        """Whether this variant has to run its tests."""
         return str(self.variant) == self.proved_by
 
 
 def claim(claims: Path, project: BakedProject, variant: Variant) -> Tree:
-    """Find out which variant proves this tree: the first that asks with this folder of claims.
+    """Return which variant proves this tree: the first that claims it in this folder.
 
-    It is an error if the tree has another key than the one that variants with the same choices at
-    the prompts in `SEEN_BY_TESTS` have, or if variants with other choices there have this key.
+    Variants with the same choices at the prompts in `SEEN_BY_TESTS` have to have the same tree, and
+    variants with different choices different trees; anything else is reported as an error.
     """
     key, nearest = key_of(project), str(tree_of(variant))
     proved_by, theirs = first_to_say(claims / key, f"{variant}\n{nearest}").split("\n")
@@ -40,7 +40,7 @@ def claim(claims: Path, project: BakedProject, variant: Variant) -> Tree:
 
 
 def first_to_say(file: Path, text: str) -> str:
-    """What is in the file, by whoever comes first; as a whole, whoever else does so now."""
+    """Return the content of the file; the first caller writes its text, atomically."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         with NamedTemporaryFile("w", dir=file.parent, encoding="utf-8") as mine:
@@ -52,12 +52,12 @@ def first_to_say(file: Path, text: str) -> str:
 
 
 def is_of_tree(name: str) -> bool:
-    """Whether tests, types and linters see the file of this name."""
+    """Return whether tests, type checker and linters see the file of this name."""
     return name.startswith(RUN_BY_TESTS)
 
 
 def key_of(project: BakedProject) -> str:
-    """The same for two projects whose tests would see the same."""
+    """Return a key that is equal for projects with the same tree."""
     found = hashlib.sha256(repr(_configuration(project)).encode())
     for path in project.files:
         name = project.name_of(path)
@@ -67,7 +67,7 @@ def key_of(project: BakedProject) -> str:
 
 
 def _configuration(project: BakedProject) -> object:
-    """What pyproject.toml says to tools and installers; its author and terms change nothing."""
+    """Return the part of pyproject.toml that tools and installers read."""
     table = tomllib.loads(project.text("pyproject.toml"))
     names = ("dependencies", "optional-dependencies", "requires-python", "scripts")
     described = {name: table["project"].get(name) for name in names}

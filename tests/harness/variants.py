@@ -1,4 +1,4 @@
-"""Every combination of the choices in cookiecutter.json, and which of them are refused."""
+"""All combinations of the choices in cookiecutter.json, and which of them are unsupported."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from hooks.pre_gen_project import check_combinations
 ROOT = Path(__file__).parents[2]
 PROMPTS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
-# Whether the project is set up at once changes nothing in its files.
+# The set-up does not change the files of a project.
 NOT_A_VARIANT = {"setup"}
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -22,11 +22,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     if isinstance(values, list) and not name.startswith("_") and name not in NOT_A_VARIANT
 }
 
-# What the tests of a project see: everything else in it is for people and for other programs.
+# What the tests of a project see; all other files are for people and for other programs.
 RUN_BY_TESTS = ("src/", "tests/", "dev/", "gunicorn.conf.py", "Makefile")
 
-# The prompts whose options bring such files. tests/generation/test_variants.py shows that no other
-# matters.
+# The prompts whose options add such files. tests/generation/test_variants.py shows that no other
+# prompt changes them.
 SEEN_BY_TESTS = tuple(
     name
     for name in CHOICES
@@ -47,7 +47,7 @@ class Variant(NamedTuple):
 
     @property
     def short(self) -> str:
-        """Its name by those choices alone that its tests see."""
+        """Its name, with only the choices that its tests see."""
         return ",".join(f"{name}={self.choices[name]}" for name in SEEN_BY_TESTS)
 
     @property
@@ -56,38 +56,38 @@ class Variant(NamedTuple):
         return dict(self.answers)
 
     def matches(self, choices: Mapping[str, str]) -> bool:
-        """Whether the variant has all these choices."""
+        """Return whether the variant has all these choices."""
         return all(self.choices[name] == choice for name, choice in choices.items())
 
 
 def product(choices: Mapping[str, tuple[str, ...]]) -> Iterator[Variant]:
-    """Every combination of `choices`."""
+    """Yield all combinations of `choices`."""
     for answers in itertools.product(*choices.values()):
         yield Variant(tuple(zip(choices, answers, strict=True)))
 
 
 def is_unsupported(variant: Variant) -> bool:
-    """Whether the first hook refuses these choices together."""
+    """Return whether the first hook rejects this combination of choices."""
     return any(check_combinations(variant.choices))
 
 
 def parse_only(text: str) -> dict[str, str]:
-    """The choices that `only="database=postgresql auth=oidc"` names.
+    """Parse the choices in a text such as `database=postgresql auth=oidc`.
 
-    Raises `ValueError` for a prompt or a choice that does not exist, and says which there are.
+    Raises `ValueError` for an unknown prompt or choice, with a list of those that exist.
     """
     choices = {}
     for part in text.replace(",", " ").split():
         name, _, choice = part.partition("=")
         if choice not in CHOICES.get(name, ()):
             known = "; ".join(f"{name}={'|'.join(values)}" for name, values in CHOICES.items())
-            raise ValueError(f"{part!r} is no choice; there are: {known}")
+            raise ValueError(f"{part!r} is not a choice; the choices are: {known}")
         choices[name] = choice
     return choices
 
 
 def one_for_each(prompt: str, variants: Iterable[Variant]) -> list[Variant]:
-    """The first variant of each choice at a prompt: the nearest to the defaults."""
+    """Return the first variant of each choice at a prompt: the closest to the defaults."""
     first: dict[str, Variant] = {}
     for variant in variants:
         first.setdefault(variant.choices[prompt], variant)
@@ -95,7 +95,7 @@ def one_for_each(prompt: str, variants: Iterable[Variant]) -> list[Variant]:
 
 
 def pairwise(variants: Iterable[Variant]) -> list[Variant]:
-    """Few of the variants, in which every two choices meet that meet in any of them."""
+    """Return a small selection of the variants that covers all their pairs of choices."""
     left = list(variants)
     missing = {pair for variant in left for pair in _pairs(variant)}
     chosen = []
@@ -112,7 +112,7 @@ def _pairs(variant: Variant) -> frozenset[tuple[tuple[str, str], ...]]:
 
 
 def tree_of(variant: Variant) -> Variant:
-    """The variant nearest to the defaults whose tests see the same as those of this one."""
+    """Return the variant with the same tree that is closest to the defaults."""
     return _NEAREST[_seen_by_tests(variant)]
 
 
@@ -126,6 +126,6 @@ UNSUPPORTED = tuple(variant for variant in COMBINATIONS if is_unsupported(varian
 VARIANTS = tuple(variant for variant in COMBINATIONS if not is_unsupported(variant))
 _NEAREST = {_seen_by_tests(variant): variant for variant in reversed(VARIANTS)}
 
-# One variant for each tree, and few of those in which every two choices meet.
+# One variant for each tree, and a selection of them that covers all pairs of choices.
 TREES = tuple(dict.fromkeys(tree_of(variant) for variant in VARIANTS))
 SELECTION = tuple(pairwise(TREES))

@@ -1,4 +1,4 @@
-"""A project is the same whether its templates were compiled for it or for one before."""
+"""Projects are the same whether their templates were compiled for them or for another project."""
 
 from pathlib import Path
 
@@ -7,19 +7,17 @@ from pytest_cookies.plugin import Cookies
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.variants import ROOT, VARIANTS
 
-# Its secret is another one each time.
+# Contains a secret that is different in each project.
 NOT_COMPARED = ".env"
 
 
 def contents(project: BakedProject) -> dict[str, bytes]:
-    """What is in its files, by their names."""
+    """Return the contents of its files by name."""
     names = {project.name_of(path): path for path in project.files}
     return {name: path.read_bytes() for name, path in names.items() if name != NOT_COMPARED}
 
 
-def test_templates_that_were_compiled_before_are_rendered_the_same(
-    bake: Bake, cookies: Cookies
-) -> None:
+def test_templates_compiled_before_render_the_same(bake: Bake, cookies: Cookies) -> None:
     choices = VARIANTS[-1].choices
     by_cookiecutter_alone = cookies.bake(
         extra_context={"setup": "no", **choices}, template=str(ROOT)

@@ -1,4 +1,4 @@
-"""When a virtual environment is made."""
+"""Virtual environments are created only when they are missing or out of date."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.harness.environments import Environment, locked, shared_environment
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Which environments were made; here that takes no time."""
+    """The environments that were created; a stand-in creates them."""
     paths = []
 
     def make(environment: Environment, *_: str) -> None:
@@ -21,7 +21,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths
 
 
-def test_an_environment_is_made_once(tmp_path: Path, made: list[Path]) -> None:
+def test_an_environment_is_created_once(tmp_path: Path, made: list[Path]) -> None:
     first = shared_environment(tmp_path / "build")
     second = shared_environment(tmp_path / "build")
 
@@ -29,7 +29,7 @@ def test_an_environment_is_made_once(tmp_path: Path, made: list[Path]) -> None:
     assert made == [first.path]
 
 
-def test_other_requirements_want_another_environment(
+def test_changed_requirements_create_a_new_environment(
     tmp_path: Path, made: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = shared_environment(tmp_path / "build")
@@ -39,7 +39,7 @@ def test_other_requirements_want_another_environment(
     assert made == [first.path, first.path]
 
 
-def test_the_environment_of_another_checkout_is_used_as_it_is(
+def test_the_environment_of_another_checkout_is_used_unchanged(
     tmp_path: Path, made: list[Path]
 ) -> None:
     (tmp_path / "of-another").mkdir()
@@ -51,6 +51,6 @@ def test_the_environment_of_another_checkout_is_used_as_it_is(
     assert made == []
 
 
-def test_the_folder_of_a_lock_may_be_new(tmp_path: Path) -> None:
+def test_a_lock_creates_its_folder(tmp_path: Path) -> None:
     with locked(tmp_path / "build" / "images.lock"):
         assert (tmp_path / "build").is_dir()

@@ -64,7 +64,7 @@ def test_a_fork_runs_tests_in_their_folder_and_environment(
     assert done.stderr == "an error\n"
 
 
-def test_a_fork_that_fails_says_so(forks: ForkServer, project: Path) -> None:
+def test_a_fork_reports_a_failure(forks: ForkServer, project: Path) -> None:
     variables = clean_environment({"PYTHONPATH": "src", "OWN": ""})
     done = forks.run_pytest(project, [*QUIET, "test_it.py"], variables)
 
@@ -72,7 +72,7 @@ def test_a_fork_that_fails_says_so(forks: ForkServer, project: Path) -> None:
     assert "1 failed, 1 passed" in done.stdout
 
 
-def test_a_fork_knows_nothing_of_those_before(forks: ForkServer, project: Path) -> None:
+def test_a_fork_sees_no_state_of_earlier_forks(forks: ForkServer, project: Path) -> None:
     arguments = [*QUIET, "test_it.py::test_it"]
     for value in ("first", "second"):
         variables = clean_environment({"PYTHONPATH": "src", "OWN": value})
@@ -82,7 +82,7 @@ def test_a_fork_knows_nothing_of_those_before(forks: ForkServer, project: Path) 
 
 
 @pytest.mark.parametrize("collects_garbage", [True, False])
-def test_a_fork_collects_garbage_where_it_is_to(
+def test_a_fork_collects_garbage_if_it_is_asked_to(
     environment: Environment, tmp_path: Path, project: Path, *, collects_garbage: bool
 ) -> None:
     (project / "test_it.py").write_text(GARBAGE, encoding="utf-8")

@@ -31,7 +31,7 @@ def module(tmp_path: Path) -> Path:
 
 
 def run(module: Path, *options: str) -> str:
-    """Run the module by two processes, and return what pytest printed."""
+    """Run the module in two processes and return the output of pytest."""
     command = (sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "loadgroup", *options)
     done = subprocess.run(
         [*command, "-c", "/dev/null", "--rootdir", str(module.parent), str(module)],
@@ -50,6 +50,6 @@ def test_a_group_runs_in_one_process(module: Path) -> None:
     assert len(set(re.findall(r"^\[(gw\d)\].*@together", printed, re.MULTILINE))) == 1
 
 
-def test_xdist_still_needs_to_be_told(module: Path) -> None:
-    """When this fails, `grouping.py` can go."""
+def test_xdist_still_scatters_groups(module: Path) -> None:
+    """When this fails, remove `grouping.py`."""
     assert "@together" not in run(module)

@@ -9,8 +9,7 @@ from tests.harness import memory
 from tests.harness.baked import clean_environment
 from tests.harness.variants import ROOT
 
-# Runs in a folder of its own, with one beside it that is taken for memory: what the proof gives to
-# projects.
+# Runs in a folder of its own, with a folder beside it in the place of memory: what projects get.
 SHOW_THE_FOLDER = """
 import os
 from pathlib import Path
@@ -30,19 +29,19 @@ def test_it():
 """
 
 
-def test_a_folder_with_room_is_taken(tmp_path: Path) -> None:
+def test_a_folder_with_room_is_used(tmp_path: Path) -> None:
     assert memory.has_room(tmp_path, enough=1)
 
 
-def test_a_folder_without_room_is_not_taken(tmp_path: Path) -> None:
+def test_a_folder_without_room_is_not_used(tmp_path: Path) -> None:
     assert not memory.has_room(tmp_path, enough=2**60)
 
 
-def test_a_folder_that_is_not_there_is_not_taken(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_used(tmp_path: Path) -> None:
     assert not memory.has_room(tmp_path / "none", enough=1)
 
 
-def test_a_folder_whose_programs_may_not_run_is_not_taken(
+def test_a_folder_that_does_not_allow_programs_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = os.statvfs(tmp_path)
@@ -52,7 +51,7 @@ def test_a_folder_whose_programs_may_not_run_is_not_taken(
     assert not memory.has_room(tmp_path, enough=1)
 
 
-def test_the_folder_of_a_run_that_was_killed_is_removed(tmp_path: Path) -> None:
+def test_the_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
     killed = subprocess.Popen(["true"])
     killed.wait()
     ours, theirs = tmp_path / f"proof-{os.getpid()}-a", tmp_path / f"proof-{killed.pid}-b"

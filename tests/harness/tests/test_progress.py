@@ -1,4 +1,4 @@
-"""What a long run says while it goes on."""
+"""The progress of a long run."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ NAMES = [f"{VARIANT}one]", f"{VARIANT}two]", "tests/test_x.py::test_y"]
 
 
 class Written:
-    """A terminal that keeps what is written."""
+    """A terminal that stores its output."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def write(self, content: str) -> None:
-        """Write, and begin no line."""
+        """Write without starting a line."""
         self.text += content
 
     def write_line(self, line: str) -> None:
@@ -26,7 +26,7 @@ class Written:
 
 
 def finish(progress: Progress, name: str, *, seconds: float = 6, failed: bool = False) -> None:
-    """Let a test end."""
+    """Report the end of a test."""
     for when in ("setup", "call", "teardown"):
         report = pytest.TestReport(
             nodeid=name,
@@ -42,11 +42,11 @@ def finish(progress: Progress, name: str, *, seconds: float = 6, failed: bool = 
 
 @pytest.fixture
 def terminal() -> Written:
-    """Where it is written."""
+    """A terminal that stores its output."""
     return Written()
 
 
-def test_what_is_done_and_failed_is_counted(terminal: Written, tmp_path: Path) -> None:
+def test_finished_and_failed_tests_are_counted(terminal: Written, tmp_path: Path) -> None:
     progress = Progress(terminal, tmp_path / "memory", one_line=True)
     progress.begin(NAMES)
     finish(progress, NAMES[1], failed=True)
@@ -57,7 +57,7 @@ def test_what_is_done_and_failed_is_counted(terminal: Written, tmp_path: Path) -
     assert "\n" not in terminal.text
 
 
-def test_the_rest_is_known_from_the_run_before(terminal: Written, tmp_path: Path) -> None:
+def test_the_time_left_is_estimated_from_the_last_run(terminal: Written, tmp_path: Path) -> None:
     for seconds in (120, 1):
         progress = Progress(terminal, tmp_path / "memory", one_line=True)
         progress.begin(NAMES)
@@ -70,7 +70,7 @@ def test_the_rest_is_known_from_the_run_before(terminal: Written, tmp_path: Path
     assert again.seconds_left() == pytest.approx((60 + 1 + 1) / 2)
 
 
-def test_where_there_is_no_terminal_a_line_comes_now_and_then(
+def test_without_a_terminal_lines_are_printed_now_and_then(
     terminal: Written, tmp_path: Path
 ) -> None:
     progress = Progress(terminal, tmp_path / "memory", one_line=False)
@@ -82,7 +82,7 @@ def test_where_there_is_no_terminal_a_line_comes_now_and_then(
     assert terminal.text.count("\n") == 1
 
 
-def test_tests_of_one_function_take_as_long() -> None:
+def test_cases_of_one_function_are_of_the_same_kind() -> None:
     assert kind_of("tests/test_x.py::test_y[a@b]@group") == "tests/test_x.py::test_y"
     assert kind_of("tests/test_x.py::test_y@group") == "tests/test_x.py::test_y"
     assert as_time(125.4) == "2:05"

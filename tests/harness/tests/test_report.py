@@ -1,4 +1,4 @@
-"""The table says what was proved, and a skipped test is not a passed one."""
+"""The table lists what was proved, and a skipped test is not a passed one."""
 
 import json
 import re
@@ -34,7 +34,7 @@ SKIPPED = "@pytest.mark.skip(reason='no engine')"
 
 
 def run(folder: Path, *options: str, works: bool = True, skips: str = "") -> tuple[int, str]:
-    """Run these tests in a process of their own, and return its status and words."""
+    """Run these tests in a new process and return its status and output."""
     file = folder / "test_of_the_report.py"
     file.write_text(TESTS.format(works=works, skips=skips), encoding="utf-8")
     plugin = (
@@ -52,7 +52,7 @@ def run(folder: Path, *options: str, works: bool = True, skips: str = "") -> tup
     return done.returncode, done.stdout
 
 
-def test_the_table_and_its_file_say_the_same(tmp_path: Path) -> None:
+def test_the_table_and_its_file_agree(tmp_path: Path) -> None:
     status, said = run(tmp_path)
     assert status == 0
     proof = json.loads((tmp_path / "proof.json").read_text())
@@ -67,20 +67,20 @@ def test_the_table_and_its_file_say_the_same(tmp_path: Path) -> None:
     assert "tests: 5 passed, 0 failed; skipped: nothing" in said
 
 
-def test_the_same_by_several_processes(tmp_path: Path) -> None:
+def test_entries_of_all_workers_are_collected(tmp_path: Path) -> None:
     status, _ = run(tmp_path, "-n", "2")
     assert status == 0
     assert json.loads((tmp_path / "proof.json").read_text())["variants"] == 2
 
 
-def test_what_failed_is_not_proved(tmp_path: Path) -> None:
+def test_a_failed_test_proves_nothing(tmp_path: Path) -> None:
     status, said = run(tmp_path, works=False)
     assert status == 1
     assert "FAILED" in said.partition(" the proof ")[0]
     assert "x=z (here)" not in said
 
 
-def test_a_skipped_test_is_named_and_may_be_refused(tmp_path: Path) -> None:
+def test_a_skipped_test_is_named_and_fails_the_run_on_request(tmp_path: Path) -> None:
     status, said = run(tmp_path, skips=SKIPPED)
     assert status == 0
     assert "test_may_be_left_out" in said.partition("skipped: ")[2]

@@ -1,4 +1,4 @@
-"""Variants share a run only where the run would see the same bytes."""
+"""Variants share a run only if their tests see the same bytes."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.harness.variants import VARIANTS
 
 @pytest.fixture
 def copy(session_bake: Bake, tmp_path: Path) -> BakedProject:
-    """A project to be changed."""
+    """A project that the test may change."""
     sound = session_bake(database="sqlite")
     path = tmp_path / sound.path.name
     shutil.copytree(sound.path, path)
@@ -22,21 +22,21 @@ def copy(session_bake: Bake, tmp_path: Path) -> BakedProject:
 @pytest.mark.parametrize(
     "file", ["src/my_service/wsgi.py", "tests/conftest.py", "Makefile", "gunicorn.conf.py"]
 )
-def test_a_change_of_what_runs_makes_another_tree(copy: BakedProject, file: str) -> None:
+def test_changed_code_makes_another_tree(copy: BakedProject, file: str) -> None:
     before = key_of(copy)
     with (copy.path / file).open("a", encoding="utf-8") as handle:
         handle.write("# changed\n")
     assert key_of(copy) != before
 
 
-def test_a_dependency_makes_another_tree(copy: BakedProject) -> None:
+def test_a_new_dependency_makes_another_tree(copy: BakedProject) -> None:
     before = key_of(copy)
     text = copy.text("pyproject.toml").replace('"click>=', '"click>=1,>=')
     (copy.path / "pyproject.toml").write_text(text, encoding="utf-8")
     assert key_of(copy) != before
 
 
-def test_a_document_and_an_author_do_not(copy: BakedProject) -> None:
+def test_a_changed_document_and_author_keep_the_tree(copy: BakedProject) -> None:
     before = key_of(copy)
     (copy.path / "README.md").write_text("Changed.\n", encoding="utf-8")
     text = copy.text("pyproject.toml").replace("Your Name", "My Name")
@@ -44,7 +44,7 @@ def test_a_document_and_an_author_do_not(copy: BakedProject) -> None:
     assert key_of(copy) == before
 
 
-def test_the_first_variant_that_asks_proves_a_tree(copy: BakedProject, tmp_path: Path) -> None:
+def test_the_first_variant_that_claims_a_tree_proves_it(copy: BakedProject, tmp_path: Path) -> None:
     first, second, *_ = VARIANTS
     assert claim(tmp_path / "run", copy, first).is_ours
     assert claim(tmp_path / "run", copy, first).is_ours
