@@ -46,7 +46,7 @@ def words(text: str) -> str:
 
 
 @pytest.mark.parametrize("choice", CHOICES["license"])
-def test_the_text_of_the_licence_is_the_one_that_pyproject_names(bake: Bake, choice: str) -> None:
+def test_the_licence_text_matches_pyproject(bake: Bake, choice: str) -> None:
     project = bake(license=choice)
     text = words(project.text("LICENSE"))
     table = tomllib.loads(project.text("pyproject.toml"))["project"]
@@ -59,12 +59,12 @@ def test_the_text_of_the_licence_is_the_one_that_pyproject_names(bake: Bake, cho
     assert ("Private :: Do Not Upload" in table.get("classifiers", ())) == (choice == "Proprietary")
 
 
-def test_the_apache_licence_is_the_published_one(bake: Bake) -> None:
+def test_the_apache_licence_equals_the_published_text(bake: Bake) -> None:
     text = words(bake(license="Apache-2.0").text("LICENSE"))
     assert hashlib.sha256(text.encode()).hexdigest() == APACHE
 
 
-def test_an_author_of_any_name_is_in_the_licence(bake: Bake) -> None:
+def test_the_licence_names_any_author(bake: Bake) -> None:
     author = 'O\'Neil "{{ x }}" & Søn 👩‍🚀'
     project = bake(license="MIT", author_name=author, project_slug="my-service")
     assert f"Copyright (c) {author}\n" in project.text("LICENSE")
@@ -175,7 +175,7 @@ def test_linter_finds_nothing_in_any_variant(shipped: list[BakedProject], name: 
         ("pre-commit", "rev:", "revision:"),
     ],
 )
-def test_linter_finds_what_it_is_for(
+def test_linter_finds_a_planted_error(
     shipped: list[BakedProject], tmp_path: Path, name: str, old: str, new: str
 ) -> None:
     pattern = LINTERS[name][0]
@@ -218,7 +218,7 @@ def test_actionlint_finds_nothing(shipped: list[BakedProject], actionlint: Path)
     assert run_actionlint(actionlint, files) == ""
 
 
-def test_actionlint_finds_what_it_is_for(
+def test_actionlint_finds_a_planted_error(
     shipped: list[BakedProject], actionlint: Path, tmp_path: Path
 ) -> None:
     [source, *_] = different(shipped, ".github/workflows/*.yml")
@@ -262,7 +262,7 @@ def test_actions_are_pinned_to_commits(shipped: list[BakedProject]) -> None:
         )
 
 
-def test_the_ci_calls_what_the_project_has(shipped: list[BakedProject]) -> None:
+def test_the_ci_calls_targets_that_exist(shipped: list[BakedProject]) -> None:
     for project in shipped:
         for pattern in (".github/workflows/*.yml", ".gitlab-ci.yml"):
             for path in project.path.glob(pattern):
@@ -313,7 +313,7 @@ def default_of(project: BakedProject, setting: str) -> float:
     return float(found[1])
 
 
-def test_manifests_fit_each_other(shipped: list[BakedProject]) -> None:
+def test_manifests_are_consistent(shipped: list[BakedProject]) -> None:
     projects = in_kubernetes(shipped)
     assert projects
     for project in projects:
@@ -333,7 +333,7 @@ def test_manifests_fit_each_other(shipped: list[BakedProject]) -> None:
         assert "replicas" not in deployment["spec"], "it would fight with the autoscaler"
 
 
-def test_kustomize_finds_all_and_only_secrets_are_missing(shipped: list[BakedProject]) -> None:
+def test_kustomize_finds_everything_but_secrets(shipped: list[BakedProject]) -> None:
     for project in in_kubernetes(shipped):
         found = documents(project)
         kustomization = found["Kustomization"]
@@ -347,7 +347,7 @@ def test_kustomize_finds_all_and_only_secrets_are_missing(shipped: list[BakedPro
             assert all("secretKeyRef" in line["valueFrom"] for line in container["env"])
 
 
-def test_what_containers_run_are_commands_of_the_service(shipped: list[BakedProject]) -> None:
+def test_containers_run_commands_of_the_service(shipped: list[BakedProject]) -> None:
     commands = set()
     for project in shipped:
         if (project.path / "compose.yaml").exists():
@@ -409,7 +409,7 @@ def test_a_worker_has_time_to_finish_its_jobs(shipped: list[BakedProject]) -> No
             assert int(worker["stop_grace_period"].removesuffix("s")) > needed
 
 
-def test_pods_may_do_nothing_that_they_need_not(shipped: list[BakedProject]) -> None:
+def test_pods_have_only_the_rights_they_need(shipped: list[BakedProject]) -> None:
     """As the `restricted` profile of the Pod Security Standards demands."""
     for project in in_kubernetes(shipped):
         for template in pods(documents(project)).values():
@@ -427,7 +427,7 @@ def test_pods_may_do_nothing_that_they_need_not(shipped: list[BakedProject]) -> 
                 assert container["resources"]["limits"]["memory"]
 
 
-def test_a_file_as_a_database_is_refused_for_several_replicas(
+def test_sqlite_is_rejected_for_several_replicas(
     cookies: Cookies, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answers = {"database": "sqlite", "deployment": "kubernetes", "setup": "no"}
@@ -436,24 +436,24 @@ def test_a_file_as_a_database_is_refused_for_several_replicas(
     assert result.project_path is None
     said = capfd.readouterr().err
     assert "would give each replica a database file of its own" in said
-    assert "take PostgreSQL or MariaDB, or Docker on one machine" in said
+    assert "choose PostgreSQL or MariaDB, or Docker on one machine" in said
 
 
-def test_names_keep_to_what_clusters_allow(bake: Bake) -> None:
+def test_names_are_valid_in_clusters(bake: Bake) -> None:
     project = bake(project_slug="my_service", database="postgresql", deployment="kubernetes")
     for document in documents(project).values():
         name = document.get("metadata", {}).get("name", "")
         assert re.fullmatch(r"(my-service[a-z-]*)?", name)
 
 
-def test_a_slug_that_yaml_takes_for_something_else_stays_a_name(bake: Bake) -> None:
+def test_a_slug_that_looks_like_another_yaml_type_stays_a_string(bake: Bake) -> None:
     for slug in ("yes", "on", "null", "y"):
         project = bake(project_slug=slug, database="mariadb", deployment="kubernetes")
         assert documents(project)["Deployment"]["metadata"]["name"] == slug
         assert yaml.safe_load(project.text("compose.yaml"))["name"] == slug
 
 
-def test_the_service_waits_for_the_migration_and_that_for_the_database(
+def test_the_service_waits_for_the_migration_and_the_migration_for_the_database(
     shipped: list[BakedProject],
 ) -> None:
     for path in different(shipped, "compose.yaml"):
@@ -470,7 +470,7 @@ def test_the_service_waits_for_the_migration_and_that_for_the_database(
             assert services[name]["cap_drop"] == ["ALL"]
 
 
-def test_the_image_gets_what_it_needs_and_no_secret(sqlite_in_docker: BakedProject) -> None:
+def test_the_image_contains_what_it_needs_and_no_secret(sqlite_in_docker: BakedProject) -> None:
     copied = re.findall(
         r"^COPY (?!--from)(.*) \S+$", sqlite_in_docker.text("Dockerfile"), re.MULTILINE
     )
@@ -481,7 +481,7 @@ def test_the_image_gets_what_it_needs_and_no_secret(sqlite_in_docker: BakedProje
     assert ".env" not in wanted
 
 
-def test_what_is_not_asked_for_does_not_exist(shipped: list[BakedProject]) -> None:
+def test_files_of_other_choices_do_not_exist(shipped: list[BakedProject]) -> None:
     listed = [
         path
         for _, choices, paths in MANIFEST
@@ -496,7 +496,7 @@ def test_what_is_not_asked_for_does_not_exist(shipped: list[BakedProject]) -> No
             assert (project.path / path).exists() == (path not in gone), path
 
 
-def test_every_file_that_some_variant_lacks_is_in_the_manifest(
+def test_every_optional_file_is_in_the_manifest(
     shipped: list[BakedProject],
 ) -> None:
     """Compares what was rendered for all choices: nothing vanishes in any other way."""

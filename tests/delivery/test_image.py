@@ -117,9 +117,7 @@ def in_place(
         yield replace(container, mounts=mounts), {"SECRET_KEY": SECRET_KEY, "DATABASE_URL": url}
 
 
-def test_the_image_holds_what_runs_and_nothing_else(
-    container: Container, project: BakedProject
-) -> None:
+def test_the_image_contains_only_what_runs(container: Container, project: BakedProject) -> None:
     places = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "opt/service/bin")
     found = {path.name for place in places for path in (container.root / place).glob("*")}
     assert "gunicorn" in found
@@ -132,7 +130,7 @@ def test_the_image_holds_what_runs_and_nothing_else(
     assert not secrets
 
 
-def test_the_image_says_how_to_run_it(container: Container) -> None:
+def test_the_image_declares_how_to_run_it(container: Container) -> None:
     configuration = container.configuration
     assert configuration["User"] == f"{NOBODY}:{NOBODY}"
     assert configuration["StopSignal"] == "SIGTERM"
@@ -140,7 +138,7 @@ def test_the_image_says_how_to_run_it(container: Container) -> None:
     assert not [line for line in configuration["Env"] if line.startswith("SECRET_KEY")]
 
 
-def test_who_runs_there_can_change_nothing(container: Container) -> None:
+def test_the_user_of_the_image_cannot_change_files(container: Container) -> None:
     words = container.run({}, "sh", "-c", "id -u; touch /srv/x /opt/service/x || echo refused")
     assert words.splitlines()[0] == str(NOBODY)
     assert "Read-only file system" in words
@@ -149,12 +147,12 @@ def test_who_runs_there_can_change_nothing(container: Container) -> None:
         assert (container.root / path).lstat().st_uid == 0
 
 
-def test_without_settings_it_says_what_is_missing(container: Container) -> None:
+def test_the_image_names_missing_settings(container: Container) -> None:
     with pytest.raises(AssertionError, match="SECRET_KEY: is required in production"):
         container.run({}, *container.configuration["Cmd"])
 
 
-def test_it_is_migrated_serves_and_finishes_a_request_at_its_end(
+def test_the_image_migrates_serves_and_finishes_a_request_on_term(
     in_place: tuple[Container, dict[str, str]],
     project: BakedProject,
     environment: Environment,
@@ -187,7 +185,7 @@ def test_it_is_migrated_serves_and_finishes_a_request_at_its_end(
     proved("image", variant=f"database={project.answers['database']}", seconds=seconds_since(began))
 
 
-def test_a_worker_runs_there_is_ready_and_stops(
+def test_a_worker_runs_in_the_image_is_ready_and_stops(
     in_place: tuple[Container, dict[str, str]], project: BakedProject, environment: Environment
 ) -> None:
     container, settings = in_place
@@ -225,7 +223,7 @@ def create_while_it_stops(service: ServiceInContainer, path: str) -> tuple[int, 
         return response.status, response.headers["Location"]
 
 
-def test_a_healthcheck_of_a_service_that_is_away_fails(container: Container) -> None:
+def test_the_health_check_of_an_unreachable_service_fails(container: Container) -> None:
     check = container.configuration["Healthcheck"]["Test"][1:]
     with pytest.raises(AssertionError, match="URLError"):
         container.run({}, *(part.replace(":8000", ":1") for part in check))

@@ -71,7 +71,7 @@ def test_answers_come_from_the_configuration_file(tmp_path: Path, configuration:
     assert title == "# Größe & Söhne: 100 % {{ x }}"
 
 
-def test_the_command_line_goes_before_the_configuration_file(
+def test_the_command_line_overrides_the_configuration_file(
     tmp_path: Path, configuration: Path
 ) -> None:
     cookiecutter(tmp_path / "made", configuration, "--no-input", "database=postgresql")
@@ -79,7 +79,7 @@ def test_the_command_line_goes_before_the_configuration_file(
     assert (tmp_path / "made/groesse/src/groesse/engine_postgresql.py").exists()
 
 
-def test_a_replay_makes_the_same_project(tmp_path: Path, configuration: Path) -> None:
+def test_a_replay_generates_the_same_project(tmp_path: Path, configuration: Path) -> None:
     cookiecutter(tmp_path / "first", configuration, "--no-input", "resource=order_line")
     cookiecutter(tmp_path / "second", configuration, "--replay")
     [answers] = (tmp_path / "replay").glob("*.json")
@@ -93,7 +93,7 @@ def test_a_replay_makes_the_same_project(tmp_path: Path, configuration: Path) ->
     assert len(secrets) == 3
 
 
-def test_answers_of_a_project_make_it_again(tmp_path: Path, configuration: Path) -> None:
+def test_the_answers_of_a_project_generate_it_again(tmp_path: Path, configuration: Path) -> None:
     """What docs/template.yaml notes is enough, and sets nothing up."""
     cookiecutter(tmp_path / "first", configuration, "--no-input", "resource=order_line")
     answers = tmp_path / "first/groesse/docs/template.yaml"
@@ -105,7 +105,7 @@ def test_answers_of_a_project_make_it_again(tmp_path: Path, configuration: Path)
 
 
 @pytest.mark.parametrize("prompt", CHOICES)
-def test_a_choice_that_there_is_not_ends_in_a_sentence(
+def test_an_unknown_choice_is_rejected_with_a_sentence(
     prompt: str, tmp_path: Path, configuration: Path
 ) -> None:
     """Cookiecutter itself refuses it, below a traceback, before any hook could speak."""

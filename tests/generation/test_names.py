@@ -39,7 +39,7 @@ def projects_of_texts(variant: Variant, session_bake: Bake) -> list[BakedProject
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [("format", "--check"), ("check", "--no-fix")], ids=" ".join)
-def test_ruff_leaves_every_name_as_it_is(
+def test_ruff_changes_nothing_for_any_name(
     projects: list[BakedProject],
     projects_of_texts: list[BakedProject],
     environment: Environment,
@@ -53,7 +53,7 @@ def test_ruff_leaves_every_name_as_it_is(
 
 
 @pytest.mark.parametrize("name", OF_NAMES)
-def test_check_of_every_name(projects: list[BakedProject], name: str) -> None:
+def test_checks_find_nothing_for_any_name(projects: list[BakedProject], name: str) -> None:
     errors = [error for project in projects for error in CHECKS[name](project)]
     assert not errors, "\n".join(errors)
 

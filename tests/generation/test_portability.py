@@ -82,27 +82,25 @@ def unusable_names(names: Iterable[str], maximum: int) -> list[str]:
         ("src/X.py", "differs by case"),
     ],
 )
-def test_a_name_that_cannot_be_used_is_found(name: str, error: str) -> None:
+def test_an_unusable_file_name_is_found(name: str, error: str) -> None:
     assert unusable_names(["src/x.py"], MAX_LENGTH_IN_THE_TEMPLATE) == []
     assert error in unusable_names(["src/x.py", name], MAX_LENGTH_IN_THE_TEMPLATE)[0]
 
 
-def test_names_of_the_template_can_be_used(tracked: list[str]) -> None:
+def test_file_names_of_the_template_are_usable(tracked: list[str]) -> None:
     assert len(tracked) > 200
     assert unusable_names(tracked, MAX_LENGTH_IN_THE_TEMPLATE) == []
 
 
 @pytest.mark.slow
-def test_names_of_a_project_can_be_used(projects: list[BakedProject]) -> None:
+def test_file_names_of_a_project_are_usable(projects: list[BakedProject]) -> None:
     assert len(projects) > 5
     for project in projects:
         names = [project.name_of(path) for path in project.files]
         assert unusable_names(names, MAX_LENGTH_IN_A_PROJECT - MAX_SLUG_LENGTH) == []
 
 
-def test_no_file_is_a_link_or_needs_a_mode(
-    tracked: list[str], projects: list[BakedProject]
-) -> None:
+def test_no_file_is_a_link_or_executable(tracked: list[str], projects: list[BakedProject]) -> None:
     ours = [ROOT / name for name in tracked]
     rendered = [path for project in projects for path in project.files]
     assert [path for path in (*ours, *rendered) if path.is_symlink()] == []
@@ -111,7 +109,9 @@ def test_no_file_is_a_link_or_needs_a_mode(
     assert modes == []
 
 
-def test_lines_end_alike(tracked: list[str], projects: list[BakedProject]) -> None:
+def test_all_files_have_the_same_line_ends(
+    tracked: list[str], projects: list[BakedProject]
+) -> None:
     rendered = [path for project in projects for path in project.files]
     texts = [ROOT / name for name in tracked if not name.endswith(".png")]
     assert [path for path in (*texts, *rendered) if b"\r" in path.read_bytes()] == []
@@ -120,7 +120,7 @@ def test_lines_end_alike(tracked: list[str], projects: list[BakedProject]) -> No
 
 
 @pytest.mark.parametrize("autocrlf", ["true", "input", "false"])
-def test_a_checkout_with_any_line_ends_makes_the_same_project(
+def test_a_checkout_with_other_line_ends_generates_the_same_project(
     autocrlf: str, tracked: list[str], tmp_path: Path, session_bake: Bake
 ) -> None:
     """As on Windows, where git is installed with `core.autocrlf=true`."""
@@ -174,17 +174,17 @@ def unix_only(source: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     "source", ["import fcntl", "from pty import spawn", "open('x')", "path.read_text()"]
 )
-def test_what_windows_has_not_is_found(source: str) -> None:
+def test_code_for_unix_only_is_found(source: str) -> None:
     assert list(unix_only(source))
 
 
 @pytest.mark.parametrize("path", RUN_EVERYWHERE, ids=lambda path: path.name)
-def test_hooks_and_set_up_use_what_every_system_has(path: Path) -> None:
+def test_hooks_and_set_up_run_on_every_system(path: Path) -> None:
     source = re.sub(r"{%.*?%}\n", "", path.read_text(encoding="utf-8"))
     assert list(unix_only(source)) == []
 
 
-def test_hooks_are_started_by_python_and_not_by_the_system() -> None:
+def test_hooks_are_started_by_python() -> None:
     """Windows goes by the end of the name; a shebang or a mode says nothing there."""
     hooks = [path.name for path in (ROOT / "hooks").iterdir() if path.is_file()]
     assert sorted(hooks) == ["post_gen_project.py", "pre_gen_project.py"]

@@ -41,7 +41,7 @@ def derive(**answers: str) -> dict[str, Any]:
     return dict(prompt_for_config(context, no_input=True))
 
 
-def test_every_prompt_has_a_text_and_no_text_is_left_over() -> None:
+def test_every_prompt_has_a_text_and_every_text_a_prompt() -> None:
     assert list(PROMPTS) == ASKED
 
 
@@ -60,7 +60,7 @@ def test_every_choice_says_when_to_take_it(name: str) -> None:
         ("resource_plural", pre_gen_project.MAX_PLURAL_LENGTH),
     ],
 )
-def test_a_prompt_states_its_bound(name: str, maximum: int) -> None:
+def test_a_prompt_states_its_maximum(name: str, maximum: int) -> None:
     assert f"at most {maximum} characters" in PROMPTS[name]
 
 
@@ -68,14 +68,14 @@ def test_set_up_is_asked_last() -> None:
     assert ASKED[-1] == "setup"
 
 
-def test_defaults_keep_to_the_expressions_that_are_rendered() -> None:
+def test_defaults_contain_only_plain_expressions() -> None:
     derived = [text for text in CONTEXT.values() if isinstance(text, str) and "{" in text]
     assert derived
     assert all(EXPRESSION.fullmatch(text) for text in derived)
 
 
 @pytest.mark.parametrize("hook", [pre_gen_project, post_gen_project])
-def test_hooks_keep_to_the_expressions_that_are_rendered(hook: object) -> None:
+def test_hooks_contain_only_plain_expressions(hook: object) -> None:
     source = Path(str(getattr(hook, "__file__", ""))).read_text(encoding="utf-8")
     assert EXPRESSION.search(source)
     assert "{{" not in EXPRESSION.sub("", source)
@@ -100,7 +100,7 @@ def test_private_values_are_derived() -> None:
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(answers=st.fixed_dictionaries({name: texts for name in TEXTS if name != "author_email"}))
-def test_any_printable_text_stays_itself_in_every_format(
+def test_any_printable_text_is_unchanged_in_every_format(
     answers: dict[str, str], cookies: Cookies, template: Path
 ) -> None:
     given_answers = {**answers, "project_slug": "my-service", "setup": "no"}
@@ -123,7 +123,7 @@ def test_any_printable_text_stays_itself_in_every_format(
     assert yaml.safe_load((result.project_path / "texts.yaml").read_text("utf-8")) == expected
 
 
-def test_answers_never_run(cookies: Cookies, template: Path, tmp_path: Path) -> None:
+def test_answers_are_never_executed(cookies: Cookies, template: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     shell = f"cycler.__init__.__globals__.os.mkdir({str(victim)!r})"
     answers = {
@@ -144,6 +144,6 @@ def test_answers_never_run(cookies: Cookies, template: Path, tmp_path: Path) -> 
     assert content["description"] == answers["description"]
 
 
-def test_the_hooks_can_be_imported_without_doing_anything() -> None:
+def test_importing_the_hooks_does_nothing() -> None:
     for hook in (pre_gen_project, post_gen_project):
         importlib.reload(hook)

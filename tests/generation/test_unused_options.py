@@ -33,13 +33,13 @@ def loaded_by(bake: Bake, environment: Environment, **answers: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_the_defaults_load_the_library_of_no_option(bake: Bake, environment: Environment) -> None:
+def test_the_defaults_load_no_library_of_an_option(bake: Bake, environment: Environment) -> None:
     loaded = loaded_by(bake, environment)
     assert {"flask", "sqlalchemy"} <= loaded
     assert not loaded & set(LIBRARIES.values())
 
 
-def test_the_service_does_not_load_what_only_its_worker_needs(
+def test_the_service_does_not_load_libraries_of_its_worker(
     bake: Bake, environment: Environment
 ) -> None:
     loaded = loaded_by(bake, environment, background_jobs="celery")
@@ -47,7 +47,7 @@ def test_the_service_does_not_load_what_only_its_worker_needs(
 
 
 @pytest.mark.parametrize("option", LIBRARIES, ids="=".join)
-def test_an_option_loads_its_library_and_no_other(
+def test_an_option_loads_only_its_own_library(
     bake: Bake, environment: Environment, option: tuple[str, str]
 ) -> None:
     loaded = loaded_by(bake, environment, **dict([option]))

@@ -35,12 +35,12 @@ def test_every_choice_of_the_prompts_is_in_some_variant() -> None:
             assert {variant.choices[name] for variant in VARIANTS} == set(values)
 
 
-def test_a_variant_is_wanted_or_refused() -> None:
+def test_a_combination_is_a_variant_or_unsupported() -> None:
     assert len(VARIANTS) + len(UNSUPPORTED) == len(COMBINATIONS) == len(set(COMBINATIONS))
 
 
 @pytest.mark.parametrize("text", ["database=oracle", "engine=sqlite", "database", "setup=no"])
-def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
+def test_an_unknown_choice_is_rejected_with_a_list_of_all(text: str) -> None:
     with pytest.raises(
         ValueError, match=r"is not a choice; the choices are: database=sqlite\|postgresql"
     ):
@@ -52,7 +52,7 @@ def test_one_choice_can_be_proved_alone() -> None:
     assert {v.choices["database"] for v in VARIANTS if v.matches(wanted)} == {"postgresql"}
 
 
-def test_every_two_choices_meet_in_few_variants() -> None:
+def test_few_variants_cover_all_pairs_of_choices() -> None:
     few = pairwise(VARIANTS)
     assert len(few) < len(VARIANTS) / 4
     for first, second in itertools.combinations(CHOICES, 2):
@@ -70,9 +70,7 @@ def test_every_two_choices_meet_in_few_variants() -> None:
         ("ci=gitlab license=MIT", {"test_delivery", "test_variants"}, {"test_image"}),
     ],
 )
-def test_what_is_not_about_a_choice_is_left_out(
-    only: str, some: set[str], others: set[str]
-) -> None:
+def test_tests_of_other_choices_are_deselected(only: str, some: set[str], others: set[str]) -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "--only", only]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     files = set(re.findall(r"^tests/(\w+)\.py::", done.stdout, re.MULTILINE))
@@ -110,7 +108,7 @@ def said_by(project: BakedProject, *command: str | Path) -> list[str]:
     return [done.stdout + done.stderr] if done.returncode != 0 else []
 
 
-def test_an_option_beside_the_manifest_is_found(session_bake: Bake, tmp_path: Path) -> None:
+def test_an_option_missing_from_the_manifest_is_found(session_bake: Bake, tmp_path: Path) -> None:
     """Variants whose tests see the same are those that SEEN_BY_TESTS says, and no others."""
     first, *others = VARIANTS
     alike = next(each for each in others if tree_of(each) == first)

@@ -49,7 +49,7 @@ TEMPLATE_MUTANTS = (
         '            "tests/test_engine_sqlite.py",\n',
         "",
         (
-            f"{TESTS_OF_POST_HOOK}::test_whatever_is_named_for_an_option_is_in_the_manifest",
+            f"{TESTS_OF_POST_HOOK}::test_every_file_named_for_an_option_is_in_the_manifest",
             VARIANTS,
         ),
         "database=postgresql auth=none background_jobs=none deployment=none ci=none license=MIT",
@@ -69,7 +69,7 @@ TEMPLATE_MUTANTS = (
         POST_HOOK,
         '"dev/server_mariadb.py"',
         '"dev/servers_mariadb.py"',
-        (f"{TESTS_OF_POST_HOOK}::test_the_manifest_names_what_is_in_the_template",),
+        (f"{TESTS_OF_POST_HOOK}::test_every_path_of_the_manifest_exists_in_the_template",),
     ),
     TemplateMutant(
         "missing path is no error",
@@ -77,7 +77,7 @@ TEMPLATE_MUTANTS = (
         POST_HOOK,
         "if missing and not again:",
         "if missing and again:",
-        (f"{TESTS_OF_POST_HOOK}::test_a_path_that_is_not_there_ends_the_generation",),
+        (f"{TESTS_OF_POST_HOOK}::test_a_missing_path_stops_the_generation",),
     ),
     # The other work of the hooks
     TemplateMutant(
@@ -103,7 +103,7 @@ TEMPLATE_MUTANTS = (
         "0o600",
         "0o644",
         (
-            f"{TESTS_OF_POST_HOOK}::test_env_is_for_its_owner_only_and_has_a_secret_of_its_own",
+            f"{TESTS_OF_POST_HOOK}::test_env_is_private_and_has_a_new_secret",
             VARIANTS,
         ),
         "database=sqlite auth=none background_jobs=none deployment=none ci=none license=MIT",
@@ -114,7 +114,7 @@ TEMPLATE_MUTANTS = (
         PRE_HOOK,
         "    check_plural,\n    check_combinations,\n",
         "    check_plural,\n",
-        (f"{DELIVERY}::test_a_file_as_a_database_is_refused_for_several_replicas",),
+        (f"{DELIVERY}::test_sqlite_is_rejected_for_several_replicas",),
     ),
     TemplateMutant(
         "only the first error told",
@@ -122,7 +122,7 @@ TEMPLATE_MUTANTS = (
         PRE_HOOK,
         "return [error for validator in VALIDATORS for error in validator(answers)]",
         "return [error for validator in VALIDATORS for error in validator(answers)][:1]",
-        (f"{TESTS_OF_PRE_HOOK}::test_every_fault_has_its_line_at_once",),
+        (f"{TESTS_OF_PRE_HOOK}::test_all_errors_are_reported_at_once",),
     ),
     # What is rendered
     TemplateMutant(
@@ -158,7 +158,7 @@ TEMPLATE_MUTANTS = (
         f"{PROJECT}/.github/workflows/ci.yml",
         "      - run: make check\n",
         "      - run: make help\n",
-        (f"{DELIVERY}::test_the_ci_calls_what_the_project_has",),
+        (f"{DELIVERY}::test_the_ci_calls_targets_that_exist",),
     ),
     TemplateMutant(
         "workflow of GitHub that keeps its token",
@@ -174,7 +174,7 @@ TEMPLATE_MUTANTS = (
         f"{PROJECT}/.gitlab-ci.yml",
         "    - make check\n",
         "    - make help\n",
-        (f"{DELIVERY}::test_the_ci_calls_what_the_project_has",),
+        (f"{DELIVERY}::test_the_ci_calls_targets_that_exist",),
     ),
     TemplateMutant(
         "container that can write",
@@ -182,7 +182,9 @@ TEMPLATE_MUTANTS = (
         f"{PROJECT}/compose.yaml",
         "\n  read_only: true\n",
         "\n  read_only: false\n",
-        (f"{DELIVERY}::test_the_service_waits_for_the_migration_and_that_for_the_database",),
+        (
+            f"{DELIVERY}::test_the_service_waits_for_the_migration_and_the_migration_for_the_database",
+        ),
     ),
     TemplateMutant(
         "image of root",
@@ -190,7 +192,7 @@ TEMPLATE_MUTANTS = (
         f"{PROJECT}/Dockerfile",
         "USER 10001:10001",
         "USER 0:0",
-        (f"{DELIVERY}::test_pods_may_do_nothing_that_they_need_not",),
+        (f"{DELIVERY}::test_pods_have_only_the_rights_they_need",),
     ),
     TemplateMutant(
         "pod that may gain privileges",
@@ -198,7 +200,7 @@ TEMPLATE_MUTANTS = (
         f"{PROJECT}/deploy/kubernetes/migration.yaml",
         "allowPrivilegeEscalation: false",
         "allowPrivilegeEscalation: true",
-        (f"{DELIVERY}::test_pods_may_do_nothing_that_they_need_not",),
+        (f"{DELIVERY}::test_pods_have_only_the_rights_they_need",),
     ),
     TemplateMutant(
         "licence changed",
@@ -206,7 +208,7 @@ TEMPLATE_MUTANTS = (
         "templates/licenses/Apache-2.0.txt",
         "Grant of Patent License. Subject to",
         "Grant of Patent License. Not subject to",
-        (f"{DELIVERY}::test_the_apache_licence_is_the_published_one",),
+        (f"{DELIVERY}::test_the_apache_licence_equals_the_published_text",),
     ),
 )
 

@@ -24,7 +24,7 @@ def test_a_change_is_its_text_before_and_after() -> None:
 
 
 @pytest.mark.parametrize(("survivors", "status"), [(1, 0), (2, 1)])
-def test_a_score_below_the_least_fails(
+def test_a_score_below_the_minimum_fails(
     survivors: int, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(11, [EQUIVALENT, *[SURVIVOR] * survivors]) == status
@@ -34,7 +34,7 @@ def test_a_score_below_the_least_fails(
     assert "- first\n+ second" in said
 
 
-def test_what_is_equivalent_is_still_there(session_bake: Bake) -> None:
+def test_equivalent_mutants_still_apply(session_bake: Bake) -> None:
     project = session_bake()
     for change in equivalents():
         text = " ".join((project.source / f"{change.module}.py").read_text("utf-8").split())

@@ -87,7 +87,7 @@ def copy_of(project: BakedProject, folder: Path) -> BakedProject:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", VARIANTS)
-def test_tests_that_see_mutants_pass_without_one(
+def test_tests_that_see_mutants_pass_without_a_mutant(
     unchanged: Unchanged, run_tests: RunTests, answers: str
 ) -> None:
     tests = named_tests(mutant for mutant in MUTANTS if mutant.variant == answers)
@@ -139,7 +139,7 @@ def test_mutant_that_applies_twice_is_an_error(tmp_path: Path) -> None:
         vague.apply(tmp_path)
 
 
-def test_mutants_have_names_of_their_own_and_are_many() -> None:
+def test_mutants_have_unique_names_and_are_many() -> None:
     assert not [name for name, times in Counter(each.name for each in MUTANTS).items() if times > 1]
     assert len(MUTANTS) >= FEWEST
     assert set(PROMPTS["database"]) == ENGINES

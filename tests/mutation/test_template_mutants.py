@@ -72,7 +72,7 @@ def test_mutants_are_seen(
 
 
 @pytest.mark.slow
-def test_tests_that_see_mutants_pass_without_one(template: Path) -> None:
+def test_tests_that_see_mutants_pass_without_a_mutant(template: Path) -> None:
     tests = {test for mutant in TEMPLATE_MUTANTS for test in mutant.tests}
     few = "auth=none background_jobs=none deployment=none ci=none license=MIT"
     assert failed_in(template, tests, few) == set()
@@ -86,7 +86,7 @@ def test_mutant_applies(tmp_path: Path, mutant: TemplateMutant) -> None:
     mutant.apply(tmp_path)
 
 
-def test_mutants_have_names_of_their_own_and_name_choices_that_exist() -> None:
+def test_mutants_have_unique_names_and_existing_choices() -> None:
     names = Counter(mutant.name for mutant in TEMPLATE_MUTANTS)
     assert [name for name, times in names.items() if times > 1] == []
     for mutant in TEMPLATE_MUTANTS:

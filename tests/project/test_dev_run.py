@@ -48,7 +48,7 @@ except KeyboardInterrupt:
         pytest.param(os.kill, signal.SIGTERM, "was told to\n", id="TERM"),
     ],
 )
-def test_a_server_ends_by_itself_or_is_told_to(
+def test_a_server_exits_by_itself_or_is_stopped(
     bake: Bake,
     environment: Environment,
     kill: Callable[[int, int], None],

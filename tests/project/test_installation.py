@@ -97,7 +97,7 @@ def made(variant: Variant, tmp_path_factory: pytest.TempPathFactory) -> BakedPro
 
 @pytest.mark.one_for_each_engine
 @pytest.mark.besides_the_defaults
-def test_make_test_passes_in_a_path_with_spaces_and_other_letters(
+def test_make_test_passes_in_a_path_with_spaces_and_non_ascii_letters(
     made: BakedProject, variant: Variant, proved: Proved
 ) -> None:
     began = time.monotonic()
@@ -109,7 +109,7 @@ def test_make_test_passes_in_a_path_with_spaces_and_other_letters(
 
 @pytest.mark.one_for_each_engine
 @pytest.mark.besides_the_defaults
-def test_make_run_serves_on_a_database_of_its_own(made: BakedProject, tmp_path: Path) -> None:
+def test_make_run_serves_with_its_own_database(made: BakedProject, tmp_path: Path) -> None:
     ready = {"status": "ready"}
     assert responses_of_two_runs(made, "/readyz", tmp_path / "log") == [ready, ready]
 
@@ -156,7 +156,7 @@ def test_make_demo_serves_the_resource_until_ctrl_c(tmp_path: Path) -> None:
     assert f"http://127.0.0.1:{port}/api/v1/items" in log.read_text()
 
 
-def test_pip_sets_up_what_uv_is_not_there_for(tmp_path: Path, proved: Proved) -> None:
+def test_pip_sets_up_a_project_without_uv(tmp_path: Path, proved: Proved) -> None:
     """A machine that has Python and make, and neither uv nor git."""
     folder = tmp_path / "projects"
     generate(folder, "setup=no")
@@ -174,7 +174,7 @@ def test_pip_sets_up_what_uv_is_not_there_for(tmp_path: Path, proved: Proved) ->
     proved("suite", variant="the defaults", how="by pip", tests=int(found[1]), seconds=seconds)
 
 
-def test_a_set_up_without_a_network_keeps_the_project_and_ends_well(tmp_path: Path) -> None:
+def test_a_set_up_without_a_network_keeps_the_project_and_exits_with_0(tmp_path: Path) -> None:
     variables = {
         "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",  # nobody listens there
         "UV_CACHE_DIR": str(tmp_path / "cache"),

@@ -146,7 +146,7 @@ def test_quick_tests_of_the_suite_pass(
 
 @pytest.mark.slow
 @pytest.mark.one_for_each_engine
-def test_suite_passes_with_other_answers_by_several_workers_on_a_database_that_is_given(
+def test_suite_passes_with_other_answers_in_several_workers_on_a_given_database(
     session_bake: Bake,
     variant: Variant,
     environment: Environment,
@@ -180,7 +180,7 @@ def test_suite_passes_on_another_interpreter(
 
 @pytest.mark.slow
 @pytest.mark.most_options
-def test_suite_passes_with_the_lowest_versions_that_are_declared(
+def test_suite_passes_with_the_lowest_declared_versions(
     project: BakedProject, variant: Variant, proved: Proved
 ) -> None:
     result = run_suite(project, lowest_environment(BUILD), *QUICK)

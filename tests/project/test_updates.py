@@ -243,7 +243,7 @@ def contents(project: Path) -> dict[str, bytes]:
     }
 
 
-def test_two_updates_keep_what_people_changed(
+def test_two_updates_keep_the_changes_of_people(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     project = create(template, tmp_path, variables, OLDEST)
@@ -265,7 +265,7 @@ def test_two_updates_keep_what_people_changed(
     assert calls[-1] == "python -m pytest -q"
 
 
-def test_an_update_sets_nothing_up_and_leaves_env_alone(
+def test_an_update_runs_no_set_up_and_keeps_env(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     project = create(template, tmp_path, variables, OLDEST)
@@ -286,7 +286,7 @@ def test_an_update_sets_nothing_up_and_leaves_env_alone(
 
 
 @pytest.mark.parametrize("release", [(), (NEWEST,), (OLDEST,)])
-def test_an_update_with_nothing_new_changes_nothing(
+def test_an_update_without_a_new_release_changes_nothing(
     template: Path, tmp_path: Path, variables: dict[str, str], release: tuple[str, ...]
 ) -> None:
     project = create(template, tmp_path, variables, NEWEST)
@@ -301,7 +301,7 @@ def test_an_update_with_nothing_new_changes_nothing(
     assert said.endswith("  nothing new\n\n")
 
 
-def test_what_both_changed_is_named_and_stays_to_be_decided(
+def test_conflicts_are_named_and_left_to_resolve(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     project = create(template, tmp_path, variables, OLDEST)
@@ -326,7 +326,7 @@ def assert_is_release_but_for_the_makefile(project: Path) -> None:
     assert not (project / "docs/old.md").exists()
 
 
-def test_a_change_that_found_no_place_is_named_and_the_tests_run(
+def test_a_rejected_change_is_named_and_the_tests_run(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     """Git cannot merge what it never saw: the first commit holds the file as it was edited."""
@@ -342,9 +342,7 @@ def test_a_change_that_found_no_place_is_named_and_the_tests_run(
     assert_is_release_but_for_the_makefile(project)
 
 
-def test_a_file_that_was_left_out_is_named(
-    template: Path, tmp_path: Path, variables: dict[str, str]
-) -> None:
+def test_a_skipped_file_is_named(template: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     """Cruft counts that as a success: one that both have added, one that only the template ends."""
     project = create(template, tmp_path, variables, OLDEST)
     edit(project, [Edit("Makefile", "Run quick tests", "Run our quick tests")])
@@ -380,7 +378,7 @@ def commands_of_the_page(project: Path, heading: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
 
 
-def test_a_project_without_link_is_linked_as_its_page_says(
+def test_a_project_without_a_link_is_linked_as_documented(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     project = create_by_cookiecutter(template, tmp_path, variables, SECOND)
@@ -398,7 +396,7 @@ def test_a_project_without_link_is_linked_as_its_page_says(
     assert not (project / f"{SOURCE}/items").exists()
 
 
-def test_git_alone_does_the_same_as_the_page_says(
+def test_git_alone_updates_a_project_as_documented(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     project = create_by_cookiecutter(template, tmp_path, variables, OLDEST)
@@ -434,7 +432,7 @@ def without(variables: dict[str, str], *programs: str) -> dict[str, str]:
     return {**variables, "PATH": str(folder)}
 
 
-def test_what_an_update_needs_is_said(
+def test_a_missing_requirement_of_an_update_is_named(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     project = create(template, tmp_path, variables, OLDEST)

@@ -88,7 +88,7 @@ def test_bound_holds_up_to_itself() -> None:
     assert "| a row | 1 us | 2.01 x | 2.00 x | BROKEN |" in table(2.01).markdown()
 
 
-def test_a_table_can_be_read_back_and_measured_anew() -> None:
+def test_a_table_can_be_read_back_and_measured_again() -> None:
     before = read()
     assert page_of(before) == (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     picture = (ROOT / "docs" / "images" / "benchmarks.svg").read_text(encoding="utf-8")

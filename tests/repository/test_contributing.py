@@ -28,7 +28,7 @@ NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis"
 HOOKS = (
     "tests/generation/hooks/test_pre_gen_project.py",
     "tests/generation/hooks/test_post_gen_project.py",
-    "tests/generation/hooks/test_names_in_use.py::test_modules_and_folders_of_the_service_are_refused",
+    "tests/generation/hooks/test_names_in_use.py::test_modules_and_folders_of_the_service_are_rejected",
 )
 BUILD = ("make", "--quiet", "build/benchmarks/ready")
 
@@ -115,7 +115,7 @@ def test_a_prompt_is_added(copy: Copy, tmp_path: Path) -> None:
     assert follow("To add a prompt", copy.path, ROOT / "CONTRIBUTING.md") == 8
 
     copy.test("tests/generation/test_prompts.py", HOOKS[0], "-k", "not printable_text")
-    copy.test("tests/repository/test_repository.py", "-k", "readme_tells")
+    copy.test("tests/repository/test_repository.py", "-k", "readme_lists")
     assert '\nversion = "0.1.0"\n' in copy.bake(tmp_path / "one").text("pyproject.toml")
     other = copy.bake(tmp_path / "other", "first_version=2.0.0")
     assert '\nversion = "2.0.0"\n' in other.text("pyproject.toml")
@@ -124,9 +124,9 @@ def test_a_prompt_is_added(copy: Copy, tmp_path: Path) -> None:
 def test_an_option_is_added(copy: Copy, environment: Environment, tmp_path: Path) -> None:
     assert follow("To add an option", copy.path, ROOT / "CONTRIBUTING.md") == 13
 
-    quick = "text_is_left_over or says_when or manifest or second_run or modules or refused"
+    quick = "every_text_a_prompt or says_when or manifest or second_run or modules or rejected"
     copy.test("tests/generation/test_prompts.py", *HOOKS, "-k", quick)
-    copy.test("tests/repository/test_repository.py", "-k", "readme_tells")
+    copy.test("tests/repository/test_repository.py", "-k", "readme_lists")
     nearest = " ".join(f"{name}={choices[0]}" for name, choices in CHOICES.items())
     copy.test("tests/generation/test_variants.py", "-k", "is_sound", "--only", nearest)
     project = copy.bake(tmp_path, "timing=yes")
@@ -155,9 +155,7 @@ def test_a_mutant_is_added(copy: Copy) -> None:
     title = "To add a guarantee, and the mutant that breaks it"
     assert follow(title, copy.path, ROOT / "CONTRIBUTING.md") == 1
 
-    copy.test(
-        "tests/mutation/test_mutants.py", "-k", "(list and by and name) or names_of_their_own"
-    )
+    copy.test("tests/mutation/test_mutants.py", "-k", "(list and by and name) or unique_names")
     copy.run("make", "matrix")
     copy.test("tests/repository/test_matrix.py")
     assert "list by name without an index" in (copy.path / "docs" / "proof.md").read_text()

@@ -12,7 +12,7 @@ from .matrix import FILE, text
 WITHOUT_CODE = {"none", "Proprietary", "MIT", "BSD-3-Clause"}
 
 
-def test_the_page_is_in_step() -> None:
+def test_the_page_is_up_to_date() -> None:
     assert FILE.read_text(encoding="utf-8") == text(), "run `make matrix`"
 
 

@@ -34,7 +34,7 @@ def test_the_recording_shows_every_question_and_a_project_that_is_set_up() -> No
     assert re.search(r"libraryisready:\d+testspassedonSQLite", shown)
 
 
-def test_the_recording_holds_nothing_of_its_machine_or_day() -> None:
+def test_the_recording_contains_nothing_of_its_machine_or_date() -> None:
     picture = (IMAGES / "generation.svg").read_text(encoding="utf-8")
     shown = text_of(IMAGES / "generation.svg")
     assert not DATE.search(shown)

@@ -48,7 +48,7 @@ def read(path: Path) -> str:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_links_lead_to_files(document: Path) -> None:
+def test_links_lead_to_existing_files(document: Path) -> None:
     missing = [
         link for link in LINK.findall(read(document)) if not (document.parent / link).exists()
     ]
@@ -56,7 +56,7 @@ def test_links_lead_to_files(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_files_that_are_named_exist(document: Path) -> None:
+def test_named_files_exist(document: Path) -> None:
     template = ROOT / "{{cookiecutter.project_slug}}"
     text = NEW_FILE.sub("", read(document))
     named = {found for code in CODE.findall(text) for found in PATH.findall(code)}
@@ -69,7 +69,7 @@ def test_files_that_are_named_exist(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_make_targets_that_are_named_exist(document: Path) -> None:
+def test_named_make_targets_exist(document: Path) -> None:
     text = read(document)
     commands = [*CODE.findall(text), *"\n".join(BLOCK.findall(text)).splitlines()]
     named = {found for code in commands for found in re.findall(r"^make ([a-z][\w-]*)", code)}
@@ -112,7 +112,7 @@ def test_each_command_of_the_readme_is_run_by_a_test() -> None:
         assert f"def {name}(" in read(ROOT / "tests" / file), node
 
 
-def test_the_readme_tells_every_prompt_with_its_default_and_choices() -> None:
+def test_the_readme_lists_every_prompt_with_its_default_and_choices() -> None:
     rows = rows_of("README.md", "prompt")
     asked = [name for name in PROMPTS if not name.startswith("_")]
     assert [row[0].strip("`") for row in rows] == asked
@@ -135,7 +135,7 @@ def test_the_readme_names_a_proof_for_each_promise() -> None:
         assert (ROOT / proof.strip("`")).exists(), promise
 
 
-def test_the_figures_of_the_readme_are_the_measured_ones() -> None:
+def test_the_figures_of_the_readme_were_measured() -> None:
     measured = read(ROOT / "docs" / "benchmarks.md").splitlines()
     rows = rows_of("README.md", "what")
     assert len(rows) == 9
@@ -236,7 +236,7 @@ def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
     assert {path for path in there if path not in shown} == set()
 
 
-def test_what_is_copied_without_rendering_has_nothing_to_render() -> None:
+def test_files_copied_without_rendering_contain_no_jinja() -> None:
     """Copying takes a third of the time; an entry of the list is no place for Jinja later on."""
     template = ROOT / "{{cookiecutter.project_slug}}"
     files = [path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc"]

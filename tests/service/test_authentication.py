@@ -100,7 +100,7 @@ def assert_only_the_api_is_guarded(service: Service) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
-def test_an_api_key_is_made_used_and_revoked(
+def test_an_api_key_is_created_used_and_revoked(
     bake: Bake, environment: Environment, tmp_path: Path, proved: Proved, engine: str
 ) -> None:
     project = bake(auth="api_key", database=engine)
@@ -130,7 +130,7 @@ def test_an_api_key_is_made_used_and_revoked(
     proved("authentication", variant=f"auth=api_key,database={engine}")
 
 
-def test_tokens_of_a_provider_are_taken_and_others_refused(
+def test_tokens_of_the_provider_are_accepted_and_others_rejected(
     bake: Bake, environment: Environment, tmp_path: Path, proved: Proved
 ) -> None:
     project = bake(auth="oidc", database="sqlite")
@@ -176,7 +176,7 @@ def test_tokens_of_a_provider_are_taken_and_others_refused(
     proved("authentication", variant="auth=oidc,database=sqlite")
 
 
-def test_production_wants_a_provider_over_https(
+def test_production_requires_https_for_the_provider(
     bake: Bake, environment: Environment, tmp_path: Path
 ) -> None:
     project = bake(auth="oidc", database="sqlite")

@@ -97,7 +97,7 @@ def wait_until(true: Callable[[], bool], log: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
-def test_no_job_is_lost_whoever_is_killed(
+def test_no_job_is_lost_when_any_process_is_killed(
     bake: Bake, environment: Environment, tmp_path: Path, proved: Proved, engine: str
 ) -> None:
     project = bake(background_jobs="celery", database=engine)

@@ -94,7 +94,7 @@ def test_document_is_valid_openapi(service: Service) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_schemathesis_finds_no_fault(
+def test_schemathesis_finds_no_error(
     service: Service, variant: Variant, tmp_path: Path, proved: Proved
 ) -> None:
     (tmp_path / "schemathesis.toml").write_text(FUZZ_SETTINGS)

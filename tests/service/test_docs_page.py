@@ -14,7 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.ope
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def test_page_works_without_fault_and_without_other_hosts(service: Service, tmp_path: Path) -> None:
+def test_page_works_without_errors_and_without_other_hosts(
+    service: Service, tmp_path: Path
+) -> None:
     picture = tmp_path / "page.png"
     script = ROOT / "docs" / "make_screenshot.py"
 

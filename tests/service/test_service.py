@@ -75,7 +75,7 @@ def test_a_row_is_created_read_listed_patched_and_deleted(service: Service, path
     assert service.call("GET", place).is_problem(404)
 
 
-def test_a_business_key_is_taken_once(service: Service, path: str) -> None:
+def test_a_business_key_is_unique(service: Service, path: str) -> None:
     document = new()
     assert service.call("POST", path, document).status == 201
     assert service.call("POST", path, document).is_problem(409)
@@ -85,31 +85,31 @@ def test_an_unknown_id_is_not_found(service: Service, path: str) -> None:
     assert service.call("GET", f"{path}/{uuid4()}").is_problem(404)
 
 
-def test_a_path_that_nothing_serves_is_a_problem_too(service: Service) -> None:
+def test_an_unknown_path_gives_a_problem_document(service: Service) -> None:
     assert service.call("GET", "/nothing").is_problem(404)
 
 
-def test_malformed_json_is_refused(service: Service, path: str) -> None:
+def test_malformed_json_is_rejected(service: Service, path: str) -> None:
     assert service.call("POST", path, '{"code": ').is_problem(400)
 
 
-def test_a_wrong_type_is_refused_and_the_field_named(service: Service, path: str) -> None:
+def test_a_wrong_type_is_rejected_with_the_name_of_the_field(service: Service, path: str) -> None:
     response = service.call("POST", path, new(price=["12"], name=5))
     assert response.is_problem(422)
     assert {error["pointer"] for error in response.json["errors"]} == {"#/price", "#/name"}
 
 
-def test_another_media_type_is_refused(service: Service, path: str) -> None:
+def test_another_media_type_is_rejected(service: Service, path: str) -> None:
     text = {"Content-Type": "text/plain"}
     assert service.call("POST", path, json.dumps(new()), text).is_problem(415)
 
 
-def test_it_is_ready(service: Service) -> None:
+def test_service_is_ready(service: Service) -> None:
     assert service.call("GET", "/livez").status == 200
     assert service.call("GET", "/readyz").status == 200
 
 
-def test_rows_are_there_after_a_restart(service: Service, path: str) -> None:
+def test_rows_survive_a_restart(service: Service, path: str) -> None:
     created = service.call("POST", path, new())
     assert service.stop() == 0
     service.start()
@@ -137,7 +137,7 @@ def test_term_lets_a_running_request_finish(service: Service, path: str) -> None
 
 
 @pytest.mark.parametrize("how", ["gunicorn", "flask"])
-def test_wrong_settings_stop_the_start_with_every_fault(
+def test_invalid_settings_stop_the_start_with_all_errors(
     service: Service, project: BakedProject, environment: Environment, how: str
 ) -> None:
     secret = "hunter2"
@@ -161,7 +161,7 @@ def test_wrong_settings_stop_the_start_with_every_fault(
     assert secret not in said
 
 
-def test_no_settings_at_all_are_told_too(
+def test_missing_settings_are_reported(
     project: BakedProject, environment: Environment, tmp_path: Path
 ) -> None:
     paths = environment.variables | {"PYTHONPATH": str(project.path / "src")}

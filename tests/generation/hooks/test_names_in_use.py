@@ -59,13 +59,13 @@ def with_their_own(names: set[str]) -> set[str]:
     return known
 
 
-def test_modules_and_folders_of_the_service_are_refused() -> None:
+def test_modules_and_folders_of_the_service_are_rejected() -> None:
     named = {name for name in own_names() if "{" not in name and not name.startswith(("_", "."))}
     tests = {name for name in named if name.startswith("test_")}
     assert named - tests <= OWN_NAMES
 
 
-def test_libraries_are_refused() -> None:
+def test_libraries_are_rejected() -> None:
     names = {re.sub(r"[-.]", "_", name).lower() for name in with_their_own(declared_dependencies())}
     assert "sqlalchemy" in names
     assert names <= DEPENDENCIES
@@ -76,7 +76,7 @@ def test_common_resources_are_allowed(resource: str) -> None:
     assert find_errors({**GOOD, "resource": resource, "resource_plural": plural(resource)}) == []
 
 
-def test_classes_of_the_service_are_refused(cookies: Cookies) -> None:
+def test_classes_of_the_service_are_rejected(cookies: Cookies) -> None:
     """A class made of the resource's name must never be one that its module has already."""
     answers = {"resource": "zzz", "setup": "no"}
     result = cookies.bake(extra_context=answers)

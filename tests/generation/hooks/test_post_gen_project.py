@@ -91,7 +91,7 @@ def files_of(project: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("database", DATABASES)
-def test_only_the_files_of_the_chosen_engine_stay(
+def test_only_the_files_of_the_chosen_engine_remain(
     database: str, cookies: Cookies, template: Path
 ) -> None:
     answers = {"database": database, "setup": "no"}
@@ -131,7 +131,7 @@ def test_of_several_groups_of_choices_one_is_enough(monkeypatch: pytest.MonkeyPa
     assert removed(database="mariadb", setup="no") == ["file"]
 
 
-def test_a_folder_goes_with_all_that_is_in_it(
+def test_a_folder_is_removed_with_its_contents(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_gen_project, "MANIFEST", (("o", {"setup": ("yes",)}, ("src",)),))
@@ -142,7 +142,7 @@ def test_a_folder_goes_with_all_that_is_in_it(
     assert (project / "tests").exists()
 
 
-def test_a_path_that_is_not_there_is_named(project: Path) -> None:
+def test_a_missing_path_is_named(project: Path) -> None:
     missing = ["src/my_service/engine_mariadb.py", "dev/server_postgresql.py"]
     for path in missing:
         (project / path).unlink()
@@ -153,7 +153,7 @@ def test_a_path_that_is_not_there_is_named(project: Path) -> None:
     assert all(path in str(stop.value) for path in missing)
 
 
-def test_a_path_that_is_not_there_ends_the_generation(
+def test_a_missing_path_stops_the_generation(
     cookies: Cookies, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (template / TEMPLATE.name / "dev" / "server_mariadb.py").unlink()
@@ -165,13 +165,13 @@ def test_a_path_that_is_not_there_ends_the_generation(
     assert list((tmp_path / "cookies" / "bake00").iterdir()) == []
 
 
-def test_the_manifest_names_what_is_in_the_template() -> None:
+def test_every_path_of_the_manifest_exists_in_the_template() -> None:
     for _, _, paths in MANIFEST:
         for path in paths:
             assert (TEMPLATE / path.format(**NAMES)).exists(), path
 
 
-def test_whatever_is_named_for_an_option_is_in_the_manifest() -> None:
+def test_every_file_named_for_an_option_is_in_the_manifest() -> None:
     listed = {path for _, _, paths in MANIFEST for path in paths}
     named = {
         path.relative_to(TEMPLATE).as_posix().replace("{{cookiecutter.__package}}", "{package}")
@@ -181,9 +181,7 @@ def test_whatever_is_named_for_an_option_is_in_the_manifest() -> None:
     assert named <= listed
 
 
-def test_env_is_for_its_owner_only_and_has_a_secret_of_its_own(
-    cookies: Cookies, template: Path
-) -> None:
+def test_env_is_private_and_has_a_new_secret(cookies: Cookies, template: Path) -> None:
     secrets = set()
     for _ in range(2):
         answers = {"database": "postgresql", "setup": "no"}
@@ -217,7 +215,7 @@ def test_a_database_that_is_a_file_keeps_its_url(cookies: Cookies, template: Pat
     assert len(lines) == 2
 
 
-def test_without_set_up_no_program_is_run_and_the_next_commands_are_said(
+def test_without_set_up_no_program_runs_and_the_next_commands_are_printed(
     cookies: Cookies, template: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     setup = template / TEMPLATE.name / "dev" / "setup.py"
@@ -232,7 +230,7 @@ def test_without_set_up_no_program_is_run_and_the_next_commands_are_said(
     assert re.search(r"\n  cd .*my-service\n  make run .*\n  make test .* on SQLite\n", printed)
 
 
-def test_a_set_up_that_fails_leaves_a_project_and_ends_well(
+def test_a_failed_set_up_keeps_the_project_and_exits_with_0(
     cookies: Cookies, template: Path
 ) -> None:
     setup = template / TEMPLATE.name / "dev" / "setup.py"
@@ -245,7 +243,7 @@ def test_a_set_up_that_fails_leaves_a_project_and_ends_well(
     assert (result.project_path / ".env").exists()
 
 
-def test_ctrl_c_during_set_up_leaves_the_project(template: Path, tmp_path: Path) -> None:
+def test_ctrl_c_during_set_up_keeps_the_project(template: Path, tmp_path: Path) -> None:
     """As a terminal does it: the signal reaches cookiecutter, the hook and the set-up at once."""
     setup = template / TEMPLATE.name / "dev" / "setup.py"
     setup.write_text(SET_UP_THAT_IS_STOPPED, encoding="utf-8")
@@ -288,7 +286,9 @@ def test_the_second_run_changes_nothing_and_sets_nothing_up(
     assert files_of(project) == before
 
 
-def test_the_second_run_takes_out_what_was_rendered_again(cookies: Cookies, template: Path) -> None:
+def test_the_second_run_removes_files_that_were_rendered_again(
+    cookies: Cookies, template: Path
+) -> None:
     project = cookies.bake(extra_context={"setup": "no"}, template=str(template)).project_path
     (project / "dev" / "server_mariadb.py").touch()
 
@@ -307,7 +307,7 @@ def test_the_second_run_takes_out_what_was_rendered_again(cookies: Cookies, temp
         ("5e1d1ce", "/home/me/tmpab12cd_3/my-service", False),
     ],
 )
-def test_a_rendering_of_cruft_for_comparison_is_known(
+def test_a_rendering_of_cruft_for_comparison_is_recognized(
     commit: str, folder: str, *, expected: bool
 ) -> None:
     project = Path(folder.format(tmp=Path(tempfile.gettempdir()).resolve()))

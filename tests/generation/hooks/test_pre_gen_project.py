@@ -169,7 +169,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("name", "value", "rule"), INVALID_ANSWERS)
-def test_refused(name: str, value: str, rule: str) -> None:
+def test_invalid_answer_is_rejected(name: str, value: str, rule: str) -> None:
     errors = find_errors({**GOOD, name: value})
 
     [error] = [error for error in errors if error.rule.startswith(rule)]
@@ -183,18 +183,18 @@ def test_refused(name: str, value: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), ACCEPTED)
-def test_accepted(name: str, value: str) -> None:
+def test_valid_answer_is_accepted(name: str, value: str) -> None:
     assert find_errors({**GOOD, name: value}) == []
 
 
-def test_a_message_shows_the_value_as_it_was_given() -> None:
+def test_a_message_shows_the_given_value() -> None:
     message = explain(find_errors({**GOOD, "project_slug": "Größe", "description": "a\nb"}))
 
     assert "project_slug = 'Größe'" in message
     assert r"description = 'a\nb'" in message
 
 
-def test_every_fault_has_its_line_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     answers = {
         **GOOD,
         "project_name": "",
@@ -214,11 +214,13 @@ def test_every_fault_has_its_line_at_once() -> None:
         {name: st.text(st.characters(codec=None), max_size=50) for name in GOOD},
     )
 )
-def test_no_answers_make_the_hook_itself_fail(answers: dict[str, str]) -> None:
+def test_the_hook_itself_never_fails(answers: dict[str, str]) -> None:
     explain(find_errors(answers)).encode("utf-8", "backslashreplace")
 
 
-def test_combinations_are_refused_with_reason_and_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_combinations_are_rejected_with_reason_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     together = {"database": "sqlite", "setup": "no"}
     combination = Combination(together, "make no sense together", "choose another database")
     monkeypatch.setattr(pre_gen_project, "UNSUPPORTED_COMBINATIONS", (combination,))
@@ -234,7 +236,7 @@ def test_combinations_are_refused_with_reason_and_remedy(monkeypatch: pytest.Mon
     assert find_errors({**GOOD, "setup": "yes"}) == []
 
 
-def test_a_refusal_leaves_nothing_on_disk(
+def test_rejected_answers_leave_nothing_on_disk(
     cookies: Cookies, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     bad = {"project_slug": "import", "resource": "Order Line", "author_email": "nobody"}
@@ -250,7 +252,7 @@ def test_a_refusal_leaves_nothing_on_disk(
 
 
 @pytest.mark.parametrize("slug", ["", ".", "..", "sub/folder", "/folder", "sub\\folder"])
-def test_a_slug_that_leads_elsewhere_makes_no_folder(
+def test_a_slug_that_is_a_path_creates_no_folder(
     slug: str, cookies: Cookies, template: Path, tmp_path: Path
 ) -> None:
     before = set(tmp_path.parent.iterdir())
@@ -267,11 +269,11 @@ def test_the_class_is_derived_as_in_the_template() -> None:
         assert pre_gen_project.class_of(name) == local_extensions.class_name(name)
 
 
-def test_the_hook_is_a_text_until_it_is_rendered() -> None:
+def test_the_hook_is_a_template_until_it_is_rendered() -> None:
     assert pre_gen_project.ANSWERS == "{{ cookiecutter | tojson }}"
 
 
-def test_the_lists_of_names_hold_what_they_say() -> None:
+def test_the_lists_of_names_contain_what_they_claim() -> None:
     for names in (OWN_NAMES, DEPENDENCIES, WINDOWS_DEVICES):
         assert all(name.isidentifier() and name.islower() for name in names)
         assert not any(keyword.iskeyword(name) for name in names)

@@ -144,7 +144,7 @@ def lines_of_steps(output: str) -> list[tuple[str, str, str]]:
     return re.findall(r"^  ([+x]) (\w+) +\d+\.\d s  (.*)$", output, re.MULTILINE)
 
 
-def test_each_step_has_a_line_and_the_end_says_what_to_do_next(run: Run, project: Path) -> None:
+def test_each_step_has_a_line_and_the_next_commands_follow(run: Run, project: Path) -> None:
     done = run()
 
     assert done.returncode == 0, done.stdout
@@ -163,7 +163,7 @@ def test_each_step_has_a_line_and_the_end_says_what_to_do_next(run: Run, project
     assert (project / "migrated").exists()
 
 
-def test_slow_tests_are_left_to_make_test(run: Run, project: Path) -> None:
+def test_the_set_up_skips_slow_tests(run: Run, project: Path) -> None:
     slow = "import pytest\n\n@pytest.mark.slow\ndef test_three(): assert 0\n"
     (project / "tests/test_slow.py").write_text(slow, encoding="utf-8")
 
@@ -173,7 +173,7 @@ def test_slow_tests_are_left_to_make_test(run: Run, project: Path) -> None:
     assert f"my service is ready: {QUICK}; " in done.stdout
 
 
-def test_the_first_commit_holds_all_but_what_is_ignored_whoever_the_author(
+def test_the_first_commit_contains_all_files_that_are_not_ignored_for_any_author(
     run: Run, project: Path
 ) -> None:
     run()
@@ -185,7 +185,7 @@ def test_the_first_commit_holds_all_but_what_is_ignored_whoever_the_author(
     assert ".env" not in tracked
 
 
-def test_the_second_time_what_is_there_is_kept(run: Run, project: Path) -> None:
+def test_the_second_set_up_keeps_what_exists(run: Run, project: Path) -> None:
     run()
     (project / "note.txt").touch()
 
@@ -198,7 +198,7 @@ def test_the_second_time_what_is_there_is_kept(run: Run, project: Path) -> None:
     assert "cd " not in done.stdout
 
 
-def test_inside_a_repository_no_other_is_made(run: Run, project: Path) -> None:
+def test_no_repository_is_created_inside_another(run: Run, project: Path) -> None:
     git(project.parent, "init", "--quiet")
 
     done = run()
@@ -209,7 +209,7 @@ def test_inside_a_repository_no_other_is_made(run: Run, project: Path) -> None:
     assert not (project / ".git").exists()
 
 
-def test_without_git_all_else_is_done(run: Run, tmp_path: Path) -> None:
+def test_without_git_all_other_steps_run(run: Run, tmp_path: Path) -> None:
     programs = tmp_path / "few"
     programs.mkdir()
     for program in ("sh", "mkdir", "chmod", "touch", "rm"):
@@ -253,7 +253,7 @@ def test_without_git_all_else_is_done(run: Run, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_step_that_fails_says_why_and_what_goes_on(
+def test_a_failed_step_prints_the_reason_and_how_to_continue(
     error: tuple[str, str], step: str, sentence: str, run: Run, project: Path
 ) -> None:
     path, content = error
@@ -276,7 +276,7 @@ def test_a_step_that_fails_says_why_and_what_goes_on(
     assert "2 tests passed on SQLite" in again.stdout
 
 
-def test_an_author_whom_git_cannot_name_is_no_reason_to_fail(run: Run, project: Path) -> None:
+def test_an_author_that_git_rejects_does_not_fail_the_set_up(run: Run, project: Path) -> None:
     pyproject = PYPROJECT.replace('Your \\"N.\\" Name', ".,;")
     (project / "pyproject.toml").write_text(pyproject, encoding="utf-8")
 
@@ -284,7 +284,7 @@ def test_an_author_whom_git_cannot_name_is_no_reason_to_fail(run: Run, project: 
     assert git(project, "log", "--format=%an <%ae>") == "author <you@example.com>\n"
 
 
-def test_an_environment_that_is_broken_is_made_anew(run: Run, project: Path) -> None:
+def test_a_broken_environment_is_created_again(run: Run, project: Path) -> None:
     (project / ".venv/bin").mkdir(parents=True)
     (project / ".venv/bin/python").symlink_to("/nowhere/python")
 
@@ -304,7 +304,7 @@ def test_an_environment_that_is_broken_is_made_anew(run: Run, project: Path) -> 
     ],
     ids=lambda slow: slow[0],
 )
-def test_ctrl_c_ends_the_program_and_says_how_to_go_on(
+def test_ctrl_c_stops_the_program_and_prints_how_to_continue(
     slow: tuple[str, str, str], project: Path, environment: dict[str, str], run: Run
 ) -> None:
     step, file, content = slow
@@ -340,7 +340,7 @@ def test_ctrl_c_ends_the_program_and_says_how_to_go_on(
     assert "2 tests passed on SQLite" in again.stdout
 
 
-def test_a_file_that_cannot_be_used_is_named(run: Run, project: Path) -> None:
+def test_an_unusable_file_is_named(run: Run, project: Path) -> None:
     """No program says it, but the system to the set-up itself."""
     (project / ".env.example").unlink()
     (project / ".env.example").mkdir()
@@ -353,7 +353,7 @@ def test_a_file_that_cannot_be_used_is_named(run: Run, project: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_other_projects_environments_do_not_leak_in(run: Run, project: Path) -> None:
+def test_environments_of_other_projects_are_ignored(run: Run, project: Path) -> None:
     (project / "sync.sh").write_text(
         'test -z "$VIRTUAL_ENV$PYTHONPATH$UV_PYTHON$DATABASE_URL" && '
         'test -n "$UV_PROJECT_ENVIRONMENT"\n',
@@ -363,7 +363,7 @@ def test_other_projects_environments_do_not_leak_in(run: Run, project: Path) -> 
     assert run(**dict.fromkeys(misleading, "/other")).returncode == 0
 
 
-def test_on_a_terminal_a_counter_runs(project: Path, environment: dict[str, str]) -> None:
+def test_a_terminal_shows_a_counter(project: Path, environment: dict[str, str]) -> None:
     pty = pytest.importorskip("pty")
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -389,7 +389,9 @@ def test_on_a_terminal_a_counter_runs(project: Path, environment: dict[str, str]
     assert re.search(rb"\r  \+ tests +\d+\.\d s  2 tests passed on SQLite; .*\r\n", printed)
 
 
-def test_an_old_python_hands_over_or_says_what_is_needed(run: Run, project: Path) -> None:
+def test_an_old_python_starts_a_newer_one_or_names_the_required_version(
+    run: Run, project: Path
+) -> None:
     source = (project / "dev/setup.py").read_text(encoding="utf-8")
     (project / "dev/setup.py").write_text(source.replace("(3, 11)", "(99, 0)"), encoding="utf-8")
 
