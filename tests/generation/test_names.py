@@ -1,4 +1,4 @@
-"""Whatever names and texts are chosen, the formatter and the linter leave the project as it is."""
+"""The formatter and the linter change nothing in a project, for any names and texts."""
 
 import subprocess
 from pathlib import Path
@@ -32,7 +32,7 @@ def projects(variant: Variant, session_bake: Bake) -> list[BakedProject]:
 
 @pytest.fixture(scope="module")
 def projects_of_texts(variant: Variant, session_bake: Bake) -> list[BakedProject]:
-    """A project for texts that are as long as they may be, and one for hostile ones."""
+    """A project with texts of the maximum length, and one with hostile texts."""
     texts = (LONGEST_TEXTS, {"project_slug": "my-service", **HOSTILE_TEXTS})
     return [session_bake(**variant.choices, **answers) for answers in texts]
 
@@ -66,5 +66,5 @@ def test_names_are_used(projects: list[BakedProject]) -> None:
 
 
 def read(path: Path) -> str:
-    """The text of a file."""
+    """Return the text of a file."""
     return path.read_text(encoding="utf-8")

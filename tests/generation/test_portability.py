@@ -1,4 +1,4 @@
-"""Files and hooks that every system takes: no test here runs elsewhere, so the rules are static."""
+"""Files and hooks are valid on every system, as far as static rules can tell."""
 
 import ast
 import re
@@ -14,20 +14,20 @@ from tests.harness.baked import Bake, BakedProject
 from tests.harness.releases import PROJECT, git
 from tests.harness.variants import CHOICES, ROOT, VARIANTS, one_for_each
 
-pytestmark = pytest.mark.xdist_group("portability")  # to bake its projects only once
+pytestmark = pytest.mark.xdist_group("portability")  # to generate its projects only once
 
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
 
-# Windows takes 259 characters. What is before: a home folder, .cookiecutters, the repository's
-# name; for a project, wherever a person keeps work.
+# Windows allows 259 characters, which include the folders before: a home folder, .cookiecutters and
+# the repository's name; for a project, any folder in which a person works.
 MAX_LENGTH_IN_THE_TEMPLATE = 160
 MAX_LENGTH_IN_A_PROJECT = 180
 
-# Modules of the standard library that Windows does not have.
+# Modules of the standard library that are missing on Windows.
 ONLY_ELSEWHERE = {"crypt", "curses", "fcntl", "grp", "nis", "pty", "pwd", "readline", "resource"}
 ONLY_ELSEWHERE |= {"spwd", "syslog", "termios", "tty"}
 
-# They run before anything else, wherever a project is made or set up.
+# These run first, wherever a project is generated or set up.
 RUN_EVERYWHERE = [
     *sorted((ROOT / "hooks").glob("*.py")),
     ROOT / "local_extensions.py",
@@ -47,14 +47,14 @@ def tracked() -> list[str]:
 
 @pytest.fixture(scope="module")
 def projects(session_bake: Bake) -> list[BakedProject]:
-    """Projects that have each choice at least once, with the longest names."""
+    """Projects that cover each choice, with names of the maximum length."""
     names = {"project_slug": "s" * MAX_SLUG_LENGTH, "resource_plural": "p" * MAX_PLURAL_LENGTH}
     chosen = {variant for prompt in CHOICES for variant in one_for_each(prompt, VARIANTS)}
     return [session_bake(**names, **variant.choices) for variant in sorted(chosen)]
 
 
 def unusable_names(names: Iterable[str], maximum: int) -> list[str]:
-    """What of the names Windows, or a file system that does not tell case, would refuse."""
+    """Return the names that Windows or a case-insensitive file system would reject."""
     names = list(names)
     errors = [f"{name}: is longer than {maximum}" for name in names if len(name) > maximum]
     for name in names:
@@ -137,7 +137,7 @@ def test_a_checkout_with_other_line_ends_generates_the_same_project(
     for name in tracked:
         assert (checkout / name).read_bytes() == (ROOT / name).read_bytes(), name
 
-    # A project keeps its bytes in the same way.
+    # A project keeps its line ends in the same way.
     project = session_bake()
     copy = tmp_path / "project"
     git(tmp_path, "init", "--quiet", str(copy))
@@ -153,7 +153,7 @@ def test_a_checkout_with_other_line_ends_generates_the_same_project(
 
 
 def unix_only(source: str) -> Iterator[str]:
-    """Imports that fail on Windows, and texts that are read in whatever encoding a system has."""
+    """Return imports that fail on Windows, and files that are opened without an encoding."""
     for node in ast.walk(ast.parse(source)):
         names = []
         if isinstance(node, ast.Import):
@@ -185,6 +185,6 @@ def test_hooks_and_set_up_run_on_every_system(path: Path) -> None:
 
 
 def test_hooks_are_started_by_python() -> None:
-    """Windows goes by the end of the name; a shebang or a mode says nothing there."""
+    """Windows looks at the file extension and ignores shebangs and modes."""
     hooks = [path.name for path in (ROOT / "hooks").iterdir() if path.is_file()]
     assert sorted(hooks) == ["post_gen_project.py", "pre_gen_project.py"]

@@ -1,4 +1,4 @@
-"""The prompts: each explains itself, defaults derive well, and any printable text stays itself."""
+"""The prompts: each has a text, defaults are derived, and any printable text is unchanged."""
 
 import ast
 import importlib
@@ -36,7 +36,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def derive(**answers: str) -> dict[str, Any]:
-    """All values, private ones included, for these answers."""
+    """Return all values for these answers, private ones included."""
     context = generate_context(str(ROOT / "cookiecutter.json"), extra_context=answers)
     return dict(prompt_for_config(context, no_input=True))
 

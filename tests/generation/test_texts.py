@@ -1,4 +1,4 @@
-"""Whatever a person writes into a text gives files that parse and mean that text, or a refusal."""
+"""Any text in an answer gives files that parse and contain that text, or it is rejected."""
 
 import ast
 import shutil
@@ -50,13 +50,13 @@ ANSWERS = st.fixed_dictionaries(
 
 @cache
 def parses(name: str, text: str) -> bool:
-    """Read the text of a file in its format; raises what the reader raises."""
+    """Parse the text of a file in its format; raises the errors of the parser."""
     parser_of(Path(name))(text)
     return True
 
 
 def render(answers: dict[str, str]) -> dict[str, str] | None:
-    """The files of the project, or None where the first hook refuses the answers."""
+    """Return the files of the project, or None if the first hook rejects the answers."""
     given_too = {"project_slug": "my-service", "setup": "no", **answers}
     context = generate_context(str(ROOT / "cookiecutter.json"), extra_context=given_too)
     context["cookiecutter"] = prompt_for_config(context, no_input=True)
@@ -75,7 +75,7 @@ def render(answers: dict[str, str]) -> dict[str, str] | None:
 
 
 def check_files(answers: dict[str, str]) -> None:
-    """Every file parses, and those that hold a text mean it."""
+    """Check that every file parses and that those with a text contain exactly that text."""
     files = render(answers)
     if files is None:
         return

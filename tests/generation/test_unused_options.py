@@ -1,7 +1,7 @@
-"""An option that was not chosen costs a service nothing: its library is not even loaded.
+"""An option that was not chosen costs nothing at run time: its library is not loaded.
 
-That its code is gone is shown for every variant by the checks of traces, references and
-dependencies; that a request makes the same statements, by the counts in the suite of each tree.
+The checks of foreign words, references and dependencies show for every variant that its code is
+removed. The suite of each tree counts the statements of a request.
 """
 
 import json
@@ -11,7 +11,7 @@ import pytest
 from tests.harness.baked import Bake
 from tests.harness.environments import Environment
 
-# The environment holds the libraries of all options, so an import that is left over would succeed.
+# The environment contains the libraries of all options, so a leftover import would succeed.
 START = """
 import json, sys
 from my_service import create_app
@@ -26,7 +26,7 @@ LIBRARIES = {("auth", "oidc"): "jwt"}
 
 
 def loaded_by(bake: Bake, environment: Environment, **answers: str) -> set[str]:
-    """The packages that are loaded when a service has started and answered."""
+    """Return the packages that are loaded after a service has started and responded."""
     project = bake(database="sqlite", **answers)
     url = f"sqlite:///{project.path}/nothing.db"
     done = project.run(environment.python, "-c", START, url, variables=environment.variables)

@@ -1,4 +1,4 @@
-"""Every variant of the template: what it writes, and what can be checked without running it."""
+"""Every variant of the template, checked without running it."""
 
 import itertools
 import re
@@ -83,7 +83,7 @@ def test_tests_of_other_choices_are_deselected(only: str, some: set[str], others
 def test_variant_is_sound(
     tree: Tree, environment: Environment, mypy_cache: Path, proved: Proved
 ) -> None:
-    """What can be said of it without running it; tools look once at what is the same in several."""
+    """All checks find nothing; tools check files that are equal in several variants once."""
     project = tree.project
     errors = [f"{name}: {error}" for name, check in CHECKS.items() for error in check(project)]
     if (project.path / ".env").stat().st_mode & 0o777 != 0o600:
@@ -103,13 +103,13 @@ def test_variant_is_sound(
 
 
 def said_by(project: BakedProject, *command: str | Path) -> list[str]:
-    """What a tool finds, if it finds something."""
+    """Return the output of a tool that fails."""
     done = project.run(*command, status=None)
     return [done.stdout + done.stderr] if done.returncode != 0 else []
 
 
 def test_an_option_missing_from_the_manifest_is_found(session_bake: Bake, tmp_path: Path) -> None:
-    """Variants whose tests see the same are those that SEEN_BY_TESTS says, and no others."""
+    """Variants have the same tree exactly if their choices at SEEN_BY_TESTS are the same."""
     first, *others = VARIANTS
     alike = next(each for each in others if tree_of(each) == first)
     other = next(each for each in others if tree_of(each) != first)

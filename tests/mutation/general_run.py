@@ -1,12 +1,12 @@
 """A general mutation run of the generated service: `make mutants only="pagination"`.
 
-mutmut changes one place of the package after the other, and runs those quick tests that came by the
-function. What survives is tried once more with all quick tests in a fresh process: only there code
-runs again that runs when a module is imported, and only there no cache of another test hides a
-function. It takes about an hour, so continuous integration leaves it out.
+mutmut changes one place of the package after the other and runs the quick tests that call the
+changed function. Survivors are tried again with all quick tests in a new process: there the code of
+modules runs again, and no cache of an earlier test hides a function. A run takes about an hour, so
+continuous integration skips it.
 
-What survives all the same is in equivalent_mutants.toml with the reason why no test can see it, or
-it lowers the score.
+A mutant that still survives is listed in equivalent_mutants.toml with the reason why no test can
+see it, or it lowers the score.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SERVICE = "src/my_service"
 MIN_SCORE = 90.0
 SECONDS = 300
 
-# Programs that a test starts do not know which mutant is meant, or fail for what mutmut adds.
+# Programs that a test starts do not know the active mutant, or fail because of mutmut's code.
 NOT_IN_PROCESS = "tests/test_settings.py::test_programs_say_what_is_wrong_and_end"
 OPTIONS = (
     *("-m", "not slow", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"),
@@ -53,11 +53,11 @@ use_git_change_detection = false
 """  # noqa: E501  one line of TOML
 
 SURVIVED, NEVER_REACHED = 0, 33
-"""How mutmut says that the tests passed, or that none came by."""
+"""Exit codes of mutmut: the tests passed, or no test called the function."""
 
 
 class Change(NamedTuple):
-    """What a mutant changes: the module, and the text before and after."""
+    """The change of a mutant: the module, and the text before and after."""
 
     module: str
     old: str
@@ -65,7 +65,7 @@ class Change(NamedTuple):
 
 
 def main(only: str) -> int:
-    """Run it and print what survived; 1 if that is too much."""
+    """Run all mutants and print the survivors; return 1 if the score is too low."""
     project = bake()
     environment = mutation_environment(ROOT / "build")
     configure(project, only)
@@ -88,7 +88,7 @@ def main(only: str) -> int:
 
 
 def bake() -> BakedProject:
-    """The project with the defaults, made anew."""
+    """Generate the project with the defaults again."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     options = {"no_input": True, "extra_context": {"setup": "no"}, "output_dir": str(FOLDER)}
@@ -99,7 +99,7 @@ def bake() -> BakedProject:
 
 
 def configure(project: BakedProject, only: str) -> None:
-    """Tell mutmut which modules to change and how to run the tests."""
+    """Configure which modules mutmut changes and how it runs the tests."""
     names = [name.removesuffix(".py") for name in only.split()] or ["*"]
     text = CONFIGURATION.format(
         files=json.dumps([f"{SERVICE}/{name}.py" for name in names]),
@@ -111,7 +111,7 @@ def configure(project: BakedProject, only: str) -> None:
 
 
 def results_of(project: BakedProject) -> dict[str, int]:
-    """How the tests ended for each mutant."""
+    """Return the exit code of the tests for each mutant."""
     found: dict[str, int] = {}
     for file in sorted((project.path / "mutants" / "src").rglob("*.meta")):
         found |= json.loads(file.read_text(encoding="utf-8"))["exit_code_by_key"]
@@ -122,7 +122,7 @@ def results_of(project: BakedProject) -> dict[str, int]:
 
 
 def is_seen(project: BakedProject, environment: Environment, name: str) -> bool:
-    """Whether any quick test fails for the mutant, or never ends."""
+    """Return whether any quick test fails or hangs for the mutant."""
     try:
         done = subprocess.run(
             [str(environment.python), "-m", "pytest", "-x", "-q", *OPTIONS],
@@ -139,7 +139,7 @@ def is_seen(project: BakedProject, environment: Environment, name: str) -> bool:
 
 
 def change_of(project: BakedProject, environment: Environment, name: str) -> Change:
-    """What the mutant changes."""
+    """Return the change of the mutant."""
     shown = project.run(
         environment.program("mutmut"), "show", name, variables=environment.variables
     )
@@ -147,7 +147,7 @@ def change_of(project: BakedProject, environment: Environment, name: str) -> Cha
 
 
 def sides_of(difference: str) -> tuple[str, str]:
-    """The text before and after, of a difference in the format of `diff -u`."""
+    """Return the text before and after from a difference in the format of `diff -u`."""
     lines = [line for line in difference.splitlines() if not re.match(r"---|\+\+\+|#", line)]
     before, after = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
@@ -156,7 +156,7 @@ def sides_of(difference: str) -> tuple[str, str]:
 
 
 def equivalents() -> Mapping[Change, str]:
-    """Changes that no test can see, and why."""
+    """Return the changes that no test can see, with the reasons."""
     table = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8"))
     return {
         Change(each["module"], each["old"], each["new"]): reason["why"]
@@ -166,7 +166,7 @@ def equivalents() -> Mapping[Change, str]:
 
 
 def report(total: int, survivors: Collection[Change]) -> int:
-    """Print the score and each survivor; 1 if the score is too low."""
+    """Print the score and each survivor; return 1 if the score is too low."""
     known = equivalents()
     equivalent = [change for change in survivors if change in known]
     others = [change for change in survivors if change not in known]

@@ -1,4 +1,4 @@
-"""Named mutants of the template itself: of its hooks, its manifest and its files for machines.
+"""Named mutants of the template itself: of its hooks, its manifest and its files for delivery.
 
 test_template_mutants.py shows that the tests of this repository see every one of them. Each
 changes a text that has to occur exactly once in its file.
@@ -20,7 +20,7 @@ VARIANTS = "tests/generation/test_variants.py::test_variant_is_sound"
 
 @dataclass(frozen=True)
 class TemplateMutant:
-    """One change of the template; `tests` are those that have to fail, `only` for some variants."""
+    """A change of the template; `tests` have to fail for it, with the variants of `only`."""
 
     name: str
     guarantee: str
@@ -64,7 +64,7 @@ TEMPLATE_MUTANTS = (
         "database=postgresql auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
-        "manifest that names what is not there",
+        "manifest that names a missing path",
         "every path of the manifest exists",
         POST_HOOK,
         '"dev/server_mariadb.py"',
@@ -72,8 +72,8 @@ TEMPLATE_MUTANTS = (
         (f"{TESTS_OF_POST_HOOK}::test_every_path_of_the_manifest_exists_in_the_template",),
     ),
     TemplateMutant(
-        "missing path is no error",
-        "a path of the manifest that is not there ends the generation",
+        "missing path is not an error",
+        "a missing path of the manifest stops the generation",
         POST_HOOK,
         "if missing and not again:",
         "if missing and again:",
@@ -98,7 +98,7 @@ TEMPLATE_MUTANTS = (
     ),
     TemplateMutant(
         ".env that others can read",
-        "the secret is for its owner only",
+        "only its owner can read the secret",
         f"{PROJECT}/dev/env_file.py",
         "0o600",
         "0o644",
@@ -109,16 +109,16 @@ TEMPLATE_MUTANTS = (
         "database=sqlite auth=none background_jobs=none deployment=none ci=none license=MIT",
     ),
     TemplateMutant(
-        "combinations let through",
-        "choices that make no sense together are refused",
+        "unsupported combinations accepted",
+        "unsupported combinations of choices are rejected",
         PRE_HOOK,
         "    check_plural,\n    check_combinations,\n",
         "    check_plural,\n",
         (f"{DELIVERY}::test_sqlite_is_rejected_for_several_replicas",),
     ),
     TemplateMutant(
-        "only the first error told",
-        "every error of the answers is told at once",
+        "only the first error reported",
+        "all errors of the answers are reported at once",
         PRE_HOOK,
         "return [error for validator in VALIDATORS for error in validator(answers)]",
         "return [error for validator in VALIDATORS for error in validator(answers)][:1]",
@@ -145,7 +145,7 @@ TEMPLATE_MUTANTS = (
     ),
     TemplateMutant(
         "README that names what was not chosen",
-        "no document speaks of an option that was not chosen",
+        "no document mentions an option that was not chosen",
         f"{PROJECT}/docs/testing.md",
         "# Tests\n",
         "# Tests on PostgreSQL\n",
@@ -214,7 +214,7 @@ TEMPLATE_MUTANTS = (
 
 
 def rounds() -> list[tuple[TemplateMutant, ...]]:
-    """The mutants in groups that are tried together: in none of them has a test two to see."""
+    """Return groups of mutants to try together; no test belongs to two mutants of a group."""
     found: list[list[TemplateMutant]] = []
     for mutant in TEMPLATE_MUTANTS:
         for others in found:

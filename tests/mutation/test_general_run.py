@@ -1,4 +1,4 @@
-"""The general mutation run counts what it should; `make mutants` does the run itself."""
+"""The general mutation run counts correctly; `make mutants` runs it."""
 
 import pytest
 

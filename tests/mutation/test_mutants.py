@@ -1,4 +1,4 @@
-"""Each named mutant of the generated service turns the tests red that are there for it."""
+"""Each named mutant of the generated service makes its tests fail."""
 
 import re
 import shutil
@@ -20,19 +20,19 @@ from tests.harness.variants import PROMPTS
 
 from .mutants import MUTANTS, Mutant, MutantDoesNotApplyError, named_tests
 
-# All in one process, beside others that run suites: the tests that see mutants mostly wait.
+# All in one process beside those that run suites: tests of mutants mostly wait.
 pytestmark = pytest.mark.xdist_group("mutants")
 
 ENGINES = {mutant.database for mutant in MUTANTS}
 VARIANTS = {mutant.variant: mutant.answers for mutant in MUTANTS}
 FEWEST = 40
 
-# In a fixed order, with the one plugin that has a fixture of these tests, and without what takes
-# longer than most of them take: to look for plugins, and to write each `assert` anew.
+# In a fixed order, with the only plugin that has a fixture of these tests. Searching for plugins
+# and rewriting each `assert` would take longer than most of them.
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 OPTIONS = ("-q", "--tb=line", "--assert=plain", "-p", "no:cacheprovider", "-p", "time_machine")
 
-# What is compiled is copied with the project; it says which source it was made from, not when.
+# Bytecode is copied with the project; it is validated by the hash of its source, not by the time.
 COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "dev")
 NOT_COPIED = NOT_OF_THE_PROJECT - {"__pycache__"}
 
@@ -43,7 +43,7 @@ RunTests = Callable[[BakedProject, tuple[str, ...]], Counts]
 
 @pytest.fixture(scope="session")
 def unchanged(session_bake: Bake, environment: Environment) -> Unchanged:
-    """The project of a variant, with the default answers for the rest; baked and compiled once."""
+    """Return the project with these answers and the defaults, generated and compiled once."""
 
     @cache
     def make(variant: str) -> BakedProject:
@@ -58,7 +58,7 @@ def unchanged(session_bake: Bake, environment: Environment) -> Unchanged:
 def run_tests(
     environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunTests]:
-    """Runs some tests of a project and counts how they ended; one server for each engine."""
+    """Return a function that runs tests of a project and counts results; one server per engine."""
     urls: dict[str, str] = {}
     folder = tmp_path_factory.mktemp("forks")
     with ExitStack() as stack:
@@ -80,7 +80,7 @@ def run_tests(
 
 
 def copy_of(project: BakedProject, folder: Path) -> BakedProject:
-    """A project of one's own to change."""
+    """Copy a project, to change it."""
     shutil.copytree(project.path, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
     return BakedProject(folder, project.answers)
 

@@ -1,4 +1,4 @@
-"""Each named mutant of the template turns the tests of this repository red that are for it."""
+"""Each named mutant of the template makes its tests in this repository fail."""
 
 import re
 import shutil
@@ -19,13 +19,13 @@ from .template_mutants import TEMPLATE_MUTANTS, TemplateMutant, rounds
 
 TESTS = (sys.executable, "-m", "pytest", "--quiet", "-rfE", "--tb=no", "-pno:cacheprovider")
 
-# The test that a line of the summary names, without the variant.
+# The test in a line of the summary, without the variant.
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[database=\S+)?(?: |$)", re.MULTILINE)
 
 
 @pytest.fixture
 def template(tmp_path: Path, environment: Environment) -> Path:
-    """A copy of this repository; the environment for projects, which is ready, is shared."""
+    """A copy of this repository, with the existing environments for projects."""
     copy = tmp_path / "template"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_OF_THE_PROJECT))
     (copy / "build").symlink_to(environment.path.parent)

@@ -1,4 +1,4 @@
-"""How `make run` ends what it started; that it serves, tests/project/test_installation.py shows."""
+"""`make run` stops its processes. tests/project/test_installation.py shows that it serves."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.harness.environments import Environment
 
 pytestmark = pytest.mark.slow
 
-# In place of Python, which would run `flask`: takes its time to end after Ctrl-C.
+# A stand-in for `flask`, which takes some time to exit after Ctrl-C.
 SERVER = f"""\
 #!{sys.executable}
 import signal, sys, time

@@ -1,4 +1,4 @@
-"""Each variant's own tests, on its real engine: all pass, in random order, and cover everything."""
+"""Each variant's own tests on its real engine: all pass in random order and cover all code."""
 
 import json
 import re
@@ -23,15 +23,15 @@ from tests.harness.report import Proved
 from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
 from tests.harness.variants import VARIANTS, Variant
 
-# The slow ones are left out, and what is imported for them alone.
+# Without the slow tests and the plugin that only they use.
 QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/test_schemathesis.py")
 
-# A failure tells the values of all variables: to write each `assert` anew, so that it tells those
-# of its parts, takes two to three seconds in every project.
+# Failures show the values of all variables instead: rewriting each `assert` takes two to three
+# seconds in every project.
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 
-# What runs besides the variants themselves, each on one engine: names and texts change the code of
-# all engines alike. On MariaDB every name is at its longest.
+# Further answers, each on one engine: names and texts change the code of all engines alike. On
+# MariaDB every name has its maximum length.
 OTHER_ANSWERS: dict[str, tuple[str, dict[str, str]]] = {
     "sqlite": ("hostile texts", {"project_slug": "my-service", **HOSTILE_TEXTS}),
     "postgresql": (
@@ -57,7 +57,7 @@ def run_suite(
 ) -> dict[str, float]:
     """Run the project's tests and return how many passed and how long they took.
 
-    Raises if one fails or is skipped, or if there is none.
+    Raises AssertionError if one fails or is skipped, or if there is none.
     """
     began = time.monotonic()
     done = project.run(
@@ -70,7 +70,7 @@ def run_suite(
 
 
 def counted(said: str, began: float) -> dict[str, float]:
-    """What a run of tests says that has just ended. Raises if not all passed, or none ran."""
+    """Return the result of a finished run. Raises AssertionError if not all passed or none ran."""
     last = said.strip().splitlines()[-1]
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)}
     assert counts.get("passed"), said[-2000:]
@@ -79,7 +79,7 @@ def counted(said: str, began: float) -> dict[str, float]:
 
 
 def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
-    """The percentage of lines and branches that ran, and the places that did not."""
+    """Return the percentage of lines and branches covered, and the places that were not."""
     found = json.loads(report.read_text(encoding="utf-8"))
     missing = [
         f"{name}: lines {file['missing_lines']}, branches {file['missing_branches']}"
@@ -97,9 +97,9 @@ RunMeasured = Callable[[BakedProject, Path], dict[str, float]]
 def run_measured(
     environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunMeasured]:
-    """Runs a whole suite, as `run_suite` does, in a fork, and writes its coverage to a file.
+    """Return a function that runs a whole suite in a fork and writes its coverage to a file.
 
-    Suites on other interpreters, and of what is installed, run in processes of their own.
+    Suites on other interpreters and of installations run in processes of their own.
     """
     folder = tmp_path_factory.mktemp("forks")
     with fork_server(
@@ -153,7 +153,7 @@ def test_suite_passes_with_other_answers_in_several_workers_on_a_given_database(
     tmp_path: Path,
     proved: Proved,
 ) -> None:
-    """On PostgreSQL the server is the one of the Python package, whatever the machine has."""
+    """On PostgreSQL this uses the server of the Python package, even if the machine has another."""
     engine = variant.choices["database"]
     name, answers = OTHER_ANSWERS[engine]
     project = session_bake(**variant.choices, **answers)
@@ -172,7 +172,7 @@ def test_suite_passes_with_other_answers_in_several_workers_on_a_given_database(
 def test_suite_passes_on_another_interpreter(
     project: BakedProject, variant: Variant, version: str, proved: Proved
 ) -> None:
-    """All tests of the first variant; of the others those that wait for nothing."""
+    """Run all tests of the first variant, and the quick tests of the others."""
     quick = QUICK if variant != VARIANTS[0] else ()
     result = run_suite(project, shared_environment(BUILD, version), *quick)
     proved("suite", variant=variant.short, how=f"Python {version}", **result)

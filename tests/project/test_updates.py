@@ -1,4 +1,4 @@
-"""A project made from an older release follows the template, and keeps what its people changed."""
+"""A project of an older release follows the template and keeps the changes of its people."""
 
 import json
 import os
@@ -22,7 +22,7 @@ OLDEST, SECOND, _ = RELEASES
 PROGRAMS = Path(sys.executable).parent
 SOURCE = "src/my_service"
 
-# What people do to a project in its first week.
+# Edits that people make in the first week of a project.
 FIELD = (
     Edit(
         f"{SOURCE}/items/models.py",
@@ -114,7 +114,7 @@ def downgrade() -> None:
         table.drop_column("color")
 '''
 
-# Stand in for uv and the environment, and note what they are asked for: installing takes long.
+# Stand-ins for uv and the environment, which record their arguments: installing takes long.
 UV = '#!/bin/sh\necho "uv $@ in $PWD" >> "$CALLS"\n'
 UVX = '#!/bin/sh\nexec "$@"\n'
 PYTHON = '#!/bin/sh\necho "python $@" >> "$CALLS"\necho "3 passed in 0.10s"\n'
@@ -128,7 +128,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
-    """The environment of a person with git, cruft and uv, which is a stand-in."""
+    """The environment variables of a person with git, cruft and a stand-in for uv."""
     programs = tmp_path / "programs"
     programs.mkdir()
     write_program(programs / "uv", UV)
@@ -151,7 +151,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 
 def write_program(path: Path, text: str) -> None:
-    """Write a script that can be run."""
+    """Write an executable script."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     path.chmod(stat.S_IRWXU)
@@ -160,7 +160,7 @@ def write_program(path: Path, text: str) -> None:
 def run(
     folder: Path, variables: dict[str, str], *command: str | Path, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command there; it has to end with this status."""
+    """Run a command in the folder; it has to exit with this status."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
@@ -175,7 +175,7 @@ def run(
 
 
 def create(template: Path, folder: Path, variables: dict[str, str], release: str) -> Path:
-    """A project made by cruft from the release, with a stand-in for its environment."""
+    """Return a project created by cruft from the release, with a stand-in for its environment."""
     answers = json.dumps({"setup": "no", "author_name": "Jörg 'Q' O\"Neil"})
     options = ("--no-input", "--extra-context", answers, "--checkout", release)
     run(folder, variables, "cruft", "create", template, *options)
@@ -185,7 +185,7 @@ def create(template: Path, folder: Path, variables: dict[str, str], release: str
 
 
 def commit_all(project: Path) -> None:
-    """Commit whatever is there, in a new repository if there is none."""
+    """Commit all files, in a new repository if there is none."""
     if not (project / ".git").exists():
         git(project, "init", "--quiet", "--initial-branch", "main")
     git(project, "add", "--all")
@@ -193,7 +193,7 @@ def commit_all(project: Path) -> None:
 
 
 def work_on(project: Path) -> None:
-    """Edit the project as people do, and commit that."""
+    """Edit the project as people do, and commit the edits."""
     edit(project, EDITS)
     (project / "README.md").write_text(README, encoding="utf-8")
     name = f"{SOURCE}/migrations/versions/0002_add_a_color.py"
@@ -202,7 +202,7 @@ def work_on(project: Path) -> None:
 
 
 def assert_work_is_kept(project: Path) -> None:
-    """Every edit is there, and nothing is left to be decided."""
+    """Check that every edit is kept and that there is no conflict."""
     for file, _, new in EDITS:
         assert new in (project / file).read_text(encoding="utf-8"), file
     assert (project / "README.md").read_text(encoding="utf-8") == README
@@ -211,7 +211,7 @@ def assert_work_is_kept(project: Path) -> None:
 
 
 def assert_is_release(project: Path, release: str) -> None:
-    """What the template made different in its releases is there as in this one."""
+    """Check that the project has the changes of this release."""
     newest, first = release == NEWEST, release == OLDEST
     assert (project / "docs/problems.md").exists() == newest
     assert (project / "docs/old.md").exists() != newest
@@ -226,7 +226,7 @@ def assert_is_release(project: Path, release: str) -> None:
 def update(
     project: Path, variables: dict[str, str], *release: str, status: int = 0
 ) -> tuple[str, list[str]]:
-    """Run what `make update` runs; returns what it printed and what it asked of uv and Python."""
+    """Run what `make update` runs; return its output and the calls of uv and Python."""
     calls = Path(variables["CALLS"])
     calls.write_text("", encoding="utf-8")
     done = run(project, variables, sys.executable, "-m", "dev.update", *release, status=status)
@@ -235,7 +235,7 @@ def update(
 
 
 def contents(project: Path) -> dict[str, bytes]:
-    """Its files, but for what git keeps and the environment."""
+    """Return its files, except those of git and of the environment."""
     return {
         path.relative_to(project).as_posix(): path.read_bytes()
         for path in project.rglob("*")
@@ -321,7 +321,7 @@ def test_conflicts_are_named_and_left_to_resolve(
 
 
 def assert_is_release_but_for_the_makefile(project: Path) -> None:
-    """The rest of the newest release is there."""
+    """Check that the project has all other changes of the newest release."""
     assert (project / "docs/problems.md").exists()
     assert not (project / "docs/old.md").exists()
 
@@ -329,7 +329,7 @@ def assert_is_release_but_for_the_makefile(project: Path) -> None:
 def test_a_rejected_change_is_named_and_the_tests_run(
     template: Path, tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    """Git cannot merge what it never saw: the first commit holds the file as it was edited."""
+    """Git has no base for a merge: the first commit already contains the edited file."""
     project = create(template, tmp_path, variables, OLDEST)
     edit(project, [Edit("Makefile", "Run quick tests", "Run our quick tests")])
     commit_all(project)
@@ -343,7 +343,7 @@ def test_a_rejected_change_is_named_and_the_tests_run(
 
 
 def test_a_skipped_file_is_named(template: Path, tmp_path: Path, variables: dict[str, str]) -> None:
-    """Cruft counts that as a success: one that both have added, one that only the template ends."""
+    """Cruft reports success: both added one file, and only the template removed another."""
     project = create(template, tmp_path, variables, OLDEST)
     edit(project, [Edit("Makefile", "Run quick tests", "Run our quick tests")])
     (project / "docs/problems.md").write_text("# Ours\n", encoding="utf-8")
@@ -361,7 +361,7 @@ def test_a_skipped_file_is_named(template: Path, tmp_path: Path, variables: dict
 def create_by_cookiecutter(
     template: Path, folder: Path, variables: dict[str, str], release: str
 ) -> Path:
-    """A project that plain cookiecutter made from the release, committed as it was made."""
+    """Return a project that plain cookiecutter generated from the release, committed unchanged."""
     answers = ("setup=no", "resource=order_line", 'description=It\'s "ours" & 100 % {{ näht }}')
     options = ("--checkout", release, "--no-input")
     run(folder, variables, "cookiecutter", f"git+file://{template}", *options, *answers)
@@ -372,7 +372,7 @@ def create_by_cookiecutter(
 
 
 def commands_of_the_page(project: Path, heading: str) -> list[str]:
-    """The blocks of commands under a heading of the page on updates."""
+    """Return the blocks of commands under a heading of the page on updates."""
     text = (project / "docs/updates.md").read_text(encoding="utf-8")
     [part] = re.findall(rf"^#+ {heading}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
     return re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
@@ -424,7 +424,7 @@ def test_git_alone_updates_a_project_as_documented(
 
 
 def without(variables: dict[str, str], *programs: str) -> dict[str, str]:
-    """The environment of a person who has all of the stand-ins but these, and git."""
+    """Return the environment variables of a person with git and all stand-ins except these."""
     folder = Path(variables["PATH"].split(os.pathsep)[0])
     for program in programs:
         (folder / program).unlink()
@@ -488,7 +488,7 @@ def test_the_newest_release_is_the_greatest_version(
 def test_the_suite_of_an_updated_project_passes(
     template: Path, tmp_path: Path, variables: dict[str, str], proved: Proved
 ) -> None:
-    """As a person does it, with what uv installs, cruft included."""
+    """As a person does it, with a real environment that uv installs, cruft included."""
     project = create(template, tmp_path, variables, OLDEST)
     shutil.rmtree(project / ".venv")
     variables = only_uv(variables) | {"PYTEST_ADDOPTS": "-m 'not slow'"}
@@ -509,7 +509,7 @@ def test_the_suite_of_an_updated_project_passes(
 
 
 def only_uv(variables: dict[str, str]) -> dict[str, str]:
-    """The environment of a person with uv itself, and without cruft."""
+    """Return the environment variables of a person with uv but without cruft."""
     folder = Path(variables["PATH"].split(os.pathsep)[0])
     for program in folder.iterdir():
         program.unlink()

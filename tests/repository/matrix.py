@@ -1,4 +1,4 @@
-"""Writes docs/proof.md: what the proof covers, as far as the template itself tells.
+"""Writes docs/proof.md: what the proof covers, derived from the template.
 
 `make matrix` runs it; test_matrix.py shows that the file is up to date.
 """
@@ -49,14 +49,14 @@ all declared dependencies are installed once, for one suite an engine.
 
 
 def text() -> str:
-    """The whole page."""
+    """Return the whole page."""
     return "\n".join(
         [HEAD, *variants(), *trees(), INTERPRETERS.format(versions=", ".join(VERSIONS)), *mutants()]
     )
 
 
 def variants() -> Iterator[str]:
-    """The product of the choices."""
+    """Yield the section about the combinations of choices."""
     yield "## Variants"
     yield ""
     yield from table(
@@ -72,7 +72,7 @@ def variants() -> Iterator[str]:
 
 
 def trees() -> Iterator[str]:
-    """Which suites run."""
+    """Yield the section about the suites."""
     seen = ", ".join(f"`{name}`" for name in SEEN_BY_TESTS)
     yield SUITES.format(seen=seen, trees=len(TREES), selection=len(SELECTION))
     head = (*SEEN_BY_TESTS, f"Python {VERSIONS[0]}", f"{VERSIONS[1]} and newer")
@@ -80,14 +80,14 @@ def trees() -> Iterator[str]:
 
 
 def row_of(tree: Variant) -> tuple[str, ...]:
-    """What runs with a tree."""
+    """Return the row of a tree."""
     others = "its quick tests" if tree in SELECTION else ""
     others = "everything" if tree == VARIANTS[0] else others
     return (*(tree.choices[name] for name in SEEN_BY_TESTS), "everything", others)
 
 
 def mutants() -> Iterator[str]:
-    """The tables of mutants."""
+    """Yield the tables of mutants."""
     yield "## Mutants"
     yield ""
     head = ("guarantee", "a test that sees it broken", "by the mutant")
@@ -107,12 +107,12 @@ def mutants() -> Iterator[str]:
 
 
 def listed(choices: tuple[str, ...]) -> str:
-    """The choices in a cell."""
+    """Return the choices for a cell of a table."""
     return ", ".join(f"`{choice}`" for choice in choices)
 
 
 def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    """A table of Markdown and the empty line after it."""
+    """Yield a table in Markdown and an empty line."""
     for row in (head, ("---",) * len(head), *rows):
         yield f"| {' | '.join(row)} |"
     yield ""

@@ -1,4 +1,4 @@
-"""The benchmarks work, and compare what is comparable; `make bench` looks at their figures."""
+"""The benchmarks run and compare equal responses; `make bench` checks their figures."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ def test_floors_respond_with_the_representation_of_the_service(python: Path) -> 
     found = json.loads(run(python, "-c", SAME_RESPONSES))
     assert set(found) == {"service", "Flask + Core", "Flask + ORM", "FastAPI + ORM"}
     for (_, _one), (_, page), (_, _last), (_, made) in found.values():
-        assert page.pop("next")  # each has a form of its own
+        assert page.pop("next")  # each contender has its own format
         for name in ("id", "code", "created_at", "updated_at"):
             assert made.pop(name)
     for name, responses in found.items():

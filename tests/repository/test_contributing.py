@@ -1,6 +1,6 @@
-"""The checklists of CONTRIBUTING.md, followed to the letter in a copy of this repository.
+"""The checklists of CONTRIBUTING.md work: they are executed in a copy of this repository.
 
-Those of a project's README in a project.
+Those of a project's README are executed in a project.
 """
 
 import re
@@ -34,7 +34,7 @@ BUILD = ("make", "--quiet", "build/benchmarks/ready")
 
 
 def steps_of(title: str, document: Path) -> Iterator[tuple[str, str]]:
-    """The changes that a section shows, in order: a file, and its text or a part of a diff."""
+    """Yield the changes of a section in order: a file, and its text or a part of a diff."""
     [section] = re.findall(
         rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", document.read_text("utf-8"), TEXT
     )
@@ -48,7 +48,7 @@ def steps_of(title: str, document: Path) -> Iterator[tuple[str, str]]:
 
 
 def follow(title: str, root: Path, document: Path) -> int:
-    """Make these changes in a copy and return how many; each has exactly one place."""
+    """Apply these changes to a copy and return how many; each has to match exactly once."""
     steps = list(steps_of(title, document))
     for name, text in steps:
         file = root / name
@@ -70,13 +70,13 @@ def _lines(diff: str, signs: str) -> Iterator[str]:
 
 
 class Copy:
-    """A copy of this repository to change."""
+    """A copy of this repository that tests change."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def run(self, *command: str | Path, status: int = 0) -> str:
-        """Run a command in it and return what it printed."""
+        """Run a command in it and return the output."""
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.path,
@@ -177,14 +177,14 @@ def test_both_resources_are_served(client: FlaskClient) -> None:
 
 
 def test_a_resource_is_added_to_a_project(bake: Bake, environment: Environment) -> None:
-    """As the README of the project says; its Makefile with the environment of all projects."""
+    """As the README of the project says, with the shared environment for its Makefile."""
     project = bake()
     old, new = project.source / "items", project.source / "shelves"
     shutil.copytree(old, new)
     for file in new.iterdir():
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace("items", "shelves").replace("Item", "Shelf"), encoding="utf-8")
-    # A page of a list has its member `items` whatever it is of.
+    # The member `items` of a page has the same name for every resource.
     schemas = new / "schemas.py"
     schemas.write_text(schemas.read_text("utf-8").replace("shelves: Seq", "items: Seq"), "utf-8")
     assert follow("Add a resource", project.path, project.path / "README.md") == 1

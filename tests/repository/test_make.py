@@ -1,4 +1,4 @@
-"""The targets of the Makefile that look at the template itself do what they say."""
+"""The targets of the Makefile that check the template itself work."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ COLLECT = ".venv/bin/python -m pytest --collect-only --quiet"
 
 
 def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run it in the repository."""
+    """Run make in the repository."""
     return subprocess.run(
         ["make", *arguments],
         cwd=ROOT,
@@ -25,7 +25,7 @@ def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.slow
 def test_the_code_of_the_template_is_formatted_linted_and_typed() -> None:
-    """All of `make check` but its tests, which are a part of every run."""
+    """All of `make check` except its tests, which are a part of every run."""
     done = make("check", "TESTS=:")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""The page about the proof says what the template says."""
+"""The page about the proof is up to date."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.mutation.template_mutants import TEMPLATE_MUTANTS
 
 from .matrix import FILE, text
 
-# Choices that bring no code of their own, so that there is nothing to break.
+# Choices without code of their own, so that there is nothing to break.
 WITHOUT_CODE = {"none", "Proprietary", "MIT", "BSD-3-Clause"}
 
 

@@ -1,4 +1,4 @@
-"""The pictures of the README show this template; `make pictures` makes them anew."""
+"""The pictures of the README show this template; `make pictures` creates them."""
 
 import re
 import subprocess
@@ -14,13 +14,13 @@ DATE = re.compile(r"\b20\d\d-\d\d-\d\d|\b\d\d:\d\d")
 
 
 def text_of(picture: Path) -> str:
-    """What is written in it, without spaces: a terminal breaks lines where it likes."""
+    """Return the text in it without spaces, because a terminal breaks lines anywhere."""
     root = ET.parse(picture).getroot()  # noqa: S314
     return re.sub(r"\s", "", "".join(element.text or "" for element in root.iter(f"{SVG}text")))
 
 
 def questions() -> list[str]:
-    """Each text that a person reads at the prompts, as it is in the picture."""
+    """Return each text that a person reads at the prompts, without spaces."""
     texts: list[str] = []
     for text in PROMPTS["__prompts__"].values():
         texts += [text] if isinstance(text, str) else text.values()

@@ -1,4 +1,4 @@
-"""The repository itself: its documents name what is there, its scripts are sound."""
+"""The repository itself: its documents name what exists, its scripts are valid."""
 
 import re
 import subprocess
@@ -21,29 +21,29 @@ SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
 TARGETS = targets_of((ROOT / "Makefile").read_text(encoding="utf-8"))
 CODE = re.compile(r"`([^`\n]+)`")
 TEXT = re.MULTILINE | re.DOTALL
-NEW_FILE = re.compile(r"^ *`[^`\n]+`:\n\n *```.*?^ *```$", TEXT)  # in a checklist, to be made
+NEW_FILE = re.compile(r"^ *`[^`\n]+`:\n\n *```.*?^ *```$", TEXT)  # a new file in a checklist
 BLOCK = re.compile(r"^```sh\n(.*?)^```", TEXT)
 
-# A path of the repository in a document: a folder of it, or a file with one of these ends.
+# A path of the repository in a document: a folder, or a file with one of these extensions.
 PATH = re.compile(
     r"(?:\.ci|\.github|benchmarks|docs|hooks|tests|tools)/[\w./-]*|[\w.-]+\.(?:md|py|json|toml)"
 )
 
 
 def rows_of(document: str, head: str) -> list[list[str]]:
-    """The cells of a table whose first column is called so, without its head."""
+    """Return the rows of the table whose first column has this name, without its head."""
     [table] = re.findall(rf"^\| {head} \|.*\n(?:\|.*\n)+", read(ROOT / document), re.MULTILINE)
     lines = table.splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def name_of(path: Path) -> str:
-    """How a test calls a file."""
+    """Return the path of a file for the name of a test."""
     return path.relative_to(ROOT).as_posix()
 
 
 def read(path: Path) -> str:
-    """The text of a file."""
+    """Return the text of a file."""
     return path.read_text(encoding="utf-8")
 
 
@@ -78,7 +78,7 @@ def test_named_make_targets_exist(document: Path) -> None:
 
 
 def test_each_command_of_the_readme_is_run_by_a_test() -> None:
-    """By the one that is named here, or as a part of this very run."""
+    """By the test that is named here, or as a part of this run."""
     run_by = {
         "cookiecutter path/to/this/repository": (
             "repository/test_pictures.py::test_a_recording_is_made_of_a_real_generation"
@@ -201,7 +201,7 @@ def test_continuous_integration_runs_the_whole_proof() -> None:
 
 
 def releases() -> list[tuple[str, str]]:
-    """The versions of the changelog and what it says of each, the newest first."""
+    """Return the versions of the changelog with their texts, the newest first."""
     parts = re.split(r"^## (.+)\n", read(ROOT / "CHANGELOG.md"), flags=re.MULTILINE)[1:]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
@@ -220,7 +220,7 @@ def test_each_release_says_what_an_update_does_to_a_project() -> None:
 
 
 def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
-    """Every name in it is there, and every module of the package and file beside it is in it."""
+    """Every name in it exists, and every module and file of the project is in it."""
     project = session_bake()
     [tree] = re.findall(r"^```\nmy-service/\n(.*?)^```", read(ROOT / "README.md"), TEXT)
     shown = set()
@@ -237,7 +237,7 @@ def test_the_readme_shows_the_tree_of_a_project(session_bake: Bake) -> None:
 
 
 def test_files_copied_without_rendering_contain_no_jinja() -> None:
-    """Copying takes a third of the time; an entry of the list is no place for Jinja later on."""
+    """Copying takes a third of the time of rendering, but must not be used for Jinja."""
     template = ROOT / "{{cookiecutter.project_slug}}"
     files = [path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     for pattern in PROMPTS["_copy_without_render"]:

@@ -1,4 +1,4 @@
-"""What each kind of authentication does, seen from outside: under gunicorn, on a real engine."""
+"""Each kind of authentication in a running service: under gunicorn, on a real engine."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from tests.harness.servers import SECRET_KEY, Service, database
 
 pytestmark = [pytest.mark.slow, pytest.mark.about("auth")]
 
-# The provider that the project's own tests run; here it signs what it is told to.
+# The provider of the project's own tests; here it signs tokens on request.
 PROVIDER = """
 import json, sys
 from tests.support.provider import running_provider
@@ -32,7 +32,7 @@ PATH = "/api/v1/items"
 
 
 class Provider:
-    """A provider in a process of its own."""
+    """An OpenID provider in its own process."""
 
     def __init__(self, project: BakedProject, environment: Environment) -> None:
         self.process = subprocess.Popen(
@@ -46,7 +46,7 @@ class Provider:
         self.issuer = self._read()
 
     def token(self, **claims: object) -> str:
-        """A token that it signed."""
+        """Return a token signed by the provider."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(claims) + "\n")
         self.process.stdin.flush()
@@ -59,7 +59,7 @@ class Provider:
         return line
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the provider."""
         self.process.communicate(timeout=30)
 
 
@@ -67,7 +67,7 @@ class Provider:
 def running(
     project: BakedProject, environment: Environment, folder: Path, **settings: str
 ) -> Iterator[Service]:
-    """The service, migrated."""
+    """Start the migrated service."""
     with database(project, environment, folder) as url:
         settings = {**SETTINGS, "DATABASE_URL": url, **settings}
         flask(project, environment, settings, "db", "upgrade")
@@ -78,19 +78,19 @@ def running(
 def flask(
     project: BakedProject, environment: Environment, settings: dict[str, str], *command: str
 ) -> str:
-    """Run a command of the service, and return what it printed."""
+    """Run a command of the service and return its output."""
     program = (environment.program("flask"), "--app", project.package)
     done = project.run(*program, *command, variables={**environment.variables, **settings})
     return done.stdout.strip()
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header that sends a token."""
+    """Return the header with a token."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def assert_only_the_api_is_guarded(service: Service) -> None:
-    """Without a credential all that is not under `/api` answers, and nothing that is."""
+    """Check that without a credential only paths under `/api` are rejected."""
     for path in ("/livez", "/readyz", "/docs", "/openapi.json"):
         assert service.call("GET", path).status == 200
     for method, path in (("GET", PATH), ("POST", PATH), ("GET", "/api/v1/nothing")):
@@ -137,11 +137,11 @@ def test_tokens_of_the_provider_are_accepted_and_others_rejected(
     provider = Provider(project, environment)
     try:
         settings = {
-            # Anything but production, where the provider has to be asked over https://.
+            # Not production, where the URL of the provider has to begin with https://.
             "ENVIRONMENT": "development",
             "OIDC_ISSUER": provider.issuer,
             "OIDC_AUDIENCE": "the-tests",
-            # Each worker knows the keys that it has fetched.
+            # Each worker caches the keys that it has fetched.
             "WORKERS": "1",
         }
         with running(project, environment, tmp_path, **settings) as service:

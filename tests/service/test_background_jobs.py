@@ -1,4 +1,4 @@
-"""Background jobs, seen from outside: gunicorn, a worker and a broker, each of them killed."""
+"""Background jobs of a running service: gunicorn, worker and broker, each of them killed."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ PATH = "/api/v1/items"
 PATIENCE_SECONDS = 90
 JOB_SECONDS = 1
 
-# The project's own way to start a broker, until our end of the pipe closes; KILL is a crash.
+# Starts a broker as the project does, until the pipe closes; KILL simulates a crash.
 KEEP_A_BROKER = """
 import sys
 from dev.server_redis import start
@@ -34,7 +34,7 @@ server.stop()
 
 @contextmanager
 def broker(project: BakedProject, environment: Environment, port: int) -> Iterator[None]:
-    """A broker that is killed when the block ends, and keeps nothing."""
+    """Run a broker that stores nothing and is killed at the end of the block."""
     with subprocess.Popen(
         [environment.python, "-c", KEEP_A_BROKER, str(port)],
         cwd=project.path,
@@ -54,7 +54,7 @@ def broker(project: BakedProject, environment: Environment, port: int) -> Iterat
 
 @contextmanager
 def worker(service: Service, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """`jobs work`, as the README says to run it."""
+    """Run `jobs work` as the README documents it."""
     project, environment = service.project, service.environment
     program = (environment.program("flask"), "--app", project.package, "jobs", "work")
     with log.open("ab") as file:
@@ -74,7 +74,7 @@ def worker(service: Service, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def create(service: Service, name: str, number: int) -> None:
-    """Create rows, each of which asks for a job."""
+    """Create rows, each of which enqueues a job."""
     for each in range(number):
         code = f"{name}-{each}"
         row = {"code": code, "name": code, "price": "1.00", "available_at": "2020-01-01T00:00:00Z"}
@@ -83,13 +83,13 @@ def create(service: Service, name: str, number: int) -> None:
 
 
 def count(service: Service, status: str) -> int:
-    """How many rows have this status, up to a hundred."""
+    """Return how many rows have this status, up to a hundred."""
     response = service.call("GET", f"{PATH}?limit=100&status={status}")
     return len(response.json["items"])
 
 
 def wait_until(true: Callable[[], bool], log: Path) -> None:
-    """Wait until it is true; the log tells why it is not."""
+    """Wait until the condition is true; on a timeout show the log."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not true():
         assert time.monotonic() < end, log.read_text(errors="replace")[-4000:]
@@ -138,7 +138,7 @@ def test_no_job_is_lost_when_any_process_is_killed(
 
 
 def kill_with_children(pid: int) -> None:
-    """Kill a process and all that it started, in no good order."""
+    """Kill a process and all its children, without letting them clean up."""
     listed = subprocess.run(
         ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout

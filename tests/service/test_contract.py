@@ -1,4 +1,4 @@
-"""The HTTP contract of each engine's service, looked at with the tools that others would use."""
+"""The HTTP contract of each engine's service, tested with public tools."""
 
 import re
 import subprocess
@@ -21,15 +21,15 @@ FUZZ_CASES = 2000
 FUZZ_EXAMPLES = 330
 """For each of the five operations; schemathesis makes some more by itself."""
 
-# What a made-up request that fits the document may be answered with: it names what does not exist,
-# or a state that is past. The others are what the service says when a needed header is not there.
+# Responses to generated requests that fit the document: they name rows that do not exist or an
+# outdated state, or a required header is missing.
 FUZZ_SETTINGS = """
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "304", "404", "409", "412", "422"]
 missing_required_header.expected-statuses = ["422", "428"]
 """
 
-# Runs with the generated client alone: everything that it knows of the service is the document.
+# Uses only the generated client, which knows nothing of the service but the document.
 USE_THE_CLIENT = """
 from client import Client
 from client.api.{plural} import {plural}_create, {plural}_delete, {plural}_list_page
@@ -73,7 +73,7 @@ print("made, read, changed, listed to the end, deleted")
 
 
 def run(*command: str | Path, folder: Path, **variables: str) -> str:
-    """Run a tool and return what it printed. Raises AssertionError, with that, if it fails."""
+    """Run a tool and return its output. Raises AssertionError with the output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""The page at /docs, opened and used in a browser."""
+"""The page at /docs, used in a browser."""
 
 import subprocess
 import sys

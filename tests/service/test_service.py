@@ -1,4 +1,4 @@
-"""What each variant's service does, seen from outside: under gunicorn, on its real engine."""
+"""The running service of each variant: under gunicorn, on its real engine."""
 
 import contextlib
 import http.client
@@ -41,12 +41,12 @@ except RuntimeError as error:
 
 @pytest.fixture
 def path(project: BakedProject) -> str:
-    """Where the resource is."""
+    """The path of the resource."""
     return f"/api/v1/{project.answers['resource_plural']}"
 
 
 def new(**members: object) -> dict[str, object]:
-    """A document that can be created."""
+    """Return a valid document to create."""
     return {"code": f"A-{uuid4()}", "name": "The first one", "price": "12.50", **members}
 
 

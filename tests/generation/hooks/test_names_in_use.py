@@ -1,4 +1,4 @@
-"""The lists of names that the first hook refuses, compared with the template's files."""
+"""The lists of names that the first hook rejects agree with the template's files."""
 
 import ast
 import builtins
@@ -18,7 +18,7 @@ from tests.harness.minimal_template import TEMPLATE
 CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package}}"
 
-# Things that many services manage: no name in the service may forbid them.
+# Resources of many services: no name inside the service may forbid them.
 COMMON_RESOURCES = """
 account address answer appointment article asset author book booking brand campaign car category
 city client comment company contact contract course customer delivery department device document
@@ -31,20 +31,20 @@ vendor voucher warehouse
 
 
 def own_names() -> Iterator[str]:
-    """Modules and packages of the service, packages beside it, and folders of its tests."""
+    """Yield modules and packages of the service, packages beside it, and its test folders."""
     yield from (path.parent.name for path in TEMPLATE.glob("*/__init__.py"))
     for folder in (PACKAGE, TEMPLATE / "tests"):
         yield from (path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py")
 
 
 def declared_dependencies() -> set[str]:
-    """The distributions that the service's pyproject.toml names, for every choice."""
+    """Return the distributions that the service's pyproject.toml names, for all choices."""
     text = (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8")
     return set(re.findall(r'^ +"([A-Za-z][A-Za-z0-9-]*)[^"]*",$', text, re.MULTILINE)) - {"flask"}
 
 
 def with_their_own(names: set[str]) -> set[str]:
-    """The distributions, and what they need in turn, as far as it is installed here."""
+    """Return the distributions with their own dependencies, as far as they are installed."""
     known: set[str] = set()
     while names:
         name = names.pop()
@@ -77,7 +77,7 @@ def test_common_resources_are_allowed(resource: str) -> None:
 
 
 def test_classes_of_the_service_are_rejected(cookies: Cookies) -> None:
-    """A class made of the resource's name must never be one that its module has already."""
+    """A class with the resource's name must not exist in its module already."""
     answers = {"resource": "zzz", "setup": "no"}
     result = cookies.bake(extra_context=answers)
     assert result.exit_code == 0, result.exception
@@ -87,7 +87,7 @@ def test_classes_of_the_service_are_rejected(cookies: Cookies) -> None:
     hidden = set()
     for names in modules:
         for before, after in (name.split("Zzz", 1) for name in names if "Zzz" in name):
-            # Documents are known by their names in the whole service, other classes in a module.
+            # Documents have unique names in the whole service, other classes in their module.
             others = names | classes if before + after else names
             hidden |= {
                 name[len(before) : len(name) - len(after)]
@@ -99,7 +99,7 @@ def test_classes_of_the_service_are_rejected(cookies: Cookies) -> None:
 
 
 def names_of(path: Path) -> Iterator[str]:
-    """What a module binds at its top: imports, classes, functions and constants."""
+    """Return the names that a module binds: imports, classes, functions and constants."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""The second hook takes out what was not chosen, makes `.env`, and sets up once if asked to."""
+"""The second hook removes options that were not chosen, writes `.env` and runs the set-up."""
 
 import json
 import os
@@ -59,7 +59,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with all paths of the manifest, as rendered."""
+    """A folder with all paths of the manifest, before the hook runs."""
     folder = tmp_path / "my-service"
     for _, _, paths in MANIFEST:
         for path in paths:
@@ -70,7 +70,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run_again(template: Path, project: Path) -> "subprocess.CompletedProcess[str]":
-    """Run the rendered hook once more in a finished project, as `--overwrite-if-exists` does."""
+    """Run the rendered hook again in a finished project, as `--overwrite-if-exists` does."""
     source = (template / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
     values = {"__package": "my_service", "__engine": "SQLite", **ANSWERS, "setup": "yes"}
     for name, value in values.items():
@@ -244,7 +244,7 @@ def test_a_failed_set_up_keeps_the_project_and_exits_with_0(
 
 
 def test_ctrl_c_during_set_up_keeps_the_project(template: Path, tmp_path: Path) -> None:
-    """As a terminal does it: the signal reaches cookiecutter, the hook and the set-up at once."""
+    """As from a terminal: the signal reaches cookiecutter, the hook and the set-up at once."""
     setup = template / TEMPLATE.name / "dev" / "setup.py"
     setup.write_text(SET_UP_THAT_IS_STOPPED, encoding="utf-8")
     configuration = tmp_path / "cookiecutter.json"

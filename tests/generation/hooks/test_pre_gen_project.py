@@ -1,4 +1,4 @@
-"""The first hook refuses every answer that would give a broken project, and no other."""
+"""The first hook rejects every answer that would give a broken project, and no other."""
 
 import keyword
 from pathlib import Path

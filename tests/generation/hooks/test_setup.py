@@ -1,4 +1,4 @@
-"""`dev/setup.py` of a generated project, in a folder with stand-ins for the slow programs."""
+"""`dev/setup.py` of a generated project, with stand-ins for the slow programs."""
 
 import os
 import re
@@ -69,7 +69,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose tests pass and whose packages are installed by a stand-in for uv."""
+    """A project with passing tests, whose packages a stand-in for uv installs."""
     folder = tmp_path / "my service"
     files = {
         "dev/__init__.py": "",
@@ -98,7 +98,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a person with uv and git, and without an identity in git."""
+    """The environment variables of a person with uv and git, but without an identity in git."""
     programs = tmp_path / "programs"
     programs.mkdir()
     uv = programs / "uv"
@@ -341,7 +341,7 @@ def test_ctrl_c_stops_the_program_and_prints_how_to_continue(
 
 
 def test_an_unusable_file_is_named(run: Run, project: Path) -> None:
-    """No program says it, but the system to the set-up itself."""
+    """The error comes from the operating system, not from a program."""
     (project / ".env.example").unlink()
     (project / ".env.example").mkdir()
 
@@ -379,7 +379,7 @@ def test_a_terminal_shows_a_counter(project: Path, environment: dict[str, str]) 
     try:
         while chunk := os.read(controller, 4096):
             printed += chunk
-    except OSError:  # how Linux says that the other side is closed
+    except OSError:  # on Linux this error means that the other side is closed
         pass
     finally:
         os.close(controller)
