@@ -1,6 +1,6 @@
-"""Makes the virtual environment of the benchmarks, `build/benchmarks`: `make bench` runs this.
+"""Creates the virtual environment of the benchmarks, `build/benchmarks`: `make bench` runs this.
 
-It has what any generated service declares, and the group `bench` of pyproject.toml.
+It contains the dependencies of all variants and the group `bench` of pyproject.toml.
 """
 
 from benchmarks.projects import TEMPLATE
@@ -11,7 +11,7 @@ READY = FOLDER / "ready"
 
 
 def make() -> None:
-    """Make it, if it is not what it has to be, and mark it as ready."""
+    """Create the environment if it is missing or out of date, and mark it as ready."""
     benchmark_environment(FOLDER)
     READY.touch()
 

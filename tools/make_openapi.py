@@ -1,10 +1,10 @@
-"""Makes the template's openapi.json, after a change of what a service's API document says.
+"""Writes the template's openapi.json after a change of the API document of services.
 
     python tools/make_openapi.py
 
-Generates services with unmistakable names, one open and one guarded, lets them print their
-documents, and puts the template's expressions back in their place. Each generated service has a
-test that its file is up to date.
+Generates two services with recognizable names, with and without authentication, prints their
+documents, and replaces the names by the template's expressions. Each generated service has a test
+that its file is up to date.
 """
 
 import difflib
@@ -42,7 +42,7 @@ END = "{% endif %}\n"
 
 
 def document(folder: str, auth: str) -> str:
-    """The API document of a service that is generated in `folder`."""
+    """Return the API document of a service that is generated in `folder`."""
     answers = ANSWERS | {"auth": auth}
     project = Path(
         cookiecutter(
@@ -65,7 +65,7 @@ def document(folder: str, auth: str) -> str:
 
 
 def merged(open_to_all: str, guarded: str) -> str:
-    """Both documents in one, by conditions around the lines in which they differ."""
+    """Merge both documents, with conditions around the lines that differ."""
     first, second = open_to_all.splitlines(keepends=True), guarded.splitlines(keepends=True)
     parts: list[str] = []
     for _, i, j, k, m in difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes():

@@ -1,9 +1,9 @@
-"""Makes docs/images/generation.svg: generates a service as a person would, and draws the terminal.
+"""Draws docs/images/generation.svg: the terminal of a person who generates a service.
 
     python tools/make_recording.py [--without-setup] [picture]
 
-What it shows was printed by that generation; only the time between is that of the picture, and
-seconds are rounded, so that a picture of the same template differs in little but its durations.
+Everything in the picture was printed by a real generation. Only the pauses are made up, and seconds
+are rounded, so that pictures of the same template differ only in a few durations.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TEMPLATE = Path(__file__).resolve().parents[1]
 PICTURE = TEMPLATE / "docs" / "images" / "generation.svg"
 COLUMNS, ROWS = 104, 30
 
-# Where the template is, as the README calls it, and what is answered; all the rest is Enter.
+# The path of the template in the README, and the answers; all other prompts get Enter.
 PLACE = "path/to/this/repository"
 ANSWERS = {
     "project_name": "Library",
@@ -42,7 +42,7 @@ COLOUR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 WAITING = re.compile(r"\[(\d+)/\d+\] .*\): $", re.DOTALL)
 TENTHS = re.compile(r"( +)(\d+\.\d) s\b")
 PATCH_RELEASE = re.compile(r"(Python \d+\.\d+)\.\d+")
-LINE = re.compile(r"\r\n\r(?!\n)|\r\n|\r")  # a spinner begins with the end of its line
+LINE = re.compile(r"\r\n\r(?!\n)|\r\n|\r")  # a spinner starts with the end of its line
 
 SECONDS_TO_READ = 0.9
 SECONDS_TO_TYPE = 0.5
@@ -51,14 +51,14 @@ SECONDS_AT_THE_END = 8.0
 
 
 class Shown(NamedTuple):
-    """Something that appears in the terminal, and how long it stays alone."""
+    """Text that appears in the terminal, and how long it is shown before the next one."""
 
     text: str
     seconds: float
 
 
 def converse(*, without_setup: bool) -> list[tuple[str, str]]:
-    """Generate a service and return what was printed before each answer, with the answer."""
+    """Generate a service; return the output before each answer, with the answer."""
     asked = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     names = [name for name in asked if not name.startswith("_")]
     answers = {**ANSWERS, "setup": "2"} if without_setup else ANSWERS
@@ -84,7 +84,7 @@ def converse(*, without_setup: bool) -> list[tuple[str, str]]:
 
 
 def _generate(folder: str) -> None:
-    """Become cookiecutter, in `folder` and with nothing of this machine but its programs."""
+    """Replace this process by cookiecutter in `folder`, with only the programs of this machine."""
     os.chdir(folder)
     python = Path(sys.executable).parent
     home = {"HOME": folder, "PWD": folder, "PATH": f"{python}{os.pathsep}{os.environ['PATH']}"}
@@ -97,12 +97,12 @@ def _pieces(terminal: int) -> Iterator[str]:
     while True:
         try:
             yield os.read(terminal, 65536).decode()
-        except OSError:  # how a terminal says that there is no more
+        except OSError:  # a terminal reports its end by this error
             return
 
 
 def scenes(said: list[tuple[str, str]]) -> Iterator[Shown]:
-    """What appears, in order."""
+    """Yield the texts in order."""
     yield Shown(f"$ cookiecutter {PLACE}", SECONDS_TO_READ)
     yield Shown("\r\n", 0)
     *questions, (rest, _) = said
@@ -113,7 +113,7 @@ def scenes(said: list[tuple[str, str]]) -> Iterator[Shown]:
         typed = answer
     rest = PATCH_RELEASE.sub(r"\1", TENTHS.sub(_rounded, rest.removeprefix(typed)))
     for line, following in itertools.pairwise([*LINE.split(rest), ""]):
-        # Of all turns of a spinner only the one that the end of its step replaces.
+        # Only the last frame of a spinner, which the end of its step replaces.
         if not re.match(r"  [|/\\-] ", line):
             yield Shown(f"{line}\r\n", 0)
         elif following.startswith(("  + ", "  x ")):
@@ -146,7 +146,7 @@ def draw(shown: Iterator[Shown], picture: Path) -> None:
 
 
 def _calmed(svg: str) -> str:
-    """The picture with its end at once, for people who asked their system for no motion."""
+    """Return the picture that shows its end at once to people who prefer reduced motion."""
     end = re.findall(r"100\.000%(\{transform:[^}]*\})", svg)[-1]
     rule = f"#screen_view {{animation: none; {end[1:]}"
     calm = f"@media (prefers-reduced-motion: reduce) {{{rule}}}"
@@ -154,7 +154,7 @@ def _calmed(svg: str) -> str:
 
 
 def main() -> None:
-    """Make the picture."""
+    """Draw the picture."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--without-setup", action="store_true")
     parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)

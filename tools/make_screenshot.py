@@ -1,10 +1,10 @@
-"""Makes docs/images/docs-page.png: generates a service, opens its `/docs` and tries an operation.
+"""Writes docs/images/docs-page.png: generates a service, opens `/docs` and tries an operation.
 
     python tools/make_screenshot.py [--at http://127.0.0.1:8000] [picture]
 
-With `--at` it looks at a service that runs already; without, the Python that runs this needs the
-service's libraries too. Needs Chromium; CHROMIUM names another program. Ends with an error if the
-page reports one, asks another host for anything, or the operation does not give 201.
+With `--at` it uses a running service; without, this Python needs the libraries of the service, too.
+Needs Chromium; the variable CHROMIUM names another program. Exits with an error if the page reports
+one, sends a request to another host, or the operation does not return 201.
 """
 
 import argparse
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 20
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_service(folder: Path) -> Iterator[str]:
-    """Generate a service on SQLite in `folder`, and give its address while it runs."""
+    """Generate a service on SQLite in `folder` and yield its address while it runs."""
     answers = {
         "project_name": "Library",
         "description": "Which books there are, and who wrote them.",
@@ -73,7 +73,7 @@ def running_service(folder: Path) -> Iterator[str]:
 
 
 def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Return when `address` answers with 200."""
+    """Wait until `address` responds with 200."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -86,7 +86,7 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
 
 
 def watch(page: Page, address: str) -> list[str]:
-    """A list that fills with what the page does wrong."""
+    """Return a list that collects the errors of the page."""
     errors: list[str] = []
     host = urlsplit(address).netloc
     page.on("console", lambda line: line.type in {"error", "warning"} and errors.append(line.text))
@@ -96,14 +96,14 @@ def watch(page: Page, address: str) -> list[str]:
     def look_at_host(url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"data", "blob"} and parts.netloc != host:
-            errors.append(f"asked another host: {url}")
+            errors.append(f"request to another host: {url}")
 
     page.on("request", lambda request: look_at_host(request.url))
     return errors
 
 
 def try_create(page: Page, address: str) -> None:
-    """Open the page and create something with the body that it suggests."""
+    """Open the page and create a row with the suggested body."""
     page.goto(f"{address}/")
     operation = page.locator(".opblock-post").first
     operation.locator("button.opblock-summary-control").click()
@@ -113,11 +113,11 @@ def try_create(page: Page, address: str) -> None:
     response.wait_for()
     status = response.locator(".response-col_status").first.inner_text().split()[0]
     if status != str(HTTPStatus.CREATED.value):
-        sys.exit(f"The operation gave {status}: {response.inner_text()}")
+        sys.exit(f"The operation returned {status}: {response.inner_text()}")
 
 
 def look(address: str, picture: Path) -> list[str]:
-    """Use the page of the service at `address`, make the picture, and return what was wrong."""
+    """Use the page of the service at `address`, save the picture, and return the errors."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         sys.exit("Chromium is not installed; on Debian `apt-get install chromium` does it.")
@@ -133,7 +133,7 @@ def look(address: str, picture: Path) -> list[str]:
 
 
 def main() -> None:
-    """Make the picture."""
+    """Save the picture."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--at", metavar="ADDRESS")
     parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)

@@ -13,11 +13,11 @@ from benchmarks.http.items import (
     NewItem,
     columns_of,
     cursor_after,
-    instant_text,
     items,
     make_engine,
     price_text,
     read_cursor,
+    timestamp_text,
 )
 
 app = FastAPI()
@@ -32,7 +32,7 @@ class Item(Base):
     __table__ = items
 
 
-Instant = Annotated[str, BeforeValidator(instant_text)]
+Timestamp = Annotated[str, BeforeValidator(timestamp_text)]
 Price = Annotated[str, BeforeValidator(price_text)]
 
 
@@ -44,11 +44,11 @@ class ItemRead(BaseModel):
     name: str
     status: str
     price: Price
-    available_at: Instant | None
+    available_at: Timestamp | None
     parent_id: UUID | None
     version: int
-    created_at: Instant
-    updated_at: Instant
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class ItemPage(BaseModel):
