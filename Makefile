@@ -1,9 +1,9 @@
-# Needs make and Python 3.11 or newer; the rest is set up by the first command that wants it.
+# Needs make and Python 3.11 or newer; the first command that needs more sets it up.
 
 PYTHON := .venv/bin/python
 TESTS := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-# Where it is set, a skipped test fails the run.
+# If this is set, a skipped test fails the run.
 CI ?=
 # make test only="database=postgresql"
 only :=
@@ -21,10 +21,10 @@ help: ## list the targets
 demo: .venv/ready ## generate a service with the defaults into build/demo and run it
 	@tools/demo.sh build/demo "$(port)"
 
-test: .venv/ready servers builders browser ## prove every variant; only="database=postgresql" proves some
+test: .venv/ready servers builders browser ## prove every variant, or some: only="database=postgresql"
 	@$(TESTS) --quiet --progress $(if $(CI),--no-skips) --only "$(only)"
 
-test-fast: .venv/ready redis ## the same of few variants, on SQLite and PostgreSQL, and nothing slow
+test-fast: .venv/ready redis ## the quick tests of a few variants, on SQLite and PostgreSQL
 	@$(TESTS) --quiet --progress --quick --proof build/proof-fast.json --only "$(only)"
 
 check: .venv/ready ## format, lint, types and tests of the template's own code
@@ -32,23 +32,23 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/shellcheck tools/*.sh .ci/run
-	@$(TESTS) --quiet tests/hooks tests/test_local_extensions.py tests/test_checks.py tests/test_repository.py
+	@$(TESTS) --quiet tests/generation/hooks tests/generation/test_local_extensions.py tests/checks tests/repository/test_repository.py
 
-mutants: .venv/ready ## change the default service everywhere, and see its tests fail; only="rows"
-	@$(PYTHON) -m tests.mutation "$(only)"
+mutants: .venv/ready ## run mutants of the default service, or of some modules: only="rows"
+	@$(PYTHON) -m tests.mutation.general_run "$(only)"
 
 bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql
 	@build/benchmarks/bin/python -m benchmarks --engine $(engine) $(only)
 
-pictures: build/benchmarks/ready browser ## make the pictures of README.md anew
-	@$(PYTHON) docs/make_recording.py
-	@build/benchmarks/bin/python docs/make_screenshot.py
+pictures: build/benchmarks/ready browser ## draw the pictures of README.md
+	@$(PYTHON) tools/make_recording.py
+	@build/benchmarks/bin/python tools/make_screenshot.py
 
-openapi: build/benchmarks/ready ## write the document that every project begins with
-	@build/benchmarks/bin/python docs/make_openapi.py
+openapi: build/benchmarks/ready ## write the API document of new projects
+	@build/benchmarks/bin/python tools/make_openapi.py
 
-matrix: .venv/ready ## write docs/proof.md anew, from the prompts and the mutants
-	@$(PYTHON) -m tests.matrix
+matrix: .venv/ready ## write docs/proof.md from the prompts and the mutants
+	@$(PYTHON) -m tests.repository.matrix
 
 servers: mariadb redis
 

@@ -1,10 +1,10 @@
-"""What this template adds to Jinja: filters for names and literals, and answers that stay text.
+"""The Jinja extension of this template: filters for names and literals, and answers stay text.
 
-`tojson` is no substitute for the literal filters: it writes an emoji as a surrogate pair, which
-TOML refuses and Python reads as two broken characters.
+`tojson` cannot replace the filters for literals: it writes an emoji as a surrogate pair, which TOML
+rejects and Python reads as two broken characters.
 
-An update (cruft) renders an old and a new version of the template in one process. So that each gets
-the filters of its own version, this module leaves the table of modules when its extension is made.
+An update (cruft) renders an old and a new version of the template in one process. The extension
+removes this module from `sys.modules`, so that each version gets its own filters.
 """
 
 import json
@@ -18,7 +18,7 @@ from jinja2 import Environment, Template
 from jinja2.ext import Extension
 from slugify import slugify
 
-# One value and filters on it: all of Jinja that is spoken outside of the template's files.
+# One value with filters: the only Jinja that is allowed outside of the template's files.
 EXPRESSION = re.compile(
     r"""(\{\{\s*cookiecutter(?:\.\w+)?
         (?:\s*\|\s*\w+(?:\(\s*'[^'{}\\]*'(?:\s*,\s*'[^'{}\\]*')*\s*\))?)*
@@ -57,8 +57,8 @@ IRREGULAR_PLURALS = {
     "woman": "women",
 }
 
-# Control characters, line ends, halves of surrogate pairs, and what changes the direction of the
-# text or is not seen at all. `str.isprintable` would escape the joiners of an emoji too.
+# Control characters, line ends, surrogates, invisible characters and those that change the
+# direction of the text. `str.isprintable` would also escape the joiners of an emoji.
 ESCAPED_IN_PYTHON = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
@@ -68,14 +68,7 @@ SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class TemplateExtension(Extension):
-    """Makes the filters known, and keeps Jinja out of what a person answered.
-
-    Cookiecutter renders answers from the command line, from its configuration file and from updates
-    as templates: `{{` in a project name would end in a traceback, and a longer expression would
-    run. So wherever Jinja is given no file, everything but plain expressions is text; defaults,
-    names of files and hooks keep to those. Files may hold all of Jinja; most hold plain expressions
-    only, and are rendered in a tenth of the time by compiling each expression once for all of them.
-    """
+    """Adds the filters, the guard against code in answers, and the faster rendering of files."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -91,28 +84,57 @@ class TemplateExtension(Extension):
             toml_string=toml_string,
             yaml_string=yaml_string,
         )
+        guard = AnswerGuard(environment)
+        FasterFiles(environment, guard)
+
+
+class AnswerGuard:
+    """Replaces `Environment.from_string`, so that an answer is never executed as a template.
+
+    Cookiecutter renders answers from the command line, from its configuration file and from updates
+    as templates: `{{` in a project name would end in a traceback, and a longer expression would
+    run. So in every text that does not come from a file, everything but plain expressions is text;
+    defaults, names of files and hooks keep to those.
+    """
+
+    def __init__(self, environment: Environment) -> None:
         self._compiled: dict[str, Template] = {}
         self._template_of_jinja = environment.from_string
-        self._file_of_jinja = environment.get_template
-        # The two ways by which cookiecutter comes to a template; there is no other place for this.
-        environment.from_string = self._from_string  # type: ignore[assignment, method-assign]
-        environment.get_template = self._get_template  # type: ignore[assignment, method-assign]
+        environment.from_string = self.from_string  # type: ignore[assignment, method-assign]
 
-    def _from_string(self, source: str) -> "PlainTemplate":
+    def from_string(self, source: str) -> "PlainTemplate":
+        """The template of a text in which nothing but plain expressions is Jinja."""
         parts = EXPRESSION.split(source)
         for index in range(1, len(parts), 2):
             if parts[index] not in self._compiled:
                 self._compiled[parts[index]] = self._template_of_jinja(parts[index])
         return PlainTemplate(parts, self._compiled)
 
-    def _get_template(self, name: str, *by_jinja: Any) -> "PlainTemplate | Template":
+
+class FasterFiles:
+    """Replaces `Environment.get_template` for speed alone: without it, files come out the same.
+
+    Files may hold all of Jinja, but most hold plain expressions only. Those are not compiled as a
+    whole: each expression is compiled once for all of them. With cookiecutter 2.7.1 and Jinja 3.1.6
+    a generation takes 0.50 s of CPU with this class and 0.57 s without it (setup=no, medians of 20
+    runs in turn). A test fails when it serves less than half of the files; then remove it.
+    """
+
+    def __init__(self, environment: Environment, plain: AnswerGuard) -> None:
+        self._environment = environment
+        self._plain = plain
+        self._file_of_jinja = environment.get_template
+        environment.get_template = self.get_template  # type: ignore[assignment, method-assign]
+
+    def get_template(self, name: str, *by_jinja: Any) -> "PlainTemplate | Template":
+        """The template of a file, compiled by Jinja only if it holds more than expressions."""
         # Jinja itself, for an include, gives more than the name and needs a template of its own.
-        if by_jinja or not self.environment.loader:
+        if by_jinja or not self._environment.loader:
             return self._file_of_jinja(name, *by_jinja)
-        source, _, _ = self.environment.loader.get_source(self.environment, name)
+        source, _, _ = self._environment.loader.get_source(self._environment, name)
         if JINJA.search(EXPRESSION.sub("", source)):
             return self._file_of_jinja(name)
-        return self._from_string(source)
+        return self._plain.from_string(source)
 
 
 class PlainTemplate:
@@ -123,7 +145,7 @@ class PlainTemplate:
         self._compiled = compiled
 
     def render(self, **context: object) -> str:
-        """The texts, with what the expressions mean in this context."""
+        """The texts, with the values of the expressions in this context."""
         rendered = self._parts.copy()
         for index in range(1, len(rendered), 2):
             rendered[index] = self._compiled[rendered[index]].render(**context)
@@ -131,32 +153,32 @@ class PlainTemplate:
 
 
 def slug(text: str) -> str:
-    """`My Service` as `my-service`; a text without a usable character gives a name all the same."""
+    """Return `my-service` for `My Service`; a text without usable characters gives a default."""
     return slugify(text) or FALLBACK_SLUG
 
 
 def package(project_slug: str) -> str:
-    """`my-service` as `my_service`.
+    """Return `my_service` for `my-service`.
 
-    Raises `EmptyDirNameException`, which cookiecutter shows as a sentence, for a slug that is no
-    name of one new folder: the hook that refuses all other faults runs inside that folder, so it
-    would come too late.
+    Raises `EmptyDirNameException`, which cookiecutter shows as a sentence, for a slug that is not
+    the name of one new folder. The hook that reports all other errors runs inside that folder,
+    which is too late.
     """
     if not project_slug.strip(". ") or re.search(r"[/\\\0]", project_slug):
         raise EmptyDirNameException(
-            f"project_slug {project_slug!r} is refused: it has to name one new folder.\n"
+            f"project_slug {project_slug!r} is not valid: it has to name one new folder.\n"
             "Use a-z, 0-9 and hyphens, beginning with a letter, for example my-service."
         )
     return project_slug.replace("-", "_")
 
 
 def class_name(name: str) -> str:
-    """`order_line` as `OrderLine`."""
+    """Return `OrderLine` for `order_line`."""
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 
 def plural(name: str) -> str:
-    """The English plural of the last word of `name`, right for most nouns."""
+    """Return `name` with its last word in the English plural, correct for most nouns."""
     head, underscore, word = name.rpartition("_")
     return head + underscore + _plural_of(word)
 
@@ -172,34 +194,34 @@ def _plural_of(word: str) -> str:
 
 
 def engine(database: str) -> str:
-    """The name of a database as people write it."""
+    """Return the name of a database as people write it."""
     return ENGINES[database]
 
 
 def python_string(text: str) -> str:
-    """A Python literal of `text`, just as `ruff format` would write it."""
+    """Return a Python literal of `text`, formatted as `ruff format` does."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     text = text.replace("\\", "\\\\").replace(quote, "\\" + quote)
     return quote + ESCAPED_IN_PYTHON.sub(lambda found: ascii(found[0])[1:-1], text) + quote
 
 
 def json_string(text: str) -> str:
-    """A JSON string of `text`, just as Python's `json` writes it with `ensure_ascii=False`."""
+    """Return a JSON string of `text`, as Python's `json` writes it with `ensure_ascii=False`."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def toml_string(text: str) -> str:
-    """A TOML basic string of `text`. Raises `ValueError` for half a surrogate pair."""
+    """Return a TOML basic string of `text`. Raises `ValueError` for a lone surrogate."""
     return _double_quoted(text, ESCAPED_IN_TOML)
 
 
 def yaml_string(text: str) -> str:
-    """A double-quoted YAML scalar of `text`. Raises `ValueError` for half a surrogate pair."""
+    """Return a double-quoted YAML scalar of `text`. Raises `ValueError` for a lone surrogate."""
     return _double_quoted(text, ESCAPED_IN_YAML)
 
 
 def _double_quoted(text: str, escaped: re.Pattern[str]) -> str:
     if half := SURROGATE.search(text):
-        raise ValueError(f"{half[0]!r} is half a character; no file can hold it")
+        raise ValueError(f"{half[0]!r} is a lone surrogate, which a file cannot contain")
     text = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + '"'

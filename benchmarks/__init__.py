@@ -1,1 +1,1 @@
-"""What the template and its service cost, as ratios measured in one run: `make bench`."""
+"""Measures the costs of the template and its service, as ratios of one run: `make bench`."""

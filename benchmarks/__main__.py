@@ -1,7 +1,7 @@
 """Run the benchmarks and print their tables: `make bench`, or some: `make bench only="http"`.
 
-What was measured takes its place in docs/benchmarks.md and its picture. The exit status is 1 when
-a bound is broken.
+The measured tables replace those in docs/benchmarks.md and its picture. The exit status is 1 if a
+bound is broken.
 """
 
 import argparse
@@ -19,7 +19,7 @@ Benchmark = Callable[[], list[Table]]
 
 
 def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
-    """The benchmarks by name; `quick` ones prove that they work, their figures say nothing."""
+    """Return the benchmarks by name; `quick` ones only show that they run."""
     if quick:
         return {
             "http": lambda: [compare.table(engine, rounds=1, requests=8)],
@@ -36,7 +36,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what was asked for; 1 if a bound does not hold."""
+    """Run the selected benchmarks; return 1 if a bound is broken."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="for http and session")
     parser.add_argument("--quick", action="store_true", help="only see whether they work")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             tables.append(table)
     if not options.quick and options.engine == ENGINES[0]:
         write(merged(read(), tables))
-    broken = [fault for table in tables for fault in table.broken]
+    broken = [row for table in tables for row in table.broken]
     if broken and not options.quick:
         print("These bounds do not hold:", *broken, sep="\n  ")
         return 1

@@ -1,4 +1,4 @@
-"""Private databases to measure on: a file, or a server that is started for the run and stopped."""
+"""Private databases for benchmarks: a file, or a server that runs during the benchmark."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from benchmarks.projects import Project
 
 STOP_SECONDS = 30
 
-# Runs in the project, whose own module knows how to start the server; ends with its input.
+# Runs in the project and starts its server; exits when the input ends.
 SERVE = """
 import importlib, sys
 server = importlib.import_module(f"dev.server_{sys.argv[1]}")
@@ -26,7 +26,7 @@ finally:
 
 @contextmanager
 def database_url(project: Project) -> Iterator[str]:
-    """The URL of an empty database for this project."""
+    """Yield the URL of an empty database for this project."""
     if project.database == "sqlite":
         yield f"sqlite:///{project.path}/benchmark.db"
         return

@@ -1,17 +1,17 @@
-"""Makes the virtual environment of the benchmarks, `build/benchmarks`: `make bench` runs this.
+"""Creates the virtual environment of the benchmarks, `build/benchmarks`: `make bench` runs this.
 
-It has what any generated service declares, and the group `bench` of pyproject.toml.
+It contains the dependencies of all variants and the group `bench` of pyproject.toml.
 """
 
 from benchmarks.projects import TEMPLATE
-from tests.environments import benchmark_environment
+from tests.harness.environments import benchmark_environment
 
 FOLDER = TEMPLATE / "build" / "benchmarks"
 READY = FOLDER / "ready"
 
 
 def make() -> None:
-    """Make it, if it is not what it has to be, and mark it as ready."""
+    """Create the environment if it is missing or out of date, and mark it as ready."""
     benchmark_environment(FOLDER)
     READY.touch()
 

@@ -21,7 +21,7 @@ OURS = "this template, all hooks"
 
 @contextmanager
 def smallest_template() -> Iterator[Path]:
-    """A template of one file."""
+    """Yield a template of one file."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         project = Path(folder, "{{cookiecutter.project_slug}}")
         project.mkdir()
@@ -32,8 +32,8 @@ def smallest_template() -> Iterator[Path]:
 
 
 def generate(template: Path, *answers: str) -> float:
-    """Generate a project, and return the CPU seconds that it and its hooks took."""
-    # As on a machine where modules are compiled once, and not anew for each run.
+    """Generate a project and return the CPU seconds of the generation and its hooks."""
+    # As on a machine that compiles modules once, not again for each run.
     compiling = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with TemporaryDirectory(prefix="benchmark-") as folder:
         before = _children_seconds()
@@ -53,7 +53,7 @@ def _children_seconds() -> float:
 
 
 def table(*, rounds: int = 15) -> Table:
-    """The generation as a table; the figure is the ratio of the least of all rounds."""
+    """Return the generation as a table; the figure is the ratio of the minima of all rounds."""
     samples = Samples()
     with smallest_template() as smallest:
         for _ in range(rounds):

@@ -1,7 +1,7 @@
 """Set-up and teardown of a test with the generated project's own fixtures.
 
-Against what is usually written, `create_all` before and `drop_all` after each test, with 2, 20
-and 100 tables. Both run in one pytest session of the project.
+The floor is the usual fixture: `create_all` before and `drop_all` after each test, with 2, 20 and
+100 tables. Both run in one pytest session of the project.
 """
 
 import json
@@ -27,7 +27,7 @@ SUITE = Path(__file__).with_name("isolation_suite")
 
 
 def measure(project: Project, tables: int, *, tests: int, floor_tests: int) -> Samples:
-    """Milliseconds of set-up and teardown of each test."""
+    """Return the milliseconds of set-up and teardown of each test."""
     folder = project.path / "tests" / SUITE.name
     copytree(SUITE, folder, dirs_exist_ok=True)
     output = project.path / "isolation.json"
@@ -55,10 +55,10 @@ def measure(project: Project, tables: int, *, tests: int, floor_tests: int) -> S
 
 
 def table(database: str, *, rounds: int = 3, tests: int = 80, floor_tests: int = 3) -> Table:
-    """Set-up and teardown on this engine as a table.
+    """Return set-up and teardown on this engine as a table.
 
-    A server and a disk take part in these times, and other work can only lengthen them. So the
-    lower quartile of the tests counts, and the least of all rounds.
+    These times include a server and a disk, and other work can only lengthen them. Therefore the
+    lower quartile of the tests counts, and the minimum of all rounds.
     """
     ours, floor = Samples(), Samples()
     with baked(database) as project:

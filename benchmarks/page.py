@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its picture: what was measured last, by whichever run."""
+"""Reads and writes docs/benchmarks.md and its picture: the last measurement of each table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,25 +12,25 @@ EXPLANATION = Path(__file__).with_name("explanation.md")
 
 
 def read() -> list[Table]:
-    """The tables of docs/benchmarks.md."""
+    """Return the tables of docs/benchmarks.md."""
     text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     tables = text.removeprefix(EXPLANATION.read_text(encoding="utf-8"))
     return [Table.from_markdown(f"## {part}") for part in tables.split("\n## ")[1:]]
 
 
 def merged(before: Sequence[Table], measured: Sequence[Table]) -> list[Table]:
-    """The tables from before, each as it was measured now, if it was; new ones follow."""
+    """Return the old tables, replaced by those measured now; new tables follow."""
     now = {table.title: table for table in measured}
     return [now.pop(table.title, table) for table in before] + list(now.values())
 
 
 def write(tables: Sequence[Table]) -> None:
-    """Write docs/benchmarks.md, and draw what it says."""
+    """Write docs/benchmarks.md and its picture."""
     (DOCS / "benchmarks.md").write_text(page_of(tables), encoding="utf-8")
     (DOCS / "images" / "benchmarks.svg").write_text(svg(read()), encoding="utf-8")
 
 
 def page_of(tables: Sequence[Table]) -> str:
-    """The explanation, and the tables."""
+    """Return the page: the explanation and the tables."""
     text = [EXPLANATION.read_text(encoding="utf-8"), *(table.markdown() for table in tables)]
     return "\n".join(text)

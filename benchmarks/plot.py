@@ -1,4 +1,4 @@
-"""The picture of the tables: a bar for each row, a line at each bound. SVG, the same every time."""
+"""Draws the tables as SVG: a bar for each row, a line at each bound. The output is stable."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -30,7 +30,7 @@ STYLE = """
 
 
 def svg(tables: Sequence[Table]) -> str:
-    """All tables below each other."""
+    """Return all tables below each other."""
     height = MARGIN
     parts: list[str] = []
     for table in tables:

@@ -28,17 +28,17 @@ class Project:
         return self.path / "src"
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """The environment for its programs: nothing of the caller's settings, and these."""
+        """Return the environment for its programs: no settings of the caller, but these."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return {**kept, "PYTHONPATH": str(self.source), "TZ": "UTC", **variables}
 
     def environment_with_benchmarks(self) -> dict[str, str]:
-        """The same for a program of the benchmarks that imports the project's package."""
+        """Return the environment for a program of the benchmarks that imports the package."""
         path = os.pathsep.join([str(self.source), str(TEMPLATE)])
         return {**self.environment(), "PYTHONPATH": path}
 
     def flask(self, *arguments: str, **variables: str) -> None:
-        """Run one of its commands."""
+        """Run a command of the service."""
         command = [sys.executable, "-m", "flask", "--app", PACKAGE, *arguments]
         environment = self.environment(**variables)
         subprocess.run(command, cwd=self.path, env=environment, check=True, timeout=COMMAND_SECONDS)
@@ -46,7 +46,7 @@ class Project:
 
 @contextmanager
 def baked(database: str) -> Iterator[Project]:
-    """A project for this engine, generated with the defaults of all other prompts."""
+    """Yield a project for this engine, with the defaults of all other prompts."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
         answers = [f"database={database}", "setup=no"]

@@ -1,4 +1,4 @@
-"""What a benchmark found: rows with bounds and verdicts, as a table for people."""
+"""The results of a benchmark: rows with bounds and verdicts, as a table for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: a ratio to the floor of the same run, and what it may be at most.
+    """One figure: the ratio to the floor of the same run, and its maximum.
 
-    `details` are further columns, for the reader; `bound` is None for a figure that only informs.
+    `details` are further columns for the reader; `bound` is None for a figure without a maximum.
     """
 
     name: str
@@ -19,7 +19,7 @@ class Row:
 
     @classmethod
     def from_cells(cls, cells: Sequence[str]) -> "Row":
-        """What `cells` shows."""
+        """Parse the result of `cells`."""
         name, *details, figure, bound, _ = cells
         ratio, unit = figure.split()
         limit = float(bound.split()[0]) if bound else None
@@ -51,7 +51,7 @@ class Table:
 
     @property
     def broken(self) -> list[str]:
-        """The names of the rows whose bounds do not hold."""
+        """The names of the rows whose bounds are broken."""
         return [f"{self.title}: {row.name}" for row in self.rows if row.verdict == "BROKEN"]
 
     @property
@@ -60,7 +60,7 @@ class Table:
         return [head, *(row.cells for row in self.rows)]
 
     def markdown(self) -> str:
-        """The table in Markdown, under its title."""
+        """Return the table in Markdown, under its title."""
         head, *rows = self._lines
         lines = [head, ("---", *("---:",) * (len(head) - 2), "---"), *rows]
         text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -69,7 +69,7 @@ class Table:
 
     @classmethod
     def from_markdown(cls, text: str) -> "Table":
-        """What `markdown` wrote."""
+        """Parse the result of `markdown`."""
         title, *lines = [line for line in text.splitlines() if line]
         remark = [line for line in lines if not line.startswith("|")]
         head, _, *rows = [
@@ -87,7 +87,7 @@ class Table:
         )
 
     def text(self) -> str:
-        """The table for a terminal."""
+        """Return the table for a terminal."""
         widths = [max(len(cell) for cell in column) for column in zip(*self._lines, strict=True)]
         lines = []
         for cells in self._lines:
@@ -99,7 +99,7 @@ class Table:
 
 @dataclass
 class Samples:
-    """The figures of interleaved rounds, by what was measured."""
+    """The figures of interleaved rounds, by name of the measurement."""
 
     of: dict[str, list[float]] = field(default_factory=dict)
 
@@ -108,30 +108,30 @@ class Samples:
         self.of.setdefault(name, []).append(value)
 
     def median(self, name: str) -> float:
-        """The middle of the rounds."""
+        """Return the median of the rounds."""
         return median(self.of[name])
 
     def quartile(self, name: str) -> float:
-        """What a quarter of the samples is below."""
+        """Return the lower quartile of the samples."""
         return sorted(self.of[name])[len(self.of[name]) // 4]
 
     def least(self, name: str) -> float:
-        """The smallest of the rounds."""
+        """Return the minimum of the rounds."""
         return min(self.of[name])
 
     def difference(self, name: str, floor: str) -> float:
-        """The middle of the differences within each round."""
+        """Return the median of the differences within each round."""
         pairs = zip(self.of[name], self.of[floor], strict=True)
         return median([value - below for value, below in pairs])
 
     def ratio(self, name: str, floor: str) -> float:
-        """The middle of the ratios within each round, so that a slow round slows both sides."""
+        """Return the median of the ratios of each round: a slow round slows both sides."""
         pairs = zip(self.of[name], self.of[floor], strict=True)
         return median([value / below for value, below in pairs])
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle of the values."""
+    """Return the median of the values."""
     ordered = sorted(values)
     middle = len(ordered) // 2
     if len(ordered) % 2:

@@ -1,7 +1,7 @@
-"""What the context-bound session adds to a request, against a bare `with Session()`.
+"""The overhead of the context-bound session in a request, compared with a plain `with Session()`.
 
-In process, as WSGI calls of applications with one view each. `python -m benchmarks.session` is run
-in a generated project by `table`, and prints the samples.
+Measured in process, as WSGI calls of applications with one view each. `table` runs `python -m
+benchmarks.session` in a generated project, which prints the samples.
 """
 
 import io
@@ -28,7 +28,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def call(app: Wsgi) -> None:
-    """One GET request, read to its end and closed, as a server does."""
+    """Send a GET request, read the response to its end and close it, as a server does."""
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/",
@@ -47,10 +47,10 @@ def call(app: Wsgi) -> None:
         "wsgi.run_once": False,
     }
     statuses: list[str] = []
-    answer = app(environ, lambda status, *_headers: statuses.append(status))
-    for _ in answer:
+    body = app(environ, lambda status, *_headers: statuses.append(status))
+    for _ in body:
         pass
-    close = getattr(answer, "close", None)
+    close = getattr(body, "close", None)
     if close is not None:
         close()
     if not statuses[0].startswith("200"):
@@ -58,7 +58,7 @@ def call(app: Wsgi) -> None:
 
 
 def sample(url: str, rounds: int, requests: int) -> Samples:
-    """CPU seconds a request of each application, in interleaved rounds; runs in the project."""
+    """Return CPU seconds per request of each application, in interleaved rounds."""
     from flask import Flask  # noqa: PLC0415
     from my_service.database import Base, db  # noqa: PLC0415
     from my_service.settings import Settings  # noqa: PLC0415
@@ -106,7 +106,7 @@ def sample(url: str, rounds: int, requests: int) -> Samples:
 
 
 def measure(project: Project, url: str, *, rounds: int, requests: int) -> Samples:
-    """The samples, taken in a process of the project's own."""
+    """Return the samples, taken in a process of the project."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.session", url, str(rounds), str(requests)],
         env=project.environment_with_benchmarks(),
@@ -119,7 +119,7 @@ def measure(project: Project, url: str, *, rounds: int, requests: int) -> Sample
 
 
 def table(database: str = "sqlite", *, rounds: int = 40, requests: int = 100) -> Table:
-    """What the session adds, as a table."""
+    """Return the overhead of the session as a table."""
     with baked(database) as project, database_url(project) as url:
         samples = measure(project, url, rounds=rounds, requests=requests)
     rows = []

@@ -1,7 +1,8 @@
-"""Finishes a project: takes out what was not chosen, makes `.env`, and sets it up if asked to.
+"""Finishes a project: removes options that were not chosen, writes `.env`, and runs the set-up.
 
-Nothing but the standard library, and nothing slow without need: this runs at every generation. What
-it writes into tracked files is the same every time, and it may run again on the same folder.
+Uses only the standard library, and imports slow modules only where they are needed: this runs at
+every generation. The tracked files come out the same every time, and the hook may run again on the
+same folder.
 """
 
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# Only choices and names that the other hook has checked, so plain literals hold them.
+# Only choices and names that the other hook has validated, so plain literals are safe.
 ANSWERS = {
     "package": "{{ cookiecutter.__package }}",
     "resource_plural": "{{ cookiecutter.resource_plural }}",
@@ -25,9 +26,9 @@ ANSWERS = {
 
 Choices = Mapping[str, tuple[str, ...]]
 
-# What belongs to one option: its name, the choices that keep it (all of them; of several groups,
-# those of one), and its files and folders. Each path has to exist in a fresh project, so that a
-# file that was renamed cannot stay behind. A folder comes after what is in it.
+# An entry for each option: its name, the choices that keep it (all of them; with several groups,
+# all of one group), and its files and folders. Each path has to exist in a fresh project, so that
+# a renamed file is never left behind. A folder comes after its files.
 MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...] = (
     (
         "SQLite",
@@ -133,7 +134,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
 
 
 def paths_to_remove(answers: Mapping[str, str]) -> list[str]:
-    """The paths of all options that were not chosen."""
+    """Return the paths of all options that were not chosen."""
     return [
         path.format(package=answers["package"], resource_plural=answers["resource_plural"])
         for _, choices, paths in MANIFEST
@@ -151,14 +152,14 @@ def _fit(choices: Choices, answers: Mapping[str, str]) -> bool:
 
 
 def remove_options(project: Path, answers: Mapping[str, str], *, again: bool) -> None:
-    """Take out the files of options that were not chosen.
+    """Remove the files of options that were not chosen.
 
-    Ends the generation if one is missing in a fresh project. `again`: they may be gone already.
+    Exits with an error if a path is missing in a fresh project. With `again` it may be missing.
     """
     paths = paths_to_remove(answers)
     missing = [path for path in paths if not os.path.lexists(project / path)]
     if missing and not again:
-        sys.exit(f"The template is at fault: its manifest names {', '.join(missing)}, not there.")
+        sys.exit(f"Error in the template: its manifest names missing paths: {', '.join(missing)}.")
     for path in paths:
         if path not in missing:
             _remove(project / path)
@@ -174,19 +175,19 @@ def _remove(path: Path) -> None:
 
 
 def make_env(project: Path) -> None:
-    """Write `.env` with a fresh secret, by the program that does so in a clone of the project."""
+    """Write `.env` with a new secret, as `dev.env_file` also does in a clone of the project."""
     import importlib  # noqa: PLC0415
 
-    sys.dont_write_bytecode = True  # it would stay in the project
+    sys.dont_write_bytecode = True  # bytecode would stay in the project
     sys.path.insert(0, str(project))
     importlib.import_module("dev.env_file").make_env_file()
 
 
 def is_for_comparison(project: Path, answers: Mapping[str, str]) -> bool:
-    """Whether cruft renders the template only to compare two versions, in an update or a check.
+    """Return whether cruft renders the template only to compare two versions.
 
-    It does so in a fresh temporary folder that is deleted at once. A secret there would show up as
-    a change of `.env`, and setting up would be for nothing.
+    For an update or a check cruft uses a temporary folder that it deletes at once. A secret there
+    would show up as a change of `.env`, and a set-up would be wasted.
     """
     if not answers["cruft_commit"]:
         return False
@@ -197,19 +198,19 @@ def is_for_comparison(project: Path, answers: Mapping[str, str]) -> bool:
 
 
 def set_up(project: Path) -> None:
-    """Run `make setup`. Whatever comes of it, the project stays and the generation ends well."""
+    """Run `make setup`. If it fails, the project stays and the generation still succeeds."""
     import signal  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
     sys.stdout.flush()
     process = subprocess.Popen([sys.executable, "-m", "dev.setup"], cwd=project)
-    # Ctrl-C reaches the set-up by itself; it says what remains to be done, so wait for that.
+    # Ctrl-C reaches the set-up directly; wait until it has printed the remaining steps.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process.wait()
 
 
 def say_what_next(project: Path, answers: Mapping[str, str]) -> None:
-    """Print the three commands that a person needs now."""
+    """Print the next commands to run."""
     shell = Path(os.environ.get("PWD") or project.parent)
     folder = str(project.relative_to(shell) if project.is_relative_to(shell) else project)
     print(f"\n{project.name} is written. Next:\n")

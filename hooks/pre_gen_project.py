@@ -1,4 +1,4 @@
-"""Refuses answers that would give a broken project: all faults at once, before any file."""
+"""Rejects answers that would give a broken project: all errors at once, before any file."""
 
 import builtins
 import json
@@ -8,15 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-# JSON as cookiecutter writes it holds no apostrophe and no raw control character, so no answer can
-# end this literal. It is rendered when cookiecutter runs the hook; imported, it is only a text.
+# Cookiecutter writes JSON without apostrophes and raw control characters, so no answer can end this
+# literal. It is rendered when cookiecutter runs the hook; when imported, it stays a template.
 ANSWERS = r'''{{ cookiecutter | tojson }}'''  # fmt: skip
 
-LONGEST_SLUG = 40
-LONGEST_RESOURCE = 30
-LONGEST_PLURAL = 32
-LONGEST_EMAIL = 254
-LONGEST_TEXTS = {"project_name": 60, "description": 200, "author_name": 80}
+MAX_SLUG_LENGTH = 40
+MAX_RESOURCE_LENGTH = 30
+MAX_PLURAL_LENGTH = 32
+MAX_EMAIL_LENGTH = 254
+MAX_TEXT_LENGTHS = {"project_name": 60, "description": 200, "author_name": 80}
 
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -24,8 +24,8 @@ EMAIL = re.compile(
     r"(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])"
 )
-# Control characters and line ends; invisible ones that reorder the text or hide in it; halves of
-# characters and code points that are none. Joiners stay: emoji and some scripts need them.
+# Control characters and line ends; invisible characters and those that change the direction of the
+# text; surrogates and noncharacters. Joiners are allowed: emoji and some scripts need them.
 UNPRINTABLE = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029"
     "\\u200b\\u202a-\\u202e\\u2066-\\u2069\\ufeff"
@@ -34,7 +34,7 @@ UNPRINTABLE = re.compile(
     + "]"
 )
 
-# What the Python that runs this may not know: the service is for 3.11 and every newer one.
+# Names of newer Python versions that the running one may not know: the service supports all.
 SOFT_KEYWORDS = frozenset([*keyword.softkwlist, "type"])
 STANDARD_LIBRARY = sys.stdlib_module_names | frozenset(
     """
@@ -49,8 +49,8 @@ WINDOWS_DEVICES = frozenset(
     + [f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)]
 )
 
-# Modules and packages of the service and folders beside them, those of every option included. A
-# test compares them with the template.
+# Modules and packages of the service and the folders beside them, for all options. A test compares
+# them with the template.
 OWN_NAMES = frozenset(
     """
     alembic_version api_keys api_keys_cli api_types auth celery_app cli column_types conditional
@@ -61,8 +61,8 @@ OWN_NAMES = frozenset(
     """.split()
 )
 
-# What the service installs, and what that installs: as modules and, with `_` for `-`, as
-# distributions. A project of such a name would depend on itself or hide the library.
+# All distributions that the service installs, directly or not: their modules, and their own names
+# with `_` for `-`. A project of such a name would depend on itself or hide the library.
 DEPENDENCIES = frozenset(
     """
     alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery
@@ -82,8 +82,9 @@ DEPENDENCIES = frozenset(
     """.split()
 )
 
-# What modules that hold the resource's classes name, too: a resource's class called so, or the
-# start of one (`Page` in `PageQuery`), would hide it. A test compares them with the template.
+# Names that the modules with the resource's classes also contain: a class of the resource with such
+# a name, or with a prefix of one (`Page` in `PageQuery`), would hide it. A test compares them with
+# the template.
 CLASS_NAMES = frozenset(
     """
     Base Callable CheckConstraint CreateHeaders Decimal Enum ExactDecimal ForeignKey Index Iterator
@@ -93,8 +94,8 @@ CLASS_NAMES = frozenset(
 )
 
 
-class Fault(NamedTuple):
-    """An answer that cannot be used: its name and value, the rule that it breaks, and a cure."""
+class ErrorItem(NamedTuple):
+    """An invalid answer: its name and value, the rule that it breaks, and a remedy."""
 
     name: str
     value: str
@@ -103,7 +104,7 @@ class Fault(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """Choices that make no sense together."""
+    """A combination of choices that is not supported."""
 
     choices: Mapping[str, str]
     reason: str
@@ -112,99 +113,103 @@ class Combination(NamedTuple):
 
 Answers = Mapping[str, str]
 
-REFUSED_COMBINATIONS: tuple[Combination, ...] = (
+UNSUPPORTED_COMBINATIONS: tuple[Combination, ...] = (
     Combination(
         {"database": "sqlite", "deployment": "kubernetes"},
         "would give each replica a database file of its own",
-        "take PostgreSQL or MariaDB, or Docker on one machine",
+        "choose PostgreSQL or MariaDB, or Docker on one machine",
     ),
 )
 
 
-def check_texts(answers: Answers) -> Iterator[Fault]:
-    """Texts for people: anything that can be printed on one line."""
-    for name, longest in LONGEST_TEXTS.items():
+def check_texts(answers: Answers) -> Iterator[ErrorItem]:
+    """Check the texts for people: one line of printable characters."""
+    for name, maximum in MAX_TEXT_LENGTHS.items():
         value = answers[name]
         if not any(character.isprintable() and not character.isspace() for character in value):
-            yield Fault(name, value, "is empty", "write at least one visible character")
-        if len(value) > longest:
-            rule = f"is longer than {longest} characters ({len(value)})"
-            yield Fault(name, value, rule, "say it more briefly; README.md has room for the rest")
+            yield ErrorItem(name, value, "is empty", "write at least one visible character")
+        if len(value) > maximum:
+            rule = f"is longer than {maximum} characters ({len(value)})"
+            yield ErrorItem(name, value, rule, "shorten it; README.md has room for the rest")
         if found := UNPRINTABLE.search(value):
-            rule = f"holds U+{ord(found[0]):04X}, which is a line end or cannot be seen"
-            yield Fault(name, value, rule, "write it on one line, in characters that print")
+            rule = f"contains U+{ord(found[0]):04X}, which is a line end or not visible"
+            yield ErrorItem(name, value, rule, "write it on one line, in printable characters")
 
 
-def check_email(answers: Answers) -> Iterator[Fault]:
-    """An address that package indexes and mail programs take."""
+def check_email(answers: Answers) -> Iterator[ErrorItem]:
+    """Check the e-mail address: package indexes and mail programs have to accept it."""
     value = answers["author_email"]
-    if len(value) > LONGEST_EMAIL or not EMAIL.fullmatch(value):
-        rule = f"is no e-mail address in ASCII of at most {LONGEST_EMAIL} characters"
-        yield Fault("author_email", value, rule, "write it like you@example.com")
+    if len(value) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(value):
+        rule = f"is not an e-mail address in ASCII of at most {MAX_EMAIL_LENGTH} characters"
+        yield ErrorItem("author_email", value, rule, "write it like you@example.com")
 
 
-def check_slug(answers: Answers) -> Iterator[Fault]:
-    """The name of the folder and the distribution, and with `_` for `-` of the package."""
+def check_slug(answers: Answers) -> Iterator[ErrorItem]:
+    """Check the name of the folder and the distribution, and of the package with `_` for `-`."""
     name, value = "project_slug", answers["project_slug"]
     package = value.replace("-", "_")
     if not SLUG.fullmatch(value):
         rule = "is not made of a-z, 0-9 and single hyphens, beginning with a letter"
-        yield Fault(name, value, rule, "write it like my-service")
+        yield ErrorItem(name, value, rule, "write it like my-service")
         return
-    if len(value) > LONGEST_SLUG:
-        rule = f"is longer than {LONGEST_SLUG} characters ({len(value)})"
-        yield Fault(name, value, rule, "shorten it; project_name can stay as it is")
+    if len(value) > MAX_SLUG_LENGTH:
+        rule = f"is longer than {MAX_SLUG_LENGTH} characters ({len(value)})"
+        yield ErrorItem(name, value, rule, "shorten it; project_name can stay as it is")
     for rule in _taken(package):
-        yield Fault(name, value, rule, f"take another one, such as {value}-service")
+        yield ErrorItem(name, value, rule, f"choose another name, such as {value}-service")
 
 
-def check_resource(answers: Answers) -> Iterator[Fault]:
-    """The name of one resource, and the class that is derived from it."""
+def check_resource(answers: Answers) -> Iterator[ErrorItem]:
+    """Check the singular name of the resource and the class that is derived from it."""
     name, value = "resource", answers["resource"]
     if not NAME.fullmatch(value):
         rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
-        yield Fault(name, value, rule, "write one of it, in English, like order_line")
+        yield ErrorItem(name, value, rule, "write the singular in English, like order_line")
         return
-    if len(value) > LONGEST_RESOURCE:
-        rule = f"is longer than {LONGEST_RESOURCE} characters ({len(value)})"
-        yield Fault(name, value, rule, "shorten it")
-    remedy = f"take another word or a longer one, such as customer_{value}"
+    if len(value) > MAX_RESOURCE_LENGTH:
+        rule = f"is longer than {MAX_RESOURCE_LENGTH} characters ({len(value)})"
+        yield ErrorItem(name, value, rule, "shorten it")
+    remedy = f"choose another or a longer name, such as customer_{value}"
     if _is_keyword(value):
-        yield Fault(name, value, "is a keyword of Python", remedy)
+        yield ErrorItem(name, value, "is a keyword of Python", remedy)
     elif value in OWN_NAMES:
-        yield Fault(name, value, "is the name of a part of the service itself", remedy)
+        yield ErrorItem(name, value, "is the name of a part of the service itself", remedy)
     class_name = class_of(value)
     if class_name in CLASS_NAMES or hasattr(builtins, class_name):
-        rule = f"gives the class {class_name}, a name that the service uses already"
-        yield Fault(name, value, rule, remedy)
+        rule = f"gives the class {class_name}, a name that the service already uses"
+        yield ErrorItem(name, value, rule, remedy)
 
 
-def check_plural(answers: Answers) -> Iterator[Fault]:
-    """The name of many: a table, a package inside the service and a part of the path."""
+def check_plural(answers: Answers) -> Iterator[ErrorItem]:
+    """Check the plural name: a table, a package inside the service and a part of the path."""
     name, value = "resource_plural", answers["resource_plural"]
     if not NAME.fullmatch(value):
         rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
-        yield Fault(name, value, rule, "write many of it, in English, like order_lines")
+        yield ErrorItem(name, value, rule, "write the plural in English, like order_lines")
         return
-    if len(value) > LONGEST_PLURAL:
-        rule = f"is longer than {LONGEST_PLURAL} characters ({len(value)})"
-        yield Fault(name, value, rule, "shorten it")
+    if len(value) > MAX_PLURAL_LENGTH:
+        rule = f"is longer than {MAX_PLURAL_LENGTH} characters ({len(value)})"
+        yield ErrorItem(name, value, rule, "shorten it")
     if value == answers["resource"]:
-        yield Fault(name, value, "is equal to resource", f"tell them apart, such as {value}_list")
+        yield ErrorItem(
+            name, value, "is equal to resource", f"choose different names, such as {value}_list"
+        )
     if value.startswith("sqlite_"):
-        yield Fault(name, value, "begins with sqlite_, as SQLite's own tables do", "drop that")
+        yield ErrorItem(
+            name, value, "begins with sqlite_, as SQLite's own tables do", "remove the prefix"
+        )
     for rule in _taken(value):
-        yield Fault(name, value, rule, f"take another word, such as customer_{value}")
+        yield ErrorItem(name, value, rule, f"choose another name, such as customer_{value}")
 
 
-def check_combinations(answers: Answers) -> Iterator[Fault]:
-    """Choices that make no sense together."""
-    for choices, reason, remedy in REFUSED_COMBINATIONS:
+def check_combinations(answers: Answers) -> Iterator[ErrorItem]:
+    """Check that the combination of choices is supported."""
+    for choices, reason, remedy in UNSUPPORTED_COMBINATIONS:
         if all(answers[name] == choice for name, choice in choices.items()):
-            yield Fault(" and ".join(choices), " and ".join(choices.values()), reason, remedy)
+            yield ErrorItem(" and ".join(choices), " and ".join(choices.values()), reason, remedy)
 
 
-Validator = Callable[[Answers], Iterator[Fault]]
+Validator = Callable[[Answers], Iterator[ErrorItem]]
 
 VALIDATORS: tuple[Validator, ...] = (
     check_texts,
@@ -217,12 +222,12 @@ VALIDATORS: tuple[Validator, ...] = (
 
 
 def class_of(resource: str) -> str:
-    """The name of the resource's class, as the template derives it."""
+    """Return the name of the resource's class, as the template derives it."""
     return "".join(word[:1].upper() + word[1:] for word in resource.split("_"))
 
 
 def _taken(package: str) -> Iterator[str]:
-    """The rule that `package` breaks as the name of a package and of its folder, if any."""
+    """Yield the rule that `package` breaks as the name of a package and of its folder."""
     if _is_keyword(package):
         yield "is a keyword of Python"
     elif package in STANDARD_LIBRARY:
@@ -234,33 +239,33 @@ def _taken(package: str) -> Iterator[str]:
     elif hasattr(builtins, package):
         yield "is a built-in function of Python"
     elif package in WINDOWS_DEVICES:
-        yield "is the name of a device on Windows, where no folder can have it"
+        yield "is the name of a device on Windows, which cannot be the name of a folder"
 
 
 def _is_keyword(name: str) -> bool:
     return keyword.iskeyword(name) or name in SOFT_KEYWORDS
 
 
-def find_faults(answers: Answers) -> list[Fault]:
-    """Every fault of `answers`, in the order of the validators."""
-    return [fault for validator in VALIDATORS for fault in validator(answers)]
+def find_errors(answers: Answers) -> list[ErrorItem]:
+    """Return all errors of `answers`, in the order of the validators."""
+    return [error for validator in VALIDATORS for error in validator(answers)]
 
 
-def explain(faults: list[Fault]) -> str:
-    """A text for the terminal: each fault with its value, the rule and the remedy."""
-    lines = ["", "No project was made, because of these answers:", ""]
-    for fault in faults:
-        value = fault.value if len(fault.value) <= LONGEST_SLUG else fault.value[:36] + "..."
-        lines += [f"  {fault.name} = {value!r}", f"    {fault.rule}: {fault.remedy}.", ""]
+def explain(errors: list[ErrorItem]) -> str:
+    """Return a text for the terminal: each error with its value, the rule and the remedy."""
+    lines = ["", "No project was generated because of these answers:", ""]
+    for error in errors:
+        value = error.value if len(error.value) <= MAX_SLUG_LENGTH else error.value[:36] + "..."
+        lines += [f"  {error.name} = {value!r}", f"    {error.rule}: {error.remedy}.", ""]
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Refuse the answers that cookiecutter rendered into this file, if there is a reason to."""
-    faults = find_faults(json.loads(ANSWERS))
-    if faults:
-        print(explain(faults), file=sys.stderr)
-    return 1 if faults else 0
+    """Validate the answers that cookiecutter rendered into this file; return 1 on errors."""
+    errors = find_errors(json.loads(ANSWERS))
+    if errors:
+        print(explain(errors), file=sys.stderr)
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

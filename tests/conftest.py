@@ -1,8 +1,14 @@
-"""Options of the whole run, and the fixtures that every test of the template may use.
+"""The plugins of the whole run: its options, and the fixtures that every test may use.
 
-tests/proof.py has the fixtures that bake, tests/running.py those that serve, tests/report.py the
-table at the end, tests/grouping.py what keeps tests of a group together, tests/memory.py the folder
-for temporary files.
+In tests/harness/: fixtures.py has the options and what generates projects, service_fixtures.py the
+running services, report.py the table at the end, grouping.py what keeps the tests of a group in one
+process, memory.py the folder for temporary files.
 """
 
-pytest_plugins = ["tests.memory", "tests.proof", "tests.running", "tests.report", "tests.grouping"]
+pytest_plugins = [
+    "tests.harness.memory",
+    "tests.harness.fixtures",
+    "tests.harness.service_fixtures",
+    "tests.harness.report",
+    "tests.harness.grouping",
+]

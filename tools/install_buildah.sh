@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what builds images without Docker, unless it is there. Only root can build so: for anybody
-# else the tests of the image are left out, and the report says so.
+# Installs the programs that build images without Docker, unless they are installed. Only root can use
+# them: for other users the tests of images are skipped, and the report names them.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/sbin:/usr/local/sbin"

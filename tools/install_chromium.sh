@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs a browser unless it is there; a test opens a service's page with it.
+# Installs a browser unless there is one; a test opens a page of a service with it.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Debian or Ubuntu packages: as root or by sudo, else says in a sentence what to do.
+# Installs Debian or Ubuntu packages as root or by sudo; otherwise it prints what to do.
 set -eu
 
 if ! command -v apt-get >/dev/null; then
@@ -16,15 +16,15 @@ else
 fi
 
 echo "Installing $* ..."
-# Where a server comes with a service, RUNLEVEL=1 keeps it from being started.
+# RUNLEVEL=1 prevents that a server is started as a service.
 quietly="DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q"
 log=$(mktemp)
-# shellcheck disable=SC2086 # the words of the commands are meant to be split
+# shellcheck disable=SC2086 # word splitting is intended
 if ! { $as_root $quietly update && $as_root $quietly install -y --no-install-recommends "$@"; } \
     </dev/null >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     rm -f "$log"
-    echo "Installing $* failed; mend the cause above, then run the same command again." >&2
+    echo "Installing $* failed; fix the cause above, then run the same command again." >&2
     exit 1
 fi
 rm -f "$log"

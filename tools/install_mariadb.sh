@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the programs of MariaDB unless they are there; tests start a server of their own with them.
+# Installs the programs of MariaDB unless they are installed; tests start a private server.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
@@ -7,7 +7,7 @@ PATH="$PATH:/usr/sbin:/usr/local/sbin"
 if command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; then
     exit 0
 fi
-# The core packages hold the programs alone. Where they have other names, the whole server will do.
+# The core packages contain only the programs. Where they are missing, the whole server is installed.
 if apt-cache show mariadb-server-core >/dev/null 2>&1; then
     exec tools/install_debian_packages.sh mariadb-server-core mariadb-client-core
 fi

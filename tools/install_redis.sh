@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the program of Redis unless it is there; tests start a server of their own with it.
+# Installs Redis unless it is installed; tests start a private server.
 set -eu
 cd "$(dirname "$0")/.."
 

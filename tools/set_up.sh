@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv with the tools that pyproject.toml lists. Needs only Python 3.11 or newer.
+# Creates .venv with the tools that pyproject.toml lists. Needs only Python 3.11 or newer.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,8 +12,8 @@ add_venv() {
 is_root_of_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 # The system's own Python comes first: it is built for speed, those of version managers often are
-# not, and `make test` takes a tenth longer. Root is not asked for what it may lack; others choose
-# one that lacks nothing, if there is one.
+# not, and `make test` takes a tenth longer. If it lacks venv, root installs that; other users get
+# the first Python that is complete.
 python=
 for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14; do
     suits "$candidate" || continue
@@ -32,7 +32,7 @@ echo "Setting up .venv with $("$python" --version) ..."
 if ! makes_environments "$python"; then
     add_venv "$python"
 fi
-# Not by --clear, which would empty what .venv may be a link to.
+# Not by --clear, which would empty the target of a link.
 rm -rf .venv
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"

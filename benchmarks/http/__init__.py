@@ -1,1 +1,1 @@
-"""The generated service beside hand-written floors that answer with the same representation."""
+"""The generated service compared with hand-written floors that send the same representation."""

@@ -1,4 +1,4 @@
-"""CPU a request of the service beside hand-written floors, in interleaved rounds of one run."""
+"""CPU per request of the service and of hand-written floors, in interleaved rounds of a run."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ CONTENDERS = (CORE, ORM, SERVICE, FASTAPI)
 
 @dataclass(frozen=True)
 class Operation:
-    """What is asked of each server."""
+    """A request that is sent to each server."""
 
     name: str
     make: Callable[[], bytes]
@@ -39,14 +39,14 @@ class Operation:
 
 @contextmanager
 def servers(project: Project, url: str) -> Iterator[dict[str, Server]]:
-    """All servers over one database, by name."""
+    """Run all servers on one database; yield them by name."""
     project.flask("db", "upgrade", DATABASE_URL=url)
     with ExitStack() as stack:
         yield {name: stack.enter_context(running(name, project, url)) for name in CONTENDERS}
 
 
 def bodies() -> Iterator[bytes]:
-    """Bodies of creates, each with a code of its own."""
+    """Yield bodies of creates, each with another code."""
     for number in itertools.count():
         item = {
             "code": f"B-{number}-{uuid4().hex[:8]}",
@@ -59,14 +59,16 @@ def bodies() -> Iterator[bytes]:
 
 
 def seed(server: Server, count: int) -> list[str]:
-    """Create rows by way of this server and return their ids."""
+    """Create rows through this server and return their ids."""
     with connected(server.port, 1) as (connection,):
-        answers = [connection.send(post(PATH, body)) for body in itertools.islice(bodies(), count)]
-    return [json.loads(body)["id"] for _, body in answers]
+        responses = [
+            connection.send(post(PATH, body)) for body in itertools.islice(bodies(), count)
+        ]
+    return [json.loads(body)["id"] for _, body in responses]
 
 
 def operations(ids: list[str]) -> list[Operation]:
-    """The three operations over these rows."""
+    """Return the three operations on these rows."""
     reads = itertools.cycle([get(f"{PATH}/{row_id}") for row_id in ids])
     page = get(f"{PATH}?limit={PAGE}")
     creates = bodies()
@@ -78,7 +80,7 @@ def operations(ids: list[str]) -> list[Operation]:
 
 
 def measure(database: str, *, rounds: int, requests: int) -> tuple[Samples, Samples]:
-    """CPU seconds a request and seconds a request, of each operation on each server."""
+    """Return CPU seconds and seconds per request, of each operation on each server."""
     cpu, wall = Samples(), Samples()
     with (
         baked(database) as project,
@@ -98,7 +100,7 @@ def measure(database: str, *, rounds: int, requests: int) -> tuple[Samples, Samp
 
 
 def one_round(server: Server, operation: Operation, count: int) -> tuple[float, float]:
-    """CPU seconds of the server and seconds, a request."""
+    """Return CPU seconds of the server and seconds, per request."""
     requests = [operation.make() for _ in range(count)]
     with connected(server.port, CONNECTIONS) as connections:
         run(connections, requests[:CONNECTIONS], operation.status)
@@ -110,7 +112,7 @@ def one_round(server: Server, operation: Operation, count: int) -> tuple[float, 
 
 
 def table(database: str, *, rounds: int = 15, requests: int = 200) -> Table:
-    """The comparison as a table; the service has to stay below its bound and below FastAPI."""
+    """Return the comparison as a table; the service has to stay below its bound and FastAPI."""
     cpu, wall = measure(database, rounds=rounds, requests=requests)
     rows = []
     for operation, name in itertools.product(OPERATIONS, CONTENDERS):

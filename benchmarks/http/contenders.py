@@ -1,4 +1,4 @@
-"""The servers that are compared, each with two workers, one after the other under the same load."""
+"""The compared servers, each with two workers, one after the other under the same load."""
 
 import signal
 import socket
@@ -42,21 +42,21 @@ class Server:
     process: psutil.Process
 
     def cpu_seconds(self) -> float:
-        """The CPU time that its processes took so far."""
+        """Return the CPU time that its processes have used so far."""
         return sum(_cpu_seconds(one) for one in self._processes())
 
     def wait_until_up(self) -> None:
-        """Wait until each worker has started, then until it answers."""
+        """Wait until each worker has started and the server responds."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not self.process.is_running():
                 break
-            if len(self._processes()) > WORKERS and self._answers():
+            if len(self._processes()) > WORKERS and self._responds():
                 return
             time.sleep(0.1)
         raise RuntimeError(f"{self.name} did not start.")
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             connection = Connection(self.port)
             try:
@@ -71,7 +71,7 @@ class Server:
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
-    """User and system time, in nanoseconds where the system has a clock for each process."""
+    """Return user and system time, in nanoseconds if the system has a clock per process."""
     if sys.platform == "linux":
         return time.clock_gettime(~process.pid << 3 | 2)  # what clock_getcpuclockid(3) gives
     times = process.cpu_times()
@@ -80,7 +80,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 @contextmanager
 def running(name: str, project: Project, database_url: str) -> Iterator[Server]:
-    """The server of this name, stopped at the end."""
+    """Run the server of this name; stop it at the end."""
     port = _free_port()
     variables = {"DATABASE_URL": database_url, "THREADS": str(THREADS)}
     with TemporaryFile() as output:

@@ -13,11 +13,11 @@ from benchmarks.http.items import (
     NewItem,
     columns_of,
     cursor_after,
-    instant_text,
     items,
     make_engine,
     price_text,
     read_cursor,
+    timestamp_text,
 )
 
 app = FastAPI()
@@ -32,7 +32,7 @@ class Item(Base):
     __table__ = items
 
 
-Timestamp = Annotated[str, BeforeValidator(instant_text)]
+Timestamp = Annotated[str, BeforeValidator(timestamp_text)]
 Price = Annotated[str, BeforeValidator(price_text)]
 
 

@@ -1,6 +1,6 @@
-"""What the floors share: the table that the service's migration made, and how a row looks in JSON.
+"""Code that the floors share: the table of the service's migration, and a row as JSON.
 
-Written as one would by hand for this table: no abstraction that costs time in a request.
+Written by hand for this table, without abstractions that cost time in a request.
 """
 
 import os
@@ -56,7 +56,7 @@ uuid7 = uuid_utils.compat.uuid7
 
 
 def make_engine() -> Engine:
-    """One connection for each thread of a worker, and the pragmas that the service sets."""
+    """Return an engine with a connection per thread and the pragmas that the service sets."""
     engine = create_engine(DATABASE_URL, pool_size=THREADS, max_overflow=0)
     if SQLITE:
 
@@ -87,29 +87,29 @@ class NewItem(BaseModel):
 
 
 def stored_price(price: Decimal) -> Any:
-    """A price as the column holds it."""
+    """Return a price as the column stores it."""
     return int(price.scaleb(2)) if SQLITE else price
 
 
 def price_text(stored: Any) -> str:
-    """A stored price as JSON shows it."""
+    """Return a stored price as JSON shows it."""
     return f"{stored // 100}.{stored % 100:02}" if SQLITE else str(stored)
 
 
-def stored_instant(instant: datetime | None) -> datetime | None:
-    """An instant as the column holds it."""
-    return instant.astimezone(UTC) if instant else None
+def stored_timestamp(timestamp: datetime | None) -> datetime | None:
+    """Return a timestamp as the column stores it."""
+    return timestamp.astimezone(UTC) if timestamp else None
 
 
-def instant_text(stored: datetime | None) -> str | None:
-    """A stored instant, which is in UTC, as JSON shows it."""
+def timestamp_text(stored: datetime | None) -> str | None:
+    """Return a stored timestamp, which is in UTC, as JSON shows it."""
     if stored is None:
         return None
     return f"{stored.replace(tzinfo=None).isoformat()}Z"
 
 
 def columns_of(new: NewItem) -> dict[str, Any]:
-    """The columns of a new row."""
+    """Return the columns of a new row."""
     now = datetime.now(UTC)
     return {
         "id": uuid7(),
@@ -117,7 +117,7 @@ def columns_of(new: NewItem) -> dict[str, Any]:
         "name": new.name,
         "status": new.status,
         "price": stored_price(new.price),
-        "available_at": stored_instant(new.available_at),
+        "available_at": stored_timestamp(new.available_at),
         "parent_id": new.parent_id,
         "version": 1,
         "created_at": now,
@@ -126,27 +126,27 @@ def columns_of(new: NewItem) -> dict[str, Any]:
 
 
 def shown(row: Any) -> dict[str, Any]:
-    """A row, an entity or a new row's columns in a namespace, ready for JSON."""
+    """Return a row, an entity or a namespace of columns, ready for JSON."""
     return {
         "id": str(row.id),
         "code": row.code,
         "name": row.name,
         "status": row.status,
         "price": price_text(row.price),
-        "available_at": instant_text(row.available_at),
+        "available_at": timestamp_text(row.available_at),
         "parent_id": str(row.parent_id) if row.parent_id else None,
         "version": row.version,
-        "created_at": instant_text(row.created_at),
-        "updated_at": instant_text(row.updated_at),
+        "created_at": timestamp_text(row.created_at),
+        "updated_at": timestamp_text(row.updated_at),
     }
 
 
 def cursor_after(row: Any) -> str:
-    """The cursor of the page that follows this row."""
-    return f"{instant_text(row.created_at)}~{row.id}"
+    """Return the cursor of the page that follows this row."""
+    return f"{timestamp_text(row.created_at)}~{row.id}"
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The row that the page before ended with."""
+    """Return the last row of the previous page."""
     created_at, _, row_id = cursor.partition("~")
     return datetime.fromisoformat(created_at), UUID(row_id)

@@ -1,4 +1,4 @@
-"""A load generator: keep-alive connections to loopback, so many requests, then the end."""
+"""A load generator: a number of requests over keep-alive connections to loopback."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 class Connection:
-    """One keep-alive connection that sends a request and waits for its answer."""
+    """A keep-alive connection that sends a request and waits for the response."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
@@ -20,7 +20,7 @@ class Connection:
         self._socket.close()
 
     def send(self, request: bytes) -> tuple[int, bytes]:
-        """Send the request and return the status and the body of its answer."""
+        """Send the request and return the status and the body of the response."""
         self._socket.sendall(request)
         received = self._socket.recv(65536)
         while b"\r\n\r\n" not in received:
@@ -34,7 +34,7 @@ class Connection:
     def _more(self) -> bytes:
         received = self._socket.recv(65536)
         if not received:
-            raise ConnectionError("The server closed the connection in an answer.")
+            raise ConnectionError("The server closed the connection during a response.")
         return received
 
 
@@ -43,16 +43,16 @@ def _content_length(head: bytes) -> int:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
-    raise ValueError("The answer has no Content-Length.")
+    raise ValueError("The response has no Content-Length.")
 
 
 def get(path: str) -> bytes:
-    """A GET request."""
+    """Return a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n".encode()
 
 
 def post(path: str, body: bytes) -> bytes:
-    """A POST request with a JSON body."""
+    """Return a POST request with a JSON body."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -62,7 +62,7 @@ def post(path: str, body: bytes) -> bytes:
 
 @contextmanager
 def connected(port: int, count: int) -> Iterator[list[Connection]]:
-    """Fresh keep-alive connections: a server closes those that were idle for seconds."""
+    """Open new keep-alive connections; a server closes those that were idle for seconds."""
     with ExitStack() as stack:
         connections = [Connection(port) for _ in range(count)]
         for connection in connections:
@@ -73,15 +73,15 @@ def connected(port: int, count: int) -> Iterator[list[Connection]]:
 def run(connections: list[Connection], requests: list[bytes], status: int) -> None:
     """Send the requests over all connections at once.
 
-    Raises RuntimeError when an answer has another status than the one expected.
+    Raises RuntimeError if a response has an unexpected status.
     """
 
     def work(first: int) -> None:
         connection = connections[first]
         for request in requests[first :: len(connections)]:
-            answered, body = connection.send(request)
-            if answered != status:
-                raise RuntimeError(f"Expected {status}, not {answered}: {body[:300]!r}")
+            received, body = connection.send(request)
+            if received != status:
+                raise RuntimeError(f"Expected {status}, not {received}: {body[:300]!r}")
 
     with ThreadPoolExecutor(len(connections)) as pool:
         list(pool.map(work, range(len(connections))))

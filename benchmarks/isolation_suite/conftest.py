@@ -35,14 +35,14 @@ for number in range(FIRST, TABLES):
 
 @pytest.fixture(scope="session", autouse=True)
 def further_tables(app: Flask) -> None:
-    """All tables, beside those that the migrations made."""
+    """Create the further tables, beside those of the migrations."""
     with app.app_context():
         Base.metadata.create_all(db.engine)
 
 
 @pytest.fixture(scope="session")
 def floor_engine(worker_url: URL, settings: Settings) -> Iterator[Engine]:
-    """An engine for a database of the floor's own."""
+    """An engine for the floor's own database."""
     url = kit.named(worker_url, "floor_test")
     kit.drop_database(url)
     kit.create_database(url)
@@ -55,7 +55,7 @@ def floor_engine(worker_url: URL, settings: Settings) -> Iterator[Engine]:
 
 @pytest.fixture
 def floor_session(floor_engine: Engine) -> Iterator[Session]:
-    """What is usually written."""
+    """The usual fixture for a session."""
     Base.metadata.create_all(floor_engine)
     with Session(floor_engine) as session:
         yield session
@@ -63,14 +63,14 @@ def floor_session(floor_engine: Engine) -> Iterator[Session]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Add up what is not the test itself."""
+    """Add up set-up and teardown of each test."""
     if report.when != "call":
         phases = spent.setdefault(report.nodeid, {})
         phases[report.when or ""] = report.duration
 
 
 def pytest_sessionfinish() -> None:
-    """Write the milliseconds of each test, by what it measures; the first of each made the rest."""
+    """Write the milliseconds of each test by kind, except the first, which prepares the others."""
     samples: dict[str, list[float]] = {}
     for test, phases in spent.items():
         what = "create_all + drop_all" if "floor" in test else "fixtures"

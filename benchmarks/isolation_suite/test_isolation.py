@@ -11,7 +11,7 @@ FLOOR_TESTS = int(os.environ["BENCHMARK_FLOOR_TESTS"])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """So many tests of each kind."""
+    """Generate the given number of tests of each kind."""
     count = FLOOR_TESTS if "floor" in metafunc.function.__name__ else TESTS
     metafunc.fixturenames.append("number")
     metafunc.parametrize("number", range(count))

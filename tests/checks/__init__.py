@@ -1,17 +1,18 @@
-"""What can be said about a project without running it: each check lists the faults that it sees.
+"""Checks of a project that do not run it: each returns a list of the errors that it finds.
 
-`CHECKS` has all of them by name. tests/test_checks.py plants a fault for each and sees it found.
+`CHECKS` contains all of them by name. test_checks.py shows that each finds a planted error.
 """
 
 from collections.abc import Callable
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
+
 from .dependencies import undeclared_imports, unused_dependencies
+from .foreign_words import words_of_other_options
 from .leftovers import blank_line_leftovers, jinja_leftovers
 from .parsing import unparsable_files
 from .references import dead_references, unknown_make_targets
 from .service_settings import undocumented_settings, unread_settings
-from .traces import traces_of_other_options
 
 Check = Callable[[BakedProject], list[str]]
 
@@ -23,7 +24,7 @@ CHECKS: dict[str, Check] = {
         unparsable_files,
         undeclared_imports,
         unused_dependencies,
-        traces_of_other_options,
+        words_of_other_options,
         undocumented_settings,
         unread_settings,
         dead_references,

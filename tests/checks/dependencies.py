@@ -1,4 +1,4 @@
-"""What a project imports it declares, and what it declares it uses."""
+"""Checks that a project declares what it imports, and uses what it declares."""
 
 import ast
 import re
@@ -9,20 +9,20 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
-# The module of a distribution, where `-` to `_` does not give it.
+# Modules whose names are not those of their distributions with `_` for `-`.
 MODULES = {"factory-boy": "factory", "pyjwt": "jwt"}
 
 
 class Use(NamedTuple):
-    """How a distribution is used that nothing imports: a text that some file has to hold."""
+    """How a distribution that nothing imports is used: a pattern that some file has to match."""
 
     file: str
     sign: str
 
 
-# Nothing imports these: the evidence that they are used all the same.
+# Distributions that nothing imports, with the evidence that they are used.
 USED_WITHOUT_IMPORT = {
     "asgiref": Use("tests/**/*.py", r"async def view\b"),
     "celery-types": Use("src/*/*.py", r"import Celery\b"),
@@ -39,7 +39,7 @@ USED_WITHOUT_IMPORT = {
     "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"(import|from) pymysql"),
 }
 
-# Every type checker brings it, and nothing imports it at run time.
+# Comes with every type checker; nothing imports it at run time.
 ONLY_FOR_TYPES = {"_typeshed"}
 
 Imports = dict[str, set[str]]
@@ -47,39 +47,39 @@ Imports = dict[str, set[str]]
 
 
 def undeclared_imports(project: BakedProject) -> list[str]:
-    """Modules that are imported and belong to no declared distribution.
+    """Return the imported modules that belong to no declared distribution.
 
-    What is installed with the service imports only what the service itself depends on.
+    The service itself may import only its own dependencies, not those of development.
     """
     service, development = declared(project)
-    faults = []
+    errors = []
     for module, files in imports_of(project, "src/**/*.py", "gunicorn.conf.py").items():
         if module not in _modules(service) | {project.package}:
-            faults.append(f"{module}: imported by {_list(files)}, not among the dependencies")
+            errors.append(f"{module}: imported by {_list(files)}, not among the dependencies")
     own = {project.package, "tests", "dev"}
     for module, files in imports_of(project, "tests/**/*.py", "dev/*.py").items():
         if module not in _modules(service | development) | own:
-            faults.append(f"{module}: imported by {_list(files)}, not among the dependencies")
-    return faults
+            errors.append(f"{module}: imported by {_list(files)}, not among the dependencies")
+    return errors
 
 
 def unused_dependencies(project: BakedProject) -> list[str]:
-    """Distributions that are declared and that nothing imports or uses in another way."""
+    """Return the declared distributions that nothing imports or uses in another way."""
     service, development = declared(project)
     in_service = imports_of(project, "src/**/*.py", "gunicorn.conf.py")
     anywhere = in_service | imports_of(project, "tests/**/*.py", "dev/*.py")
-    faults = [f"{name}: declared twice" for name in service & development]
+    errors = [f"{name}: declared twice" for name in service & development]
     for names, imported in ((service, in_service), (development, anywhere)):
-        faults += [
+        errors += [
             f"{name}: declared and not used"
             for name in sorted(names)
             if module_of(name) not in imported and not _is_used_otherwise(project, name)
         ]
-    return faults
+    return errors
 
 
 def declared(project: BakedProject) -> tuple[set[str], set[str]]:
-    """The names of the distributions that the service needs, and of those that developers need."""
+    """Return the names of the distributions for the service and of those for development."""
     table = tomllib.loads(project.text("pyproject.toml"))
     groups = table.get("dependency-groups", {})
     optional = table["project"].get("optional-dependencies", {})
@@ -88,12 +88,12 @@ def declared(project: BakedProject) -> tuple[set[str], set[str]]:
 
 
 def module_of(distribution: str) -> str:
-    """The module that a distribution brings."""
+    """Return the module of a distribution."""
     return MODULES.get(distribution, distribution.replace("-", "_"))
 
 
 def imports_of(project: BakedProject, *patterns: str) -> Imports:
-    """The modules that these files import, the standard library's left out."""
+    """Return the modules that these files import, except those of the standard library."""
     imports: Imports = {}
     for pattern in patterns:
         for path in project.path.glob(pattern):

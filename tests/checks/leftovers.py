@@ -1,4 +1,4 @@
-"""Nothing in a project shows that a template made it: no Jinja, no gap where a block was."""
+"""Checks that a project shows no sign of a template: neither Jinja nor gaps left by blocks."""
 
 import io
 import re
@@ -7,31 +7,31 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
-# Only what opens a block: dictionaries in a dictionary end like an expression.
+# Only opening marks: nested dictionaries end like an expression.
 JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)
 
-# What looks like Jinja and is meant: which files, the text, and why.
+# Intended text that looks like Jinja: the files, the text and the reason.
 MEANT = (
     (".github/**/*.yml", re.compile(r"\$\{\{[^{}]*\}\}"), "an expression of GitHub's"),
     ("docs/updates.md", re.compile(r"\bcookiecutter\b"), "the program that makes it anew"),
 )
 
-# Blank lines in a row: two where there is Python, which may be in a block of Markdown.
+# Maximum number of blank lines in a row: two for Python, also in Markdown.
 WIDEST_GAP = {".py": 2, ".mako": 2}
 PYTHON_BLOCK = re.compile(r"^```python\n.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def jinja_leftovers(project: BakedProject) -> list[str]:
-    """Marks of Jinja, or of cookiecutter's name, in what files say or are called."""
-    faults = []
+    """Return marks of Jinja and the name of cookiecutter in files and their names."""
+    errors = []
     for path in project.files:
         name = project.name_of(path)
         if found := JINJA.search(name):
-            faults.append(f"{name}: its name holds {found[0]!r}")
-        faults += _jinja_in(name, path.read_text(encoding="utf-8"))
-    return faults
+            errors.append(f"{name}: its name holds {found[0]!r}")
+        errors += _jinja_in(name, path.read_text(encoding="utf-8"))
+    return errors
 
 
 @cache  # most files are the same in most variants
@@ -60,7 +60,7 @@ def _without_brackets_of_f_strings(text: str) -> list[str]:
 
 
 def _brackets_in_f_strings(text: str) -> Iterator[tuple[int, int, int]]:
-    """Where an f-string writes a bracket twice: line, counted from 0, start and end."""
+    """Return where an f-string escapes a bracket: line (from 0), start and end."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if not _is_f_string(token):
             continue
@@ -78,27 +78,27 @@ def _is_f_string(token: tokenize.TokenInfo) -> bool:
 
 
 def blank_line_leftovers(project: BakedProject) -> list[str]:
-    """Gaps, spaces at the end of a line, and a beginning or end that is not a line of text."""
+    """Return gaps, trailing spaces, and blank lines at the beginning or end of a file."""
     return [
-        fault
+        error
         for path in project.files
-        for fault in _gaps_in(project.name_of(path), path.read_text(encoding="utf-8"))
+        for error in _gaps_in(project.name_of(path), path.read_text(encoding="utf-8"))
     ]
 
 
 @cache
 def _gaps_in(name: str, text: str) -> list[str]:
-    faults = []
+    errors = []
     widest = WIDEST_GAP.get(Path(name).suffix, 1)
     prose = PYTHON_BLOCK.sub(lambda block: block[0].replace("\n\n\n", "\n#\n#\n"), text)
     if "\n" * (widest + 2) in prose:
         line = prose[: prose.index("\n" * (widest + 2))].count("\n") + 1
-        faults.append(f"{name}:{line}: more than {widest} blank lines follow")
+        errors.append(f"{name}:{line}: more than {widest} blank lines follow")
     if text and (text.startswith("\n") or not text.endswith("\n") or text.endswith("\n\n")):
-        faults.append(f"{name}: does not begin with text and end with one line end")
-    faults += [
+        errors.append(f"{name}: does not begin with text and end with one line end")
+    errors += [
         f"{name}:{number}: spaces at the end"
         for number, line in enumerate(text.splitlines(), start=1)
         if line != line.rstrip()
     ]
-    return faults
+    return errors

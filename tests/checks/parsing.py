@@ -1,4 +1,4 @@
-"""Every file is sound in its format."""
+"""Checks that every file is valid in its format."""
 
 import json
 import re
@@ -10,20 +10,20 @@ from pathlib import Path
 
 import yaml
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 ENV_LINE = re.compile(r"(#.*|[A-Z][A-Z0-9_]*=\S*( #.*)?|[A-Z][A-Z0-9_]*=\"[^\"]*\")?")
 
 
 def unparsable_files(project: BakedProject) -> list[str]:
-    """Files that the reader of their format refuses, or that are not UTF-8."""
-    faults = []
+    """Return the files that the parser of their format rejects, or that are not UTF-8."""
+    errors = []
     for path in project.files:
         try:
             _parse(path.name, path.read_text(encoding="utf-8"))
         except (ValueError, SyntaxError, yaml.YAMLError) as error:
-            faults.append(f"{project.name_of(path)}: {type(error).__name__}: {error}")
-    return faults
+            errors.append(f"{project.name_of(path)}: {type(error).__name__}: {error}")
+    return errors
 
 
 @cache  # most files are the same in most variants
@@ -32,7 +32,7 @@ def _parse(name: str, text: str) -> None:
 
 
 def parser_of(path: Path) -> Callable[[str], object]:
-    """The function that reads the format of this file; for plain text, one that takes all."""
+    """Return the parser for the format of this file; that for plain text accepts everything."""
     if path.name.startswith(".env"):
         return _read_env
     return PARSERS.get(path.suffix, str)
@@ -45,7 +45,7 @@ def _compile(text: str) -> object:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Reads YAML and refuses a key that is written twice, which the specification forbids."""
+    """Reads YAML and rejects duplicate keys, which the specification forbids."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
         keys = [

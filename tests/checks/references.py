@@ -1,10 +1,10 @@
-"""Documents, comments and the Makefile name only what is there."""
+"""Checks that documents, comments and the Makefile name only what exists."""
 
 import re
 from functools import cache
 from pathlib import Path
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 # A path that begins in the project's folder, in any text: docs/sessions.md, src/x/y.py, tests/z.
@@ -12,7 +12,7 @@ PATH = re.compile(
     r"(?<![\w./<*-])((?:docs|src|tests|dev|deploy|\.github)/[\w./-]*\w|[\w.-]+\.(?:md|toml|conf\.py))(?![\w*<{(=\\])"
 )
 MODULE_RUN = re.compile(r"-m (dev(?:\.\w+)+)")
-# Only inside a span or block of code, or a recipe, is `make x` a command and not English.
+# `make x` is a command only inside code or a recipe; elsewhere it may be English.
 MAKE = re.compile(
     r"`(?:[A-Z_]+=\S+ )?make ([a-z][\w-]*)|^\s*(?:\$ |@?\$\(MAKE\) )?make ([a-z][\w-]*)",
     re.MULTILINE,
@@ -20,39 +20,39 @@ MAKE = re.compile(
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)([^\n#]*)", re.MULTILINE)
 
-# Paths that a text shows as an example, or that appear while the project lives: what, and why.
+# Paths that are examples or that exist only later: the path and the reason.
 NOT_IN_A_FRESH_PROJECT = (
     (r"src/\w+/migrations/versions/0002_\w+\.py", "the file that the README's reader will make"),
     (r"uv\.lock|\.venv|\.env", "made by the set-up"),
     (r"pyvenv\.cfg", "made by the set-up"),
 )
 
-# Files that hold prose or code about the project itself.
+# Files with prose or code about the project itself.
 SPEAKING = ("*.md", "*.py", "*.toml", "*.yml", "*.yaml", "Makefile", "Dockerfile", ".env.example")
 
 
 def dead_references(project: BakedProject) -> list[str]:
-    """Links, paths and modules that a file names and that do not exist."""
-    faults = []
+    """Return the links, paths and modules that a file names and that do not exist."""
+    errors = []
     for path in project.named(*SPEAKING):
         name = project.name_of(path)
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".md":
-            faults += [
+            errors += [
                 f"{name}: links to {target}, which is not there"
                 for target in LINK.findall(text)
                 if not (path.parent / target).exists()
             ]
-        faults += [
+        errors += [
             f"{name}: names {target}, which is not there"
             for target in sorted(_paths_named(text))
             if not _exists(project, path, target)
         ]
-    return faults
+    return errors
 
 
 def _exists(project: BakedProject, path: Path, target: str) -> bool:
-    """Whether what a file names is there; a name without a folder may be anywhere."""
+    """Return whether a named file exists; a name without a folder may be in any folder."""
     if "/" not in target and any(file.name == target for file in project.files):
         return True
     return (project.path / target).exists() or (path.parent / target).exists()
@@ -69,24 +69,24 @@ def _paths_named(text: str) -> set[str]:
 
 
 def unknown_make_targets(project: BakedProject) -> list[str]:
-    """Targets that a text or a prerequisite names and that the Makefile does not have."""
+    """Return targets named in texts and prerequisites that the Makefile does not have."""
     targets = targets_of(project.text("Makefile"))
-    faults = []
+    errors = []
     for path in project.named(*SPEAKING):
         name = project.name_of(path)
-        faults += [
+        errors += [
             f"{name}: says `make {target}`, which the Makefile does not have"
             for target in sorted(_targets_named(path.read_text(encoding="utf-8")))
             if target not in targets
         ]
     known = {*targets, *(project.name_of(path) for path in project.files)}
     for target, needed in targets.items():
-        faults += [
+        errors += [
             f"Makefile: {target} needs {name}, which is not there"
             for name in needed
             if re.fullmatch(r"[a-z][\w-]*", name) and name not in known
         ]
-    return faults
+    return errors
 
 
 @cache
@@ -97,10 +97,10 @@ def _targets_named(text: str) -> set[str]:
 
 
 def targets_of(makefile: str) -> dict[str, list[str]]:
-    """The targets of a Makefile and what each needs."""
+    """Return the targets of a Makefile with their prerequisites."""
     targets: dict[str, list[str]] = {}
     for names, needed in TARGET.findall(makefile):
         for name in names.split():
-            # With an equals sign it is a variable of the target, and no list of what it needs.
+            # With an equals sign it is a target-specific variable, not a list of prerequisites.
             targets.setdefault(name, []).extend([] if "=" in needed else needed.split())
     return targets

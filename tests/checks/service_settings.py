@@ -1,22 +1,22 @@
-"""Every setting is documented and read, and nothing is documented that is no setting."""
+"""Checks that every setting is documented and read, and that only settings are documented."""
 
 import ast
 import re
 from functools import cache
 
-from ..baked import BakedProject
+from tests.harness.baked import BakedProject
 
-# In .env.example a setting that has a default is shown as a comment with its default.
+# .env.example shows a setting with a default as a comment with that default.
 DOCUMENTED = re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 
 
 def undocumented_settings(project: BakedProject) -> list[str]:
-    """Settings that .env.example does not show, and those that it shows and that do not exist."""
+    """Return settings that .env.example does not show, and those it shows that do not exist."""
     settings = settings_of(project)
     documented = {name.lower() for name in DOCUMENTED.findall(project.text(".env.example"))}
     missing = [f"{name.upper()}: a setting that .env.example lacks" for name in settings]
     return [
-        *(fault for name, fault in zip(settings, missing, strict=True) if name not in documented),
+        *(error for name, error in zip(settings, missing, strict=True) if name not in documented),
         *(
             f"{name.upper()}: in .env.example, and no setting"
             for name in sorted(documented - set(settings))
@@ -25,7 +25,7 @@ def undocumented_settings(project: BakedProject) -> list[str]:
 
 
 def unread_settings(project: BakedProject) -> list[str]:
-    """Settings that no part of the service asks for, nor a rule for another setting."""
+    """Return settings that neither the service nor a rule for another setting reads."""
     readers = [path for path in project.source.rglob("*.py") if path.name != "settings.py"]
     readers.append(project.path / "gunicorn.conf.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.exists())
@@ -44,7 +44,7 @@ def _occurs(pattern: str, text: str) -> bool:
 
 
 def settings_of(project: BakedProject) -> list[str]:
-    """The fields of the class `Settings`."""
+    """Return the fields of the class `Settings`."""
     tree = ast.parse((project.source / "settings.py").read_text(encoding="utf-8"))
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     return [

@@ -1,0 +1,1 @@
+"""Tests of images and of the files for containers, clusters and CI."""

@@ -1,0 +1,1 @@
+"""Tests of the prompts and of the files that are generated from the answers."""

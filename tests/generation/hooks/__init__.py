@@ -1,0 +1,1 @@
+"""Tests of the hooks, on a template of a few files."""

@@ -1,0 +1,282 @@
+"""The first hook rejects every answer that would give a broken project, and no other."""
+
+import keyword
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_cookies.plugin import Cookies
+
+import local_extensions
+from hooks import pre_gen_project
+from hooks.pre_gen_project import (
+    CLASS_NAMES,
+    DEPENDENCIES,
+    OWN_NAMES,
+    STANDARD_LIBRARY,
+    WINDOWS_DEVICES,
+    Combination,
+    explain,
+    find_errors,
+)
+
+GOOD = {
+    "project_name": "My Service",
+    "project_slug": "my-service",
+    "description": "A REST service.",
+    "author_name": "Your Name",
+    "author_email": "you@example.com",
+    "resource": "item",
+    "resource_plural": "items",
+    "database": "sqlite",
+    "auth": "none",
+    "background_jobs": "none",
+    "deployment": "docker",
+    "ci": "github",
+    "license": "MIT",
+    "setup": "no",
+}
+
+SLUG_FORM = "is not made of a-z, 0-9 and single hyphens"
+NAME_FORM = "is not made of a-z, 0-9 and single underscores"
+INVALID_ANSWERS = [
+    ("project_slug", "My-Service", SLUG_FORM),
+    ("project_slug", "1service", SLUG_FORM),
+    ("project_slug", "-service", SLUG_FORM),
+    ("project_slug", "my--service", SLUG_FORM),
+    ("project_slug", "my service", SLUG_FORM),
+    ("project_slug", "my.service", SLUG_FORM),
+    ("project_slug", "größe", SLUG_FORM),
+    ("project_slug", "my-service\n", SLUG_FORM),
+    ("project_slug", "../my-service", SLUG_FORM),
+    ("project_slug", "a" * 41, "is longer than 40 characters (41)"),
+    ("project_slug", "class", "is a keyword of Python"),
+    ("project_slug", "match", "is a keyword of Python"),
+    ("project_slug", "json", "is a module of Python's standard library"),
+    ("project_slug", "test", "is a module of Python's standard library"),
+    ("project_slug", "flask", "is a library that the service uses"),
+    ("project_slug", "flask-openapi", "is a library that the service uses"),
+    ("project_slug", "click", "is a library that the service uses"),
+    ("project_slug", "factory-boy", "is a library that the service uses"),
+    ("project_slug", "tests", "is the name of a part of the service itself"),
+    ("project_slug", "dev", "is the name of a part of the service itself"),
+    ("project_slug", "nul", "is the name of a device on Windows"),
+    ("resource", "Item", NAME_FORM),
+    ("resource", "_item", NAME_FORM),
+    ("resource", "order-line", NAME_FORM),
+    ("resource", "order__line", NAME_FORM),
+    ("resource", "2nd_item", NAME_FORM),
+    ("resource", "naïve", NAME_FORM),
+    ("resource", "", NAME_FORM),
+    ("resource", "i" * 31, "is longer than 30 characters (31)"),
+    ("resource", "import", "is a keyword of Python"),
+    ("resource", "type", "is a keyword of Python"),
+    ("resource", "database", "is the name of a part of the service itself"),
+    ("resource", "base", "gives the class Base, a name that the service already uses"),
+    ("resource", "session", "gives the class Session"),
+    ("resource", "settings", "gives the class Settings"),
+    ("resource", "decimal", "gives the class Decimal"),
+    ("resource", "enum", "gives the class Enum"),
+    ("resource", "problem", "gives the class Problem"),
+    ("resource", "page", "gives the class Page"),
+    ("resource", "value_error", "gives the class ValueError"),
+    ("resource", "warning", "gives the class Warning"),
+    ("resource_plural", "Items", NAME_FORM),
+    ("resource_plural", "order-lines", NAME_FORM),
+    ("resource_plural", "i" * 33, "is longer than 32 characters (33)"),
+    ("resource_plural", "item", "is equal to resource"),
+    ("resource_plural", "health", "is the name of a part of the service itself"),
+    ("resource_plural", "support", "is the name of a part of the service itself"),
+    ("resource_plural", "types", "is a module of Python's standard library"),
+    ("resource_plural", "requests", "is a library that the service uses"),
+    ("resource_plural", "bytes", "is a built-in function of Python"),
+    ("resource_plural", "idempotency_keys", "is the name of a part of the service itself"),
+    ("resource_plural", "sqlite_things", "begins with sqlite_"),
+    ("resource_plural", "lpt1", "is the name of a device on Windows"),
+    ("author_email", "nobody", "is not an e-mail address"),
+    ("author_email", "", "is not an e-mail address"),
+    ("author_email", "a@b", "is not an e-mail address"),
+    ("author_email", "a@b@example.com", "is not an e-mail address"),
+    ("author_email", "a b@example.com", "is not an e-mail address"),
+    ("author_email", ".a@example.com", "is not an e-mail address"),
+    ("author_email", "a..b@example.com", "is not an e-mail address"),
+    ("author_email", "a@-example.com", "is not an e-mail address"),
+    ("author_email", "ä@example.com", "is not an e-mail address"),
+    ("author_email", "a@example.com\n", "is not an e-mail address"),
+    ("author_email", "a" * 65 + "@example.com", "is not an e-mail address"),
+    ("author_email", "a@" + "b" * 63 + ".com" * 60, "is not an e-mail address"),
+    ("project_name", "P" * 61, "is longer than 60 characters (61)"),
+    ("description", "d" * 201, "is longer than 200 characters (201)"),
+    ("author_name", "a" * 81, "is longer than 80 characters (81)"),
+    *[
+        (name, text, rule)
+        for name in ("project_name", "description", "author_name")
+        for text, rule in [
+            ("", "is empty"),
+            (" \u00a0\u3000", "is empty"),
+            ("\u200d", "is empty"),
+            ("two\nlines", "contains U+000A"),
+            ("two\rlines", "contains U+000D"),
+            ("a\ttab", "contains U+0009"),
+            ("a\x00zero", "contains U+0000"),
+            ("a\x1bescape", "contains U+001B"),
+            ("a\x85next line", "contains U+0085"),
+            ("two\u2028lines", "contains U+2028"),
+            ("two\u2029paragraphs", "contains U+2029"),
+            ("half \ud83d", "contains U+D83D"),
+            ("re\u202eversed", "contains U+202E"),
+            ("iso\u2066lated", "contains U+2066"),
+            ("hid\u200bden", "contains U+200B"),
+            ("\ufeffmark", "contains U+FEFF"),
+            ("none \uffff", "contains U+FFFF"),
+            ("none \U0010fffe", "contains U+10FFFE"),
+        ]
+    ],
+]
+
+ACCEPTED = [
+    ("project_slug", "a"),
+    ("project_slug", "my-2nd-service"),
+    ("project_slug", "my_service"),
+    ("project_slug", "a" * 40),
+    ("project_slug", "items"),
+    ("resource", "x"),
+    ("resource", "order_line_2"),
+    ("resource", "email"),
+    ("resource", "i" * 30),
+    ("resource_plural", "i" * 32),
+    ("resource_plural", "categories"),
+    ("author_email", "first.last+tag@mail.example.co.uk"),
+    ("author_email", "o'neil@example.com"),
+    *[
+        (name, text)
+        for name in ("project_name", "description", "author_name")
+        for text in [
+            "x",
+            'it\'s "quoted" `so` “or so”',
+            "back\\slash \\n \\",
+            "{braces} {{ cookiecutter }} {% raw %} {# no #} ${x} %s %(x)s",
+            "Größe, 東京, שלום, مرحبا, Ελλάδα",
+            "🚀 👩\u200d💻 🇪🇺",
+            "می\u200cخواهم",
+            "<b>&amp;</b> # -- [x](y) * _ ~ | : - ? ! @",
+            " spaces around ",
+            "\u00a0hard\u00a0space",
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize(("name", "value", "rule"), INVALID_ANSWERS)
+def test_invalid_answer_is_rejected(name: str, value: str, rule: str) -> None:
+    errors = find_errors({**GOOD, name: value})
+
+    [error] = [error for error in errors if error.rule.startswith(rule)]
+    assert (error.name, error.value) == (name, value)
+    assert error.remedy
+    message = explain([error])
+    assert f"{name} = " in message
+    assert error.rule in message
+    assert error.remedy in message
+    assert message.isascii() or not value.isascii(), "an invisible character is shown as an escape"
+
+
+@pytest.mark.parametrize(("name", "value"), ACCEPTED)
+def test_valid_answer_is_accepted(name: str, value: str) -> None:
+    assert find_errors({**GOOD, name: value}) == []
+
+
+def test_a_message_shows_the_given_value() -> None:
+    message = explain(find_errors({**GOOD, "project_slug": "Größe", "description": "a\nb"}))
+
+    assert "project_slug = 'Größe'" in message
+    assert r"description = 'a\nb'" in message
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    answers = {
+        **GOOD,
+        "project_name": "",
+        "project_slug": "class",
+        "author_email": "nobody",
+        "resource": "base",
+        "resource_plural": "base",
+    }
+
+    names = [error.name for error in find_errors(answers)]
+
+    assert names == ["project_name", "author_email", "project_slug", "resource", "resource_plural"]
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.text(st.characters(codec=None), max_size=50) for name in GOOD},
+    )
+)
+def test_the_hook_itself_never_fails(answers: dict[str, str]) -> None:
+    explain(find_errors(answers)).encode("utf-8", "backslashreplace")
+
+
+def test_unsupported_combinations_are_rejected_with_reason_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together = {"database": "sqlite", "setup": "no"}
+    combination = Combination(together, "make no sense together", "choose another database")
+    monkeypatch.setattr(pre_gen_project, "UNSUPPORTED_COMBINATIONS", (combination,))
+
+    [error] = find_errors(GOOD)
+
+    assert error == (
+        "database and setup",
+        "sqlite and no",
+        "make no sense together",
+        "choose another database",
+    )
+    assert find_errors({**GOOD, "setup": "yes"}) == []
+
+
+def test_rejected_answers_leave_nothing_on_disk(
+    cookies: Cookies, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bad = {"project_slug": "import", "resource": "Order Line", "author_email": "nobody"}
+
+    result = cookies.bake(extra_context=bad, template=str(template))
+
+    assert result.exit_code == -1
+    assert "exit status: 1" in str(result.exception)
+    printed = capfd.readouterr().err
+    for name, value in bad.items():
+        assert f"{name} = {value!r}" in printed
+    assert list((tmp_path / "cookies").rglob("*")) == [tmp_path / "cookies" / "bake00"]
+
+
+@pytest.mark.parametrize("slug", ["", ".", "..", "sub/folder", "/folder", "sub\\folder"])
+def test_a_slug_that_is_a_path_creates_no_folder(
+    slug: str, cookies: Cookies, template: Path, tmp_path: Path
+) -> None:
+    before = set(tmp_path.parent.iterdir())
+
+    result = cookies.bake(extra_context={"project_slug": slug}, template=str(template))
+
+    assert "has to name one new folder" in str(result.exception)
+    assert list((tmp_path / "cookies").rglob("*")) == [] or slug == "/folder"
+    assert set(tmp_path.parent.iterdir()) == before
+
+
+def test_the_class_is_derived_as_in_the_template() -> None:
+    for name in ("item", "order_line", "a1_2b"):
+        assert pre_gen_project.class_of(name) == local_extensions.class_name(name)
+
+
+def test_the_hook_is_a_template_until_it_is_rendered() -> None:
+    assert pre_gen_project.ANSWERS == "{{ cookiecutter | tojson }}"
+
+
+def test_the_lists_of_names_contain_what_they_claim() -> None:
+    for names in (OWN_NAMES, DEPENDENCIES, WINDOWS_DEVICES):
+        assert all(name.isidentifier() and name.islower() for name in names)
+        assert not any(keyword.iskeyword(name) for name in names)
+    assert not OWN_NAMES & DEPENDENCIES
+    assert not (OWN_NAMES | DEPENDENCIES) & STANDARD_LIBRARY
+    assert all(name.isidentifier() and name[0].isupper() for name in CLASS_NAMES)

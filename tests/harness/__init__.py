@@ -1,0 +1,1 @@
+"""Support for the tests: variants, projects, environments, servers and the report of a run."""

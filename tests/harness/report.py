@@ -1,0 +1,130 @@
+"""Prints a table at the end of a run and writes it as JSON to build/proof.json or `--proof`.
+
+A test reports what it proved by the fixture `proved`; the entries of all workers are collected.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from .environments import found_versions, interpreters, missing_versions
+from .progress import Progress
+from .variants import COMBINATIONS, ROOT, UNSUPPORTED
+
+PROVED = "proved"
+
+LONGEST_WORDS = 4000
+"""How much of a failure is shown at once; all of it follows at the end."""
+
+Proved = Callable[..., None]
+
+
+@pytest.fixture
+def proved(record_property: Callable[[str, object], None]) -> Proved:
+    """Add an entry to the table at the end: `proved("suite", variant=..., tests=...)`."""
+
+    def enter(kind: str, **facts: str | float) -> None:
+        record_property(PROVED, {"kind": kind, **facts})
+
+    return enter
+
+
+class Report:
+    """Collects what was proved and what was skipped, and prints it."""
+
+    def __init__(self, file: Path, terminal: pytest.TerminalReporter) -> None:
+        self.file = file
+        self.terminal = terminal
+        self.began = time.monotonic()
+        self.lines: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Store the entries of a test that passed; print the name of one that failed."""
+        if report.failed:
+            self.terminal.write_line(f"\nFAILED {report.nodeid}", red=True)
+            self.terminal.write_line(report.longreprtext[-LONGEST_WORDS:])
+        if report.when == "call" and report.passed:
+            facts = [fact for name, fact in report.user_properties if name == PROVED]
+            self.lines += cast("list[dict[str, Any]]", facts)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table and write the file."""
+        suites = [line for line in self.lines if line["kind"] == "suite"]
+        static = {line["variant"]: line["tree"] for line in self.lines if line["kind"] == "static"}
+        proof = {
+            "combinations": len(COMBINATIONS),
+            "unsupported": len(UNSUPPORTED),
+            "variants": len(static),
+            "distinct trees": len(set(static.values())),
+            "interpreters": [next(iter(interpreters())), *found_versions()],
+            "interpreters that were not found": missing_versions(),
+            "mutants": sum(line["kind"] == "mutant" for line in self.lines),
+            "suites": suites,
+            "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
+            "passed": len(terminalreporter.stats.get("passed", [])),
+            "failed": len(terminalreporter.stats.get("failed", []))
+            + len(terminalreporter.stats.get("error", [])),
+            "skipped": [str(report.nodeid) for report in terminalreporter.stats.get("skipped", [])],
+            "seconds": round(time.monotonic() - self.began, 1),
+        }
+        self.file.parent.mkdir(exist_ok=True)
+        self.file.write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
+        terminalreporter.section("the proof")
+        for line in lines_of(proof):
+            terminalreporter.write_line(line)
+
+
+def lines_of(proof: dict[str, Any]) -> list[str]:
+    """Return the lines of the printed table."""
+    missing = ", ".join(proof["interpreters that were not found"]) or "none"
+    rows = [
+        f"combinations of choices: {proof['combinations']}; unsupported: {proof['unsupported']}",
+        f"variants rendered and checked: {proof['variants']}",
+        f"distinct trees among them: {proof['distinct trees']}",
+        f"interpreters: {', '.join(proof['interpreters'])}; not found: {missing}",
+        f"mutants that the tests of a project saw: {proof['mutants']}",
+        "",
+        f"{'suite run':<74} {'tests':>5} {'seconds':>8} {'coverage':>9}",
+    ]
+    for suite in sorted(proof["suites"], key=lambda line: (line["variant"], line["how"])):
+        name = f"{suite['variant']} ({suite['how']})"
+        coverage = f"{suite['coverage']:.1f} %" if "coverage" in suite else ""
+        rows.append(f"{name:<74} {suite['tests']:>5} {suite['seconds']:>8.1f} {coverage:>9}")
+    skipped = ", ".join(proof["skipped"]) or "nothing"
+    count = f"tests: {proof['passed']} passed, {proof['failed']} failed; skipped: {skipped}"
+    rows += ["", count, f"seconds: {proof['seconds']}"]
+    return rows
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect in the process that prints."""
+    if not hasattr(config, "workerinput"):
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        assert isinstance(terminal, pytest.TerminalReporter)
+        report = Report(Path(config.getoption("--proof")), terminal)
+        config.pluginmanager.register(report, "template-report")
+        if config.getoption("--progress"):
+            memory = ROOT / "build" / "durations.json"
+            progress = Progress(terminal, memory, one_line=bool(terminal.isatty))
+            config.pluginmanager.register(progress, "template-progress")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run with `--no-skips` if a test was skipped: a skipped test proves nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not session.config.getoption("--no-skips"):
+        return
+    if reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the report."""
+    parser.addoption("--proof", default=ROOT / "build" / "proof.json", metavar="FILE")
+    parser.addoption("--progress", action="store_true", help="say how far it is, in place of dots")
+    parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")

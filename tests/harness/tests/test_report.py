@@ -1,0 +1,88 @@
+"""The table lists what was proved, and a skipped test is not a passed one."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.variants import COMBINATIONS, ROOT, UNSUPPORTED
+
+pytestmark = pytest.mark.slow
+
+TESTS = """
+import pytest
+
+def test_proves_something(proved):
+    proved("suite", variant="x=y", how="here", tests=7, seconds=1.25, coverage=100.0)
+
+@pytest.mark.parametrize("variant", ["x=y", "x=z"])
+def test_looks(proved, variant):
+    proved("static", variant=variant, tree="x=y")
+
+def test_fails(proved):
+    proved("suite", variant="x=z", how="here", tests=9, seconds=1.25)
+    assert {works}
+
+{skips}
+def test_may_be_left_out():
+    pass
+"""
+SKIPPED = "@pytest.mark.skip(reason='no engine')"
+
+
+def run(folder: Path, *options: str, works: bool = True, skips: str = "") -> tuple[int, str]:
+    """Run these tests in a new process and return its status and output."""
+    file = folder / "test_of_the_report.py"
+    file.write_text(TESTS.format(works=works, skips=skips), encoding="utf-8")
+    plugin = (
+        "-p",
+        "tests.harness.report",
+        "-p",
+        "no:cacheprovider",
+        "--proof",
+        str(folder / "proof.json"),
+    )
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), *plugin, *options]
+    done = subprocess.run(
+        [*command, str(file)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_table_and_its_file_agree(tmp_path: Path) -> None:
+    status, said = run(tmp_path)
+    assert status == 0
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    assert (proof["passed"], proof["failed"], proof["skipped"]) == (5, 0, [])
+    assert proof["combinations"] == len(COMBINATIONS)
+    assert proof["unsupported"] == len(UNSUPPORTED)
+    assert proof["variants"] == 2
+    assert [suite["tests"] for suite in proof["suites"]] == [7, 9]
+    assert "variants rendered and checked: 2" in said
+    assert proof["distinct trees"] == 1
+    assert re.search(r"^x=y \(here\) +7 +1\.2 +100\.0 %$", said, re.MULTILINE)
+    assert "tests: 5 passed, 0 failed; skipped: nothing" in said
+
+
+def test_entries_of_all_workers_are_collected(tmp_path: Path) -> None:
+    status, _ = run(tmp_path, "-n", "2")
+    assert status == 0
+    assert json.loads((tmp_path / "proof.json").read_text())["variants"] == 2
+
+
+def test_a_failed_test_proves_nothing(tmp_path: Path) -> None:
+    status, said = run(tmp_path, works=False)
+    assert status == 1
+    assert "FAILED" in said.partition(" the proof ")[0]
+    assert "x=z (here)" not in said
+
+
+def test_a_skipped_test_is_named_and_fails_the_run_on_request(tmp_path: Path) -> None:
+    status, said = run(tmp_path, skips=SKIPPED)
+    assert status == 0
+    assert "test_may_be_left_out" in said.partition("skipped: ")[2]
+    status, _ = run(tmp_path, "--no-skips", skips=SKIPPED)
+    assert status == 1

@@ -1,0 +1,1 @@
+"""Tests of what people do with a project: run its suite, install it, update it."""

@@ -1,0 +1,187 @@
+"""Each variant's own tests on its real engine: all pass in random order and cover all code."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.environments import (
+    Environment,
+    found_versions,
+    interpreters,
+    lowest_environment,
+    shared_environment,
+)
+from tests.harness.fixtures import BUILD
+from tests.harness.forks import OF_A_SUITE, fork_server
+from tests.harness.names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
+from tests.harness.report import Proved
+from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
+from tests.harness.variants import VARIANTS, Variant
+
+# Without the slow tests and the plugin that only they use.
+QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/test_schemathesis.py")
+
+# Failures show the values of all variables instead: rewriting each `assert` takes two to three
+# seconds in every project.
+OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
+
+# Further answers, each on one engine: names and texts change the code of all engines alike. On
+# MariaDB every name has its maximum length.
+OTHER_ANSWERS: dict[str, tuple[str, dict[str, str]]] = {
+    "sqlite": ("hostile texts", {"project_slug": "my-service", **HOSTILE_TEXTS}),
+    "postgresql": (
+        "category",
+        {"resource": CATEGORY.one, "resource_plural": CATEGORY.many},
+    ),
+    "mariadb": (
+        "longest names",
+        {
+            "project_slug": LONGEST_SLUG,
+            "resource": LONGEST_RESOURCE.one,
+            "resource_plural": LONGEST_RESOURCE.many,
+        },
+    ),
+}
+
+
+def run_suite(
+    project: BakedProject,
+    environment: Environment,
+    *options: str,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, float]:
+    """Run the project's tests and return how many passed and how long they took.
+
+    Raises AssertionError if one fails or is skipped, or if there is none.
+    """
+    began = time.monotonic()
+    done = project.run(
+        *(environment.python, "-m", "pytest"),
+        *OPTIONS,
+        *options,
+        variables={**environment.variables, **(variables or {})},
+    )
+    return counted(done.stdout, began)
+
+
+def counted(said: str, began: float) -> dict[str, float]:
+    """Return the result of a finished run. Raises AssertionError if not all passed or none ran."""
+    last = said.strip().splitlines()[-1]
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)}
+    assert counts.get("passed"), said[-2000:]
+    assert not counts.keys() & {"failed", "error", "errors", "skipped", "xfailed"}, last
+    return {"tests": counts["passed"], "seconds": round(time.monotonic() - began, 1)}
+
+
+def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
+    """Return the percentage of lines and branches covered, and the places that were not."""
+    found = json.loads(report.read_text(encoding="utf-8"))
+    missing = [
+        f"{name}: lines {file['missing_lines']}, branches {file['missing_branches']}"
+        for name, file in found["files"].items()
+        if file["missing_lines"] or file["missing_branches"]
+    ]
+    assert any(project.package in name for name in found["files"])
+    return found["totals"]["percent_covered"], missing
+
+
+RunMeasured = Callable[[BakedProject, Path], dict[str, float]]
+
+
+@pytest.fixture(scope="session")
+def run_measured(
+    environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunMeasured]:
+    """Return a function that runs a whole suite in a fork and writes its coverage to a file.
+
+    Suites on other interpreters and of installations run in processes of their own.
+    """
+    folder = tmp_path_factory.mktemp("forks")
+    with fork_server(
+        environment.python, folder, clean_environment({}), OF_A_SUITE, collects_garbage=True
+    ) as forks:
+
+        def run(project: BakedProject, report: Path) -> dict[str, float]:
+            began = time.monotonic()
+            options = ("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0")
+            coverage = {"COVERAGE_FILE": str(report.with_suffix(".sqlite"))}
+            variables = clean_environment({**environment.variables, **coverage})
+            done = forks.run_pytest(project.path, [*OPTIONS, *options], variables)
+            assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+            return counted(done.stdout, began)
+
+        yield run
+
+
+@pytest.mark.slow
+@pytest.mark.one_for_each_tree
+def test_suite_passes_and_covers_every_line_and_branch(
+    project: BakedProject,
+    variant: Variant,
+    run_measured: RunMeasured,
+    tmp_path: Path,
+    proved: Proved,
+) -> None:
+    report = tmp_path / "coverage.json"
+    result = run_measured(project, report)
+    percent, missing = covered(project, report)
+    assert not missing, "\n".join(missing)
+    how = f"Python {next(iter(interpreters()))}, its own server"
+    proved("suite", variant=variant.short, how=how, coverage=percent, **result)
+
+
+@pytest.mark.quick
+@pytest.mark.one_for_each_tree
+def test_quick_tests_of_the_suite_pass(
+    project: BakedProject, variant: Variant, environment: Environment, proved: Proved
+) -> None:
+    result = run_suite(project, environment, *QUICK)
+    proved("suite", variant=variant.short, how="quick tests", **result)
+
+
+@pytest.mark.slow
+@pytest.mark.one_for_each_engine
+def test_suite_passes_with_other_answers_in_several_workers_on_a_given_database(
+    session_bake: Bake,
+    variant: Variant,
+    environment: Environment,
+    tmp_path: Path,
+    proved: Proved,
+) -> None:
+    """On PostgreSQL this uses the server of the Python package, even if the machine has another."""
+    engine = variant.choices["database"]
+    name, answers = OTHER_ANSWERS[engine]
+    project = session_bake(**variant.choices, **answers)
+    prepare = FROM_THE_PYTHON_PACKAGE if engine == "postgresql" else ""
+    with database(project, environment, tmp_path, prepare=prepare) as url:
+        result = run_suite(
+            project, environment, *QUICK, "-n", "2", variables={"TEST_DATABASE_URL": url}
+        )
+    how = f"{name}, 2 workers, TEST_DATABASE_URL"
+    proved("suite", variant=variant.short, how=how, **result)
+
+
+@pytest.mark.slow
+@pytest.mark.selection
+@pytest.mark.parametrize("version", found_versions())
+def test_suite_passes_on_another_interpreter(
+    project: BakedProject, variant: Variant, version: str, proved: Proved
+) -> None:
+    """Run all tests of the first variant, and the quick tests of the others."""
+    quick = QUICK if variant != VARIANTS[0] else ()
+    result = run_suite(project, shared_environment(BUILD, version), *quick)
+    proved("suite", variant=variant.short, how=f"Python {version}", **result)
+
+
+@pytest.mark.slow
+@pytest.mark.most_options
+def test_suite_passes_with_the_lowest_declared_versions(
+    project: BakedProject, variant: Variant, proved: Proved
+) -> None:
+    result = run_suite(project, lowest_environment(BUILD), *QUICK)
+    proved("suite", variant=variant.short, how="lowest versions", **result)

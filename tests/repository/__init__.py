@@ -1,0 +1,1 @@
+"""Tests of this repository: its documents, scripts, pictures and benchmarks."""

@@ -1,0 +1,122 @@
+"""Writes docs/proof.md: what the proof covers, derived from the template.
+
+`make matrix` runs it; test_matrix.py shows that the file is up to date.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hooks.pre_gen_project import UNSUPPORTED_COMBINATIONS
+from tests.harness.environments import VERSIONS
+from tests.harness.variants import (
+    CHOICES,
+    COMBINATIONS,
+    ROOT,
+    SEEN_BY_TESTS,
+    SELECTION,
+    TREES,
+    UNSUPPORTED,
+    VARIANTS,
+    Variant,
+)
+from tests.mutation.mutants import MUTANTS
+from tests.mutation.template_mutants import TEMPLATE_MUTANTS
+
+FILE = ROOT / "docs" / "proof.md"
+HEAD = """# What is proven
+
+Made by `make matrix` from the template itself; a test keeps it in step. What a run
+found, with its figures, is in the table at its end, and as JSON beside its environments.
+"""
+CHECKED = """All other {variants} are rendered and checked: every file parses, none shows that a
+template made it or speaks of what was not chosen, the formatter and the linter find nothing,
+imports and settings are declared and used, references lead somewhere, and the files for containers,
+clusters and CI are valid.
+"""
+SUITES = """## Suites
+
+What a project's tests see differs by {seen} only; that is checked for every variant. So there are
+{trees} distinct trees. Each runs `mypy --strict` and all of its own tests on its real engine, in
+random order, with every line and branch covered. {selection} of them, in which every two choices
+meet, run on further interpreters, too.
+"""
+INTERPRETERS = """## Interpreters
+
+{versions}: those that a machine has; a run names those that it did not find. The lowest versions of
+all declared dependencies are installed once, for one suite an engine.
+"""
+
+
+def text() -> str:
+    """Return the whole page."""
+    return "\n".join(
+        [HEAD, *variants(), *trees(), INTERPRETERS.format(versions=", ".join(VERSIONS)), *mutants()]
+    )
+
+
+def variants() -> Iterator[str]:
+    """Yield the section about the combinations of choices."""
+    yield "## Variants"
+    yield ""
+    yield from table(
+        ("prompt", "choices"), ((f"`{name}`", listed(c)) for name, c in CHOICES.items())
+    )
+    yield f"{len(COMBINATIONS)} combinations. {len(UNSUPPORTED)} of them are not supported:"
+    yield ""
+    for choices, reason, _ in UNSUPPORTED_COMBINATIONS:
+        together = " with ".join(f"`{name}={choice}`" for name, choice in choices.items())
+        yield f"- {together}: {reason}"
+    yield ""
+    yield CHECKED.format(variants=len(VARIANTS))
+
+
+def trees() -> Iterator[str]:
+    """Yield the section about the suites."""
+    seen = ", ".join(f"`{name}`" for name in SEEN_BY_TESTS)
+    yield SUITES.format(seen=seen, trees=len(TREES), selection=len(SELECTION))
+    head = (*SEEN_BY_TESTS, f"Python {VERSIONS[0]}", f"{VERSIONS[1]} and newer")
+    yield from table(head, (row_of(tree) for tree in TREES))
+
+
+def row_of(tree: Variant) -> tuple[str, ...]:
+    """Return the row of a tree."""
+    others = "its quick tests" if tree in SELECTION else ""
+    others = "everything" if tree == VARIANTS[0] else others
+    return (*(tree.choices[name] for name in SEEN_BY_TESTS), "everything", others)
+
+
+def mutants() -> Iterator[str]:
+    """Yield the tables of mutants."""
+    yield "## Mutants"
+    yield ""
+    head = ("guarantee", "a test that sees it broken", "by the mutant")
+    yield f"{len(MUTANTS)} mutants of the service, each seen by the service's own tests:"
+    yield ""
+    rows = (
+        (each.guarantee, f"`{each.tests[0]}`", f"{each.name} ({each.variant})") for each in MUTANTS
+    )
+    yield from table(head, rows)
+    yield f"{len(TEMPLATE_MUTANTS)} mutants of the template, each seen by its tests:"
+    yield ""
+    rows = (
+        (each.guarantee, f"`{each.tests[0]}`", f"{each.name} (`{each.file}`)")
+        for each in TEMPLATE_MUTANTS
+    )
+    yield from table(head, rows)
+
+
+def listed(choices: tuple[str, ...]) -> str:
+    """Return the choices for a cell of a table."""
+    return ", ".join(f"`{choice}`" for choice in choices)
+
+
+def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    """Yield a table in Markdown and an empty line."""
+    for row in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1] if sys.argv[1:] else FILE).write_text(text(), encoding="utf-8")

@@ -1,0 +1,201 @@
+"""The checklists of CONTRIBUTING.md work: they are executed in a copy of this repository.
+
+Those of a project's README are executed in a project.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.variants import CHOICES, ROOT
+
+pytestmark = pytest.mark.slow
+
+TEXT = re.MULTILINE | re.DOTALL
+STEP = re.compile(
+    r"^ *(?:`(?P<new>[^`\n]+)`:\n\n *)?```(?:diff|python)\n(?P<body>.*?)^ *```$",
+    re.MULTILINE | re.DOTALL,
+)
+NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
+HOOKS = (
+    "tests/generation/hooks/test_pre_gen_project.py",
+    "tests/generation/hooks/test_post_gen_project.py",
+    "tests/generation/hooks/test_names_in_use.py::test_modules_and_folders_of_the_service_are_rejected",
+)
+BUILD = ("make", "--quiet", "build/benchmarks/ready")
+
+
+def steps_of(title: str, document: Path) -> Iterator[tuple[str, str]]:
+    """Yield the changes of a section in order: a file, and its text or a part of a diff."""
+    [section] = re.findall(
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", document.read_text("utf-8"), TEXT
+    )
+    for found in STEP.finditer(section):
+        body = textwrap.dedent(found["body"])
+        if found["new"]:
+            yield found["new"], body
+        elif body.startswith("--- "):
+            head, _, lines = body.partition("\n")
+            yield head.removeprefix("--- "), lines
+
+
+def follow(title: str, root: Path, document: Path) -> int:
+    """Apply these changes to a copy and return how many; each has to match exactly once."""
+    steps = list(steps_of(title, document))
+    for name, text in steps:
+        file = root / name
+        if not file.exists():
+            file.write_text(text, encoding="utf-8")
+            continue
+        before, after = ("".join(_lines(text, signs)) for signs in (" -", " +"))
+        content = file.read_text(encoding="utf-8")
+        assert f"\n{content}".count(f"\n{before}") == 1, f"no one place in {name} for:\n{text}"
+        file.write_text(f"\n{content}".replace(f"\n{before}", f"\n{after}")[1:], encoding="utf-8")
+    return len(steps)
+
+
+def _lines(diff: str, signs: str) -> Iterator[str]:
+    for line in diff.splitlines(keepends=True):
+        assert line[0] in " +-\n", line
+        if line[0] in signs or line == "\n":
+            yield line[1:] or line
+
+
+class Copy:
+    """A copy of this repository that tests change."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, *command: str | Path, status: int = 0) -> str:
+        """Run a command in it and return the output."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=self.path,
+            env=clean_environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout[-5000:]
+        return done.stdout
+
+    def test(self, *arguments: str) -> None:
+        """Run some of its tests."""
+        self.run(sys.executable, "-m", "pytest", "-q", "--proof", self.path / "proof", *arguments)
+
+    def bake(self, folder: Path, *answers: str) -> BakedProject:
+        """Generate a project with it."""
+        command = (sys.executable, "-m", "cookiecutter", ".", "--no-input", "setup=no")
+        self.run(*command, "--output-dir", folder, *answers)
+        return BakedProject(folder / "my-service", {"__package": "my_service"})
+
+
+@pytest.fixture
+def copy(environment: Environment, tmp_path: Path) -> Copy:
+    """The repository, with the environments of this one."""
+    folder = tmp_path / "copy"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (folder / "build").symlink_to(environment.path.parent)
+    (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    return Copy(folder)
+
+
+def test_a_prompt_is_added(copy: Copy, tmp_path: Path) -> None:
+    assert follow("To add a prompt", copy.path, ROOT / "CONTRIBUTING.md") == 8
+
+    copy.test("tests/generation/test_prompts.py", HOOKS[0], "-k", "not printable_text")
+    copy.test("tests/repository/test_repository.py", "-k", "readme_lists")
+    assert '\nversion = "0.1.0"\n' in copy.bake(tmp_path / "one").text("pyproject.toml")
+    other = copy.bake(tmp_path / "other", "first_version=2.0.0")
+    assert '\nversion = "2.0.0"\n' in other.text("pyproject.toml")
+
+
+def test_an_option_is_added(copy: Copy, environment: Environment, tmp_path: Path) -> None:
+    assert follow("To add an option", copy.path, ROOT / "CONTRIBUTING.md") == 13
+
+    quick = "every_text_a_prompt or says_when or manifest or second_run or modules or rejected"
+    copy.test("tests/generation/test_prompts.py", *HOOKS, "-k", quick)
+    copy.test("tests/repository/test_repository.py", "-k", "readme_lists")
+    nearest = " ".join(f"{name}={choices[0]}" for name, choices in CHOICES.items())
+    copy.test("tests/generation/test_variants.py", "-k", "is_sound", "--only", nearest)
+    project = copy.bake(tmp_path, "timing=yes")
+    project.run(
+        *(environment.python, "-m", "pytest", "-q", "tests/test_timing.py"),
+        variables=environment.variables,
+    )
+
+
+def test_a_field_is_added(copy: Copy, environment: Environment, tmp_path: Path) -> None:
+    subprocess.run(BUILD, cwd=ROOT, check=True)
+    assert follow("To add a field to the resource", copy.path, ROOT / "CONTRIBUTING.md") == 6
+
+    copy.run("make", "openapi")
+    project = copy.bake(tmp_path)
+    tests = ("tests/items/test_color.py", "tests/web/test_openapi_file.py", "tests/database/test_migrations.py")
+    project.run(
+        *(environment.python, "-m", "pytest", "-q", *tests, "-k", "color or document or agree"),
+        variables=environment.variables,
+    )
+    project.run(environment.program("ruff"), "check", "--no-cache", ".")
+    project.run(environment.program("ruff"), "format", "--check", "--no-cache", ".")
+
+
+def test_a_mutant_is_added(copy: Copy) -> None:
+    title = "To add a guarantee, and the mutant that breaks it"
+    assert follow(title, copy.path, ROOT / "CONTRIBUTING.md") == 1
+
+    copy.test("tests/mutation/test_mutants.py", "-k", "(list and by and name) or unique_names")
+    copy.run("make", "matrix")
+    copy.test("tests/repository/test_matrix.py")
+    assert "list by name without an index" in (copy.path / "docs" / "proof.md").read_text()
+
+
+NEW_TEST = """\
+from flask.testing import FlaskClient
+
+from .support.api import create, new_body
+
+
+def test_both_resources_are_served(client: FlaskClient) -> None:
+    shelf = client.post("/api/v1/shelves", json=new_body())
+
+    assert shelf.status_code == 201
+    assert create(client).json != shelf.json
+    assert client.get("/api/v1/shelves").json == {"items": [shelf.json], "next": None}
+"""
+
+
+def test_a_resource_is_added_to_a_project(bake: Bake, environment: Environment) -> None:
+    """As the README of the project says, with the shared environment for its Makefile."""
+    project = bake()
+    old, new = project.source / "items", project.source / "shelves"
+    shutil.copytree(old, new)
+    for file in new.iterdir():
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("items", "shelves").replace("Item", "Shelf"), encoding="utf-8")
+    # The member `items` of a page has the same name for every resource.
+    schemas = new / "schemas.py"
+    schemas.write_text(schemas.read_text("utf-8").replace("shelves: Seq", "items: Seq"), "utf-8")
+    assert follow("Add a resource", project.path, project.path / "README.md") == 1
+
+    make = ("make", f"BIN={environment.path / 'bin'}", "INSTALLED=pyproject.toml")
+    variables = environment.variables
+    project.run(*make, "migration", "m=Add shelves", variables=variables)
+    assert (project.source / "migrations" / "versions" / "0002_add_shelves.py").exists()
+    project.run(*make, "openapi", variables=variables)
+    project.run(*make, "format", variables=variables)
+    (project.path / "tests" / "test_shelves.py").write_text(NEW_TEST, encoding="utf-8")
+    tests = ("tests/test_shelves.py", "tests/web/test_openapi_file.py", "tests/database/test_migrations.py")
+    project.run(*make, "test", f"args=-q {' '.join(tests)} -k 'not slow'", variables=variables)
+    project.run(environment.program("ruff"), "check", "--no-cache", ".")

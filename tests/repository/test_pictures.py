@@ -1,0 +1,67 @@
+"""The pictures of the README show this template; `make pictures` creates them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tests.harness.variants import PROMPTS, ROOT
+
+IMAGES = ROOT / "docs" / "images"
+SVG = "{http://www.w3.org/2000/svg}"
+DATE = re.compile(r"\b20\d\d-\d\d-\d\d|\b\d\d:\d\d")
+
+
+def text_of(picture: Path) -> str:
+    """Return the text in it without spaces, because a terminal breaks lines anywhere."""
+    root = ET.parse(picture).getroot()  # noqa: S314
+    return re.sub(r"\s", "", "".join(element.text or "" for element in root.iter(f"{SVG}text")))
+
+
+def questions() -> list[str]:
+    """Return each text that a person reads at the prompts, without spaces."""
+    texts: list[str] = []
+    for text in PROMPTS["__prompts__"].values():
+        texts += [text] if isinstance(text, str) else text.values()
+    return [re.sub(r"\s", "", text) for text in texts]
+
+
+def test_the_recording_shows_every_question_and_a_project_that_is_set_up() -> None:
+    shown = text_of(IMAGES / "generation.svg")
+    assert [question for question in questions() if question not in shown] == []
+    assert "cookiecutterpath/to/this/repository" in shown
+    assert re.search(r"libraryisready:\d+testspassedonSQLite", shown)
+
+
+def test_the_recording_contains_nothing_of_its_machine_or_date() -> None:
+    picture = (IMAGES / "generation.svg").read_text(encoding="utf-8")
+    shown = text_of(IMAGES / "generation.svg")
+    assert not DATE.search(shown)
+    assert not re.search(r"/(tmp|home|root|Users|work)/", picture)
+    assert not re.search(r"\d\.\d+s", shown), "seconds are rounded"
+
+
+def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
+    picture = tmp_path / "generation.svg"
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "make_recording.py", "--without-setup", picture],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = text_of(picture)
+    assert [question for question in questions() if question not in shown] == []
+    assert "libraryiswritten.Next:cdlibrary" in shown
+    assert "prefers-reduced-motion" in picture.read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_both() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"docs/images/[\w.-]+", text)
+    assert {"docs/images/generation.svg", "docs/images/docs-page.png"} < set(shown)
+    assert all((ROOT / path).exists() for path in shown)
+    assert (IMAGES / "docs-page.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

@@ -1,0 +1,1 @@
+"""Tests of running services, over HTTP."""

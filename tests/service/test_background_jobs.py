@@ -1,0 +1,150 @@
+"""Background jobs of a running service: gunicorn, worker and broker, each of them killed."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.report import Proved
+from tests.harness.servers import SECRET_KEY, Service, database, free_port
+
+pytestmark = pytest.mark.slow
+
+PATH = "/api/v1/items"
+PATIENCE_SECONDS = 90
+JOB_SECONDS = 1
+
+# Starts a broker as the project does, until the pipe closes; KILL simulates a crash.
+KEEP_A_BROKER = """
+import sys
+from dev.server_redis import start
+server = start(int(sys.argv[1]), "KILL")
+print("ready", flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@contextmanager
+def broker(project: BakedProject, environment: Environment, port: int) -> Iterator[None]:
+    """Run a broker that stores nothing and is killed at the end of the block."""
+    with subprocess.Popen(
+        [environment.python, "-c", KEEP_A_BROKER, str(port)],
+        cwd=project.path,
+        env=clean_environment(environment.variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as keeper:
+        assert keeper.stdin is not None
+        assert keeper.stdout is not None
+        try:
+            assert keeper.stdout.readline() == "ready\n", "No broker could be started."
+            yield
+        finally:
+            keeper.stdin.close()
+
+
+@contextmanager
+def worker(service: Service, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `jobs work` as the README documents it."""
+    project, environment = service.project, service.environment
+    program = (environment.program("flask"), "--app", project.package, "jobs", "work")
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            program,
+            cwd=project.path,
+            env=clean_environment({**environment.variables, **service.settings}),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+def create(service: Service, name: str, number: int) -> None:
+    """Create rows, each of which enqueues a job."""
+    for each in range(number):
+        code = f"{name}-{each}"
+        row = {"code": code, "name": code, "price": "1.00", "available_at": "2020-01-01T00:00:00Z"}
+        created = service.call("POST", PATH, row, {"X-Request-ID": code})
+        assert created.status == 201, created.body
+
+
+def count(service: Service, status: str) -> int:
+    """Return how many rows have this status, up to a hundred."""
+    response = service.call("GET", f"{PATH}?limit=100&status={status}")
+    return len(response.json["items"])
+
+
+def wait_until(true: Callable[[], bool], log: Path) -> None:
+    """Wait until the condition is true; on a timeout show the log."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < end, log.read_text(errors="replace")[-4000:]
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+def test_no_job_is_lost_when_any_process_is_killed(
+    bake: Bake, environment: Environment, tmp_path: Path, proved: Proved, engine: str
+) -> None:
+    project = bake(background_jobs="celery", database=engine)
+    log, port = tmp_path / "worker.log", free_port()
+    with database(project, environment, tmp_path) as url:
+        settings = {
+            "ENVIRONMENT": "production",
+            "DATABASE_URL": url,
+            "BROKER_URL": f"redis://127.0.0.1:{port}/0",
+            "JOB_SECONDS": str(JOB_SECONDS),
+            "SECRET_KEY": SECRET_KEY,
+            "METRICS_PORT": "0",
+            "DRAIN_SECONDS": "0",
+        }
+        variables = {**environment.variables, **settings}
+        flask = (environment.program("flask"), "--app", project.package)
+        project.run(*flask, "db", "upgrade", variables=variables)
+        with Service(project, environment, settings, tmp_path / "log") as service:
+            create(service, "before-all", 10)
+            with broker(project, environment, port), worker(service, log) as process:
+                wait_until(lambda: count(service, "active") == 10, log)
+                assert project.run(*flask, "jobs", "ready", variables=variables).stdout == "ready\n"
+                create(service, "worker-killed", 10)
+                kill_with_children(process.pid)
+            with worker(service, log):
+                create(service, "broker-away", 10)
+                with broker(project, environment, port):
+                    create(service, "broker-killed", 10)
+                with broker(project, environment, port):
+                    create(service, "after", 10)
+                    wait_until(lambda: count(service, "active") == 50, log)
+                    assert count(service, "draft") == 0
+            listed = project.run(*flask, "jobs", "list", variables=variables).stdout
+    assert listed == ""
+    said = log.read_text(encoding="utf-8")
+    assert all(f'"request_id":"after-{each}"' in said for each in range(10))
+    proved("background jobs", variant=f"background_jobs=celery,database={engine}")
+
+
+def kill_with_children(pid: int) -> None:
+    """Kill a process and all its children, without letting them clean up."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
+    doomed = {pid}
+    while more := {child for child, parent in parents.items() if parent in doomed} - doomed:
+        doomed |= more
+    for each in sorted(doomed):
+        os.kill(each, signal.SIGKILL)
