@@ -49,17 +49,12 @@ WINDOWS_DEVICES = frozenset(
     + [f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)]
 )
 
-# Modules and packages of the service and the folders beside them, for all options. A test compares
-# them with the template.
-OWN_NAMES = frozenset(
-    """
-    alembic_version api_keys api_keys_cli api_types auth celery_app cli column_types conditional
-    conftest database dev docs docs_page edges engine_mariadb engine_postgresql engine_sqlite health
-    idempotency idempotency_keys job_runner jobs jobs_cli jobs_process logs metrics migrations oidc
-    on_answer openapi outbox pagination problems redis_transport request_ids resources retrying
-    rows sessions settings src support tests worker wsgi
-    """.split()
-)
+# Folders beside the package, which Python or people would take for it.
+PROJECT_FOLDERS = frozenset({"dev", "docs", "src", "tests"})
+
+# The tables of the kit and of Alembic, for all options, and the module beside the tests of the
+# resources. A test derives them from the template's files.
+KIT_NAMES = frozenset({"alembic_version", "api_keys", "conftest", "idempotency_keys", "jobs"})
 
 # All distributions that the service installs, directly or not: their modules, and their own names
 # with `_` for `-`. A project of such a name would depend on itself or hide the library.
@@ -155,7 +150,7 @@ def check_slug(answers: Answers) -> Iterator[ErrorItem]:
     if len(value) > MAX_SLUG_LENGTH:
         rule = f"is longer than {MAX_SLUG_LENGTH} characters ({len(value)})"
         yield ErrorItem(name, value, rule, "shorten it; project_name can stay as it is")
-    for rule in _taken(package):
+    for rule in _taken_package(package):
         yield ErrorItem(name, value, rule, f"choose another name, such as {value}-service")
 
 
@@ -172,8 +167,6 @@ def check_resource(answers: Answers) -> Iterator[ErrorItem]:
     remedy = f"choose another or a longer name, such as customer_{value}"
     if _is_keyword(value):
         yield ErrorItem(name, value, "is a keyword of Python", remedy)
-    elif value in OWN_NAMES:
-        yield ErrorItem(name, value, "is the name of a part of the service itself", remedy)
     class_name = class_of(value)
     if class_name in CLASS_NAMES or hasattr(builtins, class_name):
         rule = f"gives the class {class_name}, a name that the service already uses"
@@ -198,7 +191,7 @@ def check_plural(answers: Answers) -> Iterator[ErrorItem]:
         yield ErrorItem(
             name, value, "begins with sqlite_, as SQLite's own tables do", "remove the prefix"
         )
-    for rule in _taken(value):
+    for rule in _taken_resource(value):
         yield ErrorItem(name, value, rule, f"choose another name, such as customer_{value}")
 
 
@@ -226,19 +219,32 @@ def class_of(resource: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in resource.split("_"))
 
 
-def _taken(package: str) -> Iterator[str]:
-    """Yield the rule that `package` breaks as the name of a package and of its folder."""
-    if _is_keyword(package):
-        yield "is a keyword of Python"
-    elif package in STANDARD_LIBRARY:
+def _taken_package(package: str) -> Iterator[str]:
+    """Yield the rule that `package` breaks as the name of the package and of its folder."""
+    if package in STANDARD_LIBRARY:
         yield "is a module of Python's standard library"
-    elif package in OWN_NAMES:
-        yield "is the name of a part of the service itself"
+    elif package in PROJECT_FOLDERS:
+        yield "is the name of another folder of the project"
     elif package in DEPENDENCIES:
         yield "is a library that the service uses"
-    elif hasattr(builtins, package):
+    else:
+        yield from _taken_name(package)
+
+
+def _taken_resource(plural: str) -> Iterator[str]:
+    """Yield the rule that `plural` breaks as the name of a table and of a package of resources."""
+    if plural in KIT_NAMES:
+        yield "is the name of a table or module of the kit"
+    else:
+        yield from _taken_name(plural)
+
+
+def _taken_name(name: str) -> Iterator[str]:
+    if _is_keyword(name):
+        yield "is a keyword of Python"
+    elif hasattr(builtins, name):
         yield "is a built-in function of Python"
-    elif package in WINDOWS_DEVICES:
+    elif name in WINDOWS_DEVICES:
         yield "is the name of a device on Windows, which cannot be the name of a folder"
 
 

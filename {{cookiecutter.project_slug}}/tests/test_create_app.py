@@ -13,6 +13,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 from .support.api import URL, new_body
 from .support.applications import MakeApp, new_app
 from .support.databases import create_tables
+from .support.probe import PROBES
 
 
 def test_an_application_is_made_without_the_database(settings: Settings) -> None:
@@ -75,6 +76,13 @@ def test_the_settings_are_those_of_the_application(make_app: MakeApp) -> None:
 
     assert small.test_client().post(URL, json=body).status_code == 413
     assert large.test_client().post(URL, json=body).status_code == 422
+
+
+def test_blueprints_of_the_kit_have_names_that_no_resource_can_have(app: Flask) -> None:
+    own = set(app.blueprints) - {probes.name for probes in PROBES}
+
+    assert own
+    assert all(name.startswith("_") for name in own)
 
 
 def test_models_are_known_with_the_application() -> None:

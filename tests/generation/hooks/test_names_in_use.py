@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from hooks.pre_gen_project import CLASS_NAMES, DEPENDENCIES, OWN_NAMES, find_errors
+from hooks.pre_gen_project import (
+    CLASS_NAMES,
+    DEPENDENCIES,
+    KIT_NAMES,
+    PROJECT_FOLDERS,
+    find_errors,
+)
 from local_extensions import plural
 from tests.generation.hooks.test_pre_gen_project import GOOD
 from tests.harness.minimal_template import TEMPLATE
@@ -30,11 +36,22 @@ vendor voucher warehouse
 """.split()
 
 
-def own_names() -> Iterator[str]:
-    """Yield modules and packages of the service, packages beside it, and its test folders."""
-    yield from (path.parent.name for path in TEMPLATE.glob("*/__init__.py"))
-    for folder in (PACKAGE, TEMPLATE / "tests"):
-        yield from (path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py")
+# Names that no release of the kit has to forbid: they are parts of the service, but not beside a
+# resource.
+PARTS_OF_THE_SERVICE = "auth database health logs metrics sessions settings support web".split()
+
+TABLE = re.compile(r'(?:__tablename__|VERSION_TABLE) = "(\w+)"')
+
+
+def kit_tables() -> set[str]:
+    """Return the names of all tables in the package that do not belong to a resource."""
+    modules = (path for path in PACKAGE.rglob("*.py") if "resources" not in path.parts)
+    return {name for path in modules for name in TABLE.findall(path.read_text(encoding="utf-8"))}
+
+
+def modules_beside_tests_of_resources() -> set[str]:
+    """Return the modules in tests/resources/, where each resource has a folder."""
+    return {path.stem for path in (TEMPLATE / "tests" / "resources").glob("[!_]*.py")}
 
 
 def declared_dependencies() -> set[str]:
@@ -59,10 +76,18 @@ def with_their_own(names: set[str]) -> set[str]:
     return known
 
 
-def test_modules_and_folders_of_the_service_are_rejected() -> None:
-    named = {name for name in own_names() if "{" not in name and not name.startswith(("_", "."))}
-    tests = {name for name in named if name.startswith("test_")}
-    assert named - tests <= OWN_NAMES
+def test_names_of_the_kit_are_rejected_and_no_others() -> None:
+    assert kit_tables() | modules_beside_tests_of_resources() == KIT_NAMES
+
+
+def test_folders_of_the_project_are_rejected_and_no_others() -> None:
+    folders = {path.name for path in TEMPLATE.iterdir() if path.is_dir()}
+    assert {name for name in folders if name.isidentifier()} - {"deploy"} == PROJECT_FOLDERS
+
+
+@pytest.mark.parametrize("plural_name", PARTS_OF_THE_SERVICE)
+def test_parts_of_the_service_do_not_forbid_a_resource(plural_name: str) -> None:
+    assert find_errors({**GOOD, "resource": "thing", "resource_plural": plural_name}) == []
 
 
 def test_libraries_are_rejected() -> None:

@@ -13,7 +13,8 @@ from hooks import pre_gen_project
 from hooks.pre_gen_project import (
     CLASS_NAMES,
     DEPENDENCIES,
-    OWN_NAMES,
+    KIT_NAMES,
+    PROJECT_FOLDERS,
     STANDARD_LIBRARY,
     WINDOWS_DEVICES,
     Combination,
@@ -59,8 +60,8 @@ INVALID_ANSWERS = [
     ("project_slug", "flask-openapi", "is a library that the service uses"),
     ("project_slug", "click", "is a library that the service uses"),
     ("project_slug", "factory-boy", "is a library that the service uses"),
-    ("project_slug", "tests", "is the name of a part of the service itself"),
-    ("project_slug", "dev", "is the name of a part of the service itself"),
+    ("project_slug", "tests", "is the name of another folder of the project"),
+    ("project_slug", "dev", "is the name of another folder of the project"),
     ("project_slug", "nul", "is the name of a device on Windows"),
     ("resource", "Item", NAME_FORM),
     ("resource", "_item", NAME_FORM),
@@ -72,7 +73,6 @@ INVALID_ANSWERS = [
     ("resource", "i" * 31, "is longer than 30 characters (31)"),
     ("resource", "import", "is a keyword of Python"),
     ("resource", "type", "is a keyword of Python"),
-    ("resource", "database", "is the name of a part of the service itself"),
     ("resource", "base", "gives the class Base, a name that the service already uses"),
     ("resource", "session", "gives the class Session"),
     ("resource", "settings", "gives the class Settings"),
@@ -86,12 +86,10 @@ INVALID_ANSWERS = [
     ("resource_plural", "order-lines", NAME_FORM),
     ("resource_plural", "i" * 33, "is longer than 32 characters (33)"),
     ("resource_plural", "item", "is equal to resource"),
-    ("resource_plural", "health", "is the name of a part of the service itself"),
-    ("resource_plural", "support", "is the name of a part of the service itself"),
-    ("resource_plural", "types", "is a module of Python's standard library"),
-    ("resource_plural", "requests", "is a library that the service uses"),
+    ("resource_plural", "conftest", "is the name of a table or module of the kit"),
+    ("resource_plural", "class", "is a keyword of Python"),
     ("resource_plural", "bytes", "is a built-in function of Python"),
-    ("resource_plural", "idempotency_keys", "is the name of a part of the service itself"),
+    ("resource_plural", "idempotency_keys", "is the name of a table or module of the kit"),
     ("resource_plural", "sqlite_things", "begins with sqlite_"),
     ("resource_plural", "lpt1", "is the name of a device on Windows"),
     ("author_email", "nobody", "is not an e-mail address"),
@@ -274,9 +272,9 @@ def test_the_hook_is_a_template_until_it_is_rendered() -> None:
 
 
 def test_the_lists_of_names_contain_what_they_claim() -> None:
-    for names in (OWN_NAMES, DEPENDENCIES, WINDOWS_DEVICES):
+    for names in (KIT_NAMES, PROJECT_FOLDERS, DEPENDENCIES, WINDOWS_DEVICES):
         assert all(name.isidentifier() and name.islower() for name in names)
         assert not any(keyword.iskeyword(name) for name in names)
-    assert not OWN_NAMES & DEPENDENCIES
-    assert not (OWN_NAMES | DEPENDENCIES) & STANDARD_LIBRARY
+    assert not PROJECT_FOLDERS & DEPENDENCIES
+    assert not (PROJECT_FOLDERS | DEPENDENCIES) & STANDARD_LIBRARY
     assert all(name.isidentifier() and name[0].isupper() for name in CLASS_NAMES)

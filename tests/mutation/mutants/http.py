@@ -55,7 +55,9 @@ HTTP_MUTANTS = (
         "a worker that has just begun to count hides no other",
         f"{PACKAGE}/observability/metrics.py",
         (('.glob("*.db") if _is_begun(file)]', '.glob("*.db")]'),),
-        ("tests/observability/test_metrics.py::test_a_worker_that_has_just_begun_to_count_hides_no_other",),
+        (
+            "tests/observability/test_metrics.py::test_a_worker_that_has_just_begun_to_count_hides_no_other",
+        ),
     ),
     *(
         Mutant(

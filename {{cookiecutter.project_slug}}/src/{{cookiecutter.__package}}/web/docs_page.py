@@ -35,7 +35,7 @@ PAGE_POLICY = (
 
 def init_app(app: Flask, title: str) -> None:
     """Add the page, and redirect to it from `/`."""
-    pages = Blueprint("docs", __name__)
+    pages = Blueprint("_docs", __name__)
     page = PAGE.format(title=escape(title))
 
     @pages.get("/")

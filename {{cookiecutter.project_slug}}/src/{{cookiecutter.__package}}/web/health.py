@@ -11,7 +11,7 @@ from .problems import unavailable
 
 PROBES = frozenset({"/livez", "/readyz"})
 
-probes = Blueprint("health", __name__)
+probes = Blueprint("_health", __name__)
 
 # One byte that a server shares with the workers it forks: not zero while the service drains.
 _draining = mmap.mmap(-1, 1)
