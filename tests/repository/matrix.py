@@ -29,10 +29,10 @@ HEAD = """# What is proven
 Written by `make matrix` from the template itself; a test keeps it up to date. Each run prints its
 results in a table at its end, and writes them as JSON beside its environments.
 """
-CHECKED = """All other {variants} are rendered and checked: every file parses, none shows signs of a template or
-mentions an option that was not chosen, the formatter and the linter find nothing, imports and
-settings are declared and used, references exist, and the files for containers, clusters and CI are
-valid.
+CHECKED = """All other {variants} are rendered and checked: every file parses, none shows signs
+of a template or mentions an option that was not chosen, the formatter and the linter find nothing,
+imports and settings are declared and used, references exist, and the files for containers, clusters
+and CI are valid.
 """
 SUITES = """## Suites
 
@@ -43,8 +43,8 @@ pairs of choices, also run on other interpreters.
 """
 INTERPRETERS = """## Interpreters
 
-{versions}, as far as they are installed; a run names those that it did not find. The lowest versions
-of all declared dependencies are installed once, for one suite per engine.
+{versions}, as far as they are installed; a run names those that it did not find. The lowest
+versions of all declared dependencies are installed once, for one suite per engine.
 """
 
 
