@@ -27,7 +27,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the bound holds."""
+        """The verdict on the bound: `holds`, `BROKEN` or nothing."""
         if self.bound is None:
             return ""
         return "holds" if self.ratio <= self.bound else "BROKEN"

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from cookiecutter.main import cookiecutter
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PICTURE = TEMPLATE / "docs" / "images" / "docs-page.png"
@@ -89,16 +89,21 @@ def watch(page: Page, address: str) -> list[str]:
     """Return a list that collects the errors of the page."""
     errors: list[str] = []
     host = urlsplit(address).netloc
-    page.on("console", lambda line: line.type in {"error", "warning"} and errors.append(line.text))
+
+    def read_console(line: ConsoleMessage) -> None:
+        if line.type in {"error", "warning"}:
+            errors.append(line.text)
+
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("requestfailed", lambda request: errors.append(f"{request.url}: {request.failure}"))
 
-    def look_at_host(url: str) -> None:
+    def check_host(url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"data", "blob"} and parts.netloc != host:
             errors.append(f"request to another host: {url}")
 
-    page.on("request", lambda request: look_at_host(request.url))
+    page.on("console", read_console)
+    page.on("request", lambda request: check_host(request.url))
     return errors
 
 

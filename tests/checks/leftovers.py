@@ -15,7 +15,7 @@ JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)
 # Intended text that looks like Jinja: the files, the text and the reason.
 MEANT = (
     (".github/**/*.yml", re.compile(r"\$\{\{[^{}]*\}\}"), "an expression of GitHub's"),
-    ("docs/updates.md", re.compile(r"\bcookiecutter\b"), "the program that makes it anew"),
+    ("docs/updates.md", re.compile(r"\bcookiecutter\b"), "the program that generates it again"),
 )
 
 # Maximum number of blank lines in a row: two for Python, also in Markdown.

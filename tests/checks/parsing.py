@@ -66,7 +66,7 @@ def _read_yaml(text: str) -> object:
 def _read_env(text: str) -> object:
     for number, line in enumerate(text.splitlines(), start=1):
         if not ENV_LINE.fullmatch(line):
-            raise ValueError(f"line {number} is no comment and no assignment: {line!r}")
+            raise ValueError(f"line {number} is neither a comment nor an assignment: {line!r}")
     return None
 
 

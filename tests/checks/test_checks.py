@@ -41,7 +41,9 @@ PLANTS = (
     Plant("unparsable_files", "new.json", "{'a': 1}", "JSONDecodeError"),
     Plant("unparsable_files", "new.yaml", "a: [", "ParserError"),
     Plant("unparsable_files", "new.yml", "a: 1\na: 2\n", "are there twice"),
-    Plant("unparsable_files", ".env.example", "no assignment\n", "is no comment and no assign"),
+    Plant(
+        "unparsable_files", ".env.example", "no assignment\n", "is neither a comment nor an assign"
+    ),
     Plant("undeclared_imports", "src/my_service/cli.py", "import requests\n", "requests: imported"),
     Plant("undeclared_imports", "src/my_service/cli.py", "import pytest\n", "pytest: imported"),
     Plant("undeclared_imports", "tests/conftest.py", "from attrs import x\n", "attrs: imported"),
@@ -81,10 +83,10 @@ def plant(project: BakedProject, file: str, text: str) -> None:
         handle.write(text)
 
 
-def new_errors(check: str, sound: BakedProject, spoilt: BakedProject) -> list[str]:
+def new_errors(check: str, sound: BakedProject, broken: BakedProject) -> list[str]:
     """Return the errors that the check finds only in the project with planted errors."""
     before = CHECKS[check](sound)
-    return [error for error in CHECKS[check](spoilt) if error not in before]
+    return [error for error in CHECKS[check](broken) if error not in before]
 
 
 @pytest.mark.parametrize("error", PLANTS, ids=lambda plant: f"{plant.check}-{plant.said[:24]}")

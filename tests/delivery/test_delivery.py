@@ -182,11 +182,11 @@ def test_linter_finds_a_planted_error(
 ) -> None:
     pattern = LINTERS[name][0]
     source = next(path for path in different(shipped, pattern) if old in path.read_text("utf-8"))
-    spoilt = tmp_path / source.relative_to(source.parents[pattern.count("/")])
-    spoilt.parent.mkdir(parents=True, exist_ok=True)
-    spoilt.write_text(source.read_text("utf-8").replace(old, new), encoding="utf-8")
+    broken = tmp_path / source.relative_to(source.parents[pattern.count("/")])
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.write_text(source.read_text("utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(AssertionError):
-        lint(name, [spoilt])
+        lint(name, [broken])
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +224,10 @@ def test_actionlint_finds_a_planted_error(
     shipped: list[BakedProject], actionlint: Path, tmp_path: Path
 ) -> None:
     [source, *_] = different(shipped, ".github/workflows/*.yml")
-    spoilt = tmp_path / "ci.yml"
+    broken = tmp_path / "ci.yml"
     text = source.read_text("utf-8").replace("github.event_name", "github.event.nam")
-    spoilt.write_text(text.replace("github.ref", "githup.ref"), encoding="utf-8")
-    assert "undefined variable" in run_actionlint(actionlint, [spoilt])
+    broken.write_text(text.replace("github.ref", "githup.ref"), encoding="utf-8")
+    assert "undefined variable" in run_actionlint(actionlint, [broken])
 
 
 def scripts(path: Path) -> Iterator[str]:

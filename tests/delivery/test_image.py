@@ -139,10 +139,10 @@ def test_the_image_declares_how_to_run_it(container: Container) -> None:
 
 
 def test_the_user_of_the_image_cannot_change_files(container: Container) -> None:
-    words = container.run({}, "sh", "-c", "id -u; touch /srv/x /opt/service/x || echo refused")
+    words = container.run({}, "sh", "-c", "id -u; touch /srv/x /opt/service/x || echo denied")
     assert words.splitlines()[0] == str(NOBODY)
     assert "Read-only file system" in words
-    assert words.splitlines()[-1] == "refused"
+    assert words.splitlines()[-1] == "denied"
     for path in ("srv", "opt/service/bin", "opt/service/bin/gunicorn"):
         assert (container.root / path).lstat().st_uid == 0
 

@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Reject a misspelt choice before any test runs, and restore the handling of Ctrl-C.
+    """Reject a misspelled choice before any test runs, and restore the handling of Ctrl-C.
 
     Processes that a shell runs in the background ignore Ctrl-C, and so do their own children.
     """

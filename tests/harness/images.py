@@ -164,7 +164,7 @@ class ServiceInContainer(Service):
 
     @property
     def command(self) -> list[str | Path]:
-        """How to start it."""
+        """The command that starts it."""
         assert self.container is not None
         bind = {"BIND": f"127.0.0.1:{self.port}", "METRICS_PORT": "0"}
         program = self.container.configuration["Cmd"]

@@ -13,7 +13,7 @@ import pytest
 
 SECONDS_BETWEEN_LINES = 30
 SECONDS_UNKNOWN = 2.0
-"""How long a test takes of which nothing is known."""
+"""Estimated seconds of a test that has never run."""
 
 A_VARIANT = "::test_variant_is_sound["
 

@@ -17,8 +17,8 @@ from .variants import COMBINATIONS, ROOT, UNSUPPORTED
 
 PROVED = "proved"
 
-LONGEST_WORDS = 4000
-"""How much of a failure is shown at once; all of it follows at the end."""
+MAX_CHARACTERS = 4000
+"""Characters of a failure that are shown at once; the rest follows at the end."""
 
 Proved = Callable[..., None]
 
@@ -46,7 +46,7 @@ class Report:
         """Store the entries of a test that passed; print the name of one that failed."""
         if report.failed:
             self.terminal.write_line(f"\nFAILED {report.nodeid}", red=True)
-            self.terminal.write_line(report.longreprtext[-LONGEST_WORDS:])
+            self.terminal.write_line(report.longreprtext[-MAX_CHARACTERS:])
         if report.when == "call" and report.passed:
             facts = [fact for name, fact in report.user_properties if name == PROVED]
             self.lines += cast("list[dict[str, Any]]", facts)

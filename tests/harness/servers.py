@@ -130,7 +130,7 @@ class Service:
 
     @property
     def command(self) -> list[str | Path]:
-        """How to start it."""
+        """The command that starts it."""
         return [
             self.environment.program("gunicorn"),
             *("--config", "gunicorn.conf.py", "--bind", f"{HOST}:{self.port}"),

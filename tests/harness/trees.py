@@ -21,7 +21,7 @@ class Tree(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this variant has to run its tests."""
+        """True if this variant has to run its tests."""
         return str(self.variant) == self.proved_by
 
 

@@ -23,7 +23,7 @@ def end(*_):
     sys.exit("ended by itself")
 
 signal.signal(signal.SIGINT, end)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit("was told to"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("was stopped by TERM"))
 print("serves", flush=True)
 time.sleep(60)
 """
@@ -45,7 +45,7 @@ except KeyboardInterrupt:
     ("kill", "number", "said"),
     [
         pytest.param(os.killpg, signal.SIGINT, "ended by itself\ninterrupted\n", id="Ctrl-C"),
-        pytest.param(os.kill, signal.SIGTERM, "was told to\n", id="TERM"),
+        pytest.param(os.kill, signal.SIGTERM, "was stopped by TERM\n", id="TERM"),
     ],
 )
 def test_a_server_exits_by_itself_or_is_stopped(

@@ -26,25 +26,25 @@ from tests.mutation.template_mutants import TEMPLATE_MUTANTS
 FILE = ROOT / "docs" / "proof.md"
 HEAD = """# What is proven
 
-Made by `make matrix` from the template itself; a test keeps it in step. What a run
-found, with its figures, is in the table at its end, and as JSON beside its environments.
+Written by `make matrix` from the template itself; a test keeps it up to date. Each run prints its
+results in a table at its end, and writes them as JSON beside its environments.
 """
-CHECKED = """All other {variants} are rendered and checked: every file parses, none shows that a
-template made it or speaks of what was not chosen, the formatter and the linter find nothing,
-imports and settings are declared and used, references lead somewhere, and the files for containers,
-clusters and CI are valid.
+CHECKED = """All other {variants} are rendered and checked: every file parses, none shows signs
+of a template or mentions an option that was not chosen, the formatter and the linter find nothing,
+imports and settings are declared and used, references exist, and the files for containers, clusters
+and CI are valid.
 """
 SUITES = """## Suites
 
-What a project's tests see differs by {seen} only; that is checked for every variant. So there are
-{trees} distinct trees. Each runs `mypy --strict` and all of its own tests on its real engine, in
-random order, with every line and branch covered. {selection} of them, in which every two choices
-meet, run on further interpreters, too.
+The files that a project's tests see differ by {seen} only; this is checked for every variant. So
+there are {trees} distinct trees. Each runs `mypy --strict` and all of its own tests on its real
+engine, in random order, with every line and branch covered. {selection} of them, which cover all
+pairs of choices, also run on other interpreters.
 """
 INTERPRETERS = """## Interpreters
 
-{versions}: those that a machine has; a run names those that it did not find. The lowest versions of
-all declared dependencies are installed once, for one suite an engine.
+{versions}, as far as they are installed; a run names those that it did not find. The lowest
+versions of all declared dependencies are installed once, for one suite per engine.
 """
 
 
@@ -90,14 +90,14 @@ def mutants() -> Iterator[str]:
     """Yield the tables of mutants."""
     yield "## Mutants"
     yield ""
-    head = ("guarantee", "a test that sees it broken", "by the mutant")
-    yield f"{len(MUTANTS)} mutants of the service, each seen by the service's own tests:"
+    head = ("guarantee", "a test that fails", "for the mutant")
+    yield f"{len(MUTANTS)} mutants of the service, for each of which the service's own tests fail:"
     yield ""
     rows = (
         (each.guarantee, f"`{each.tests[0]}`", f"{each.name} ({each.variant})") for each in MUTANTS
     )
     yield from table(head, rows)
-    yield f"{len(TEMPLATE_MUTANTS)} mutants of the template, each seen by its tests:"
+    yield f"{len(TEMPLATE_MUTANTS)} mutants of the template, for each of which its tests fail:"
     yield ""
     rows = (
         (each.guarantee, f"`{each.tests[0]}`", f"{each.name} (`{each.file}`)")

@@ -93,8 +93,8 @@ def test_a_table_can_be_read_back_and_measured_again() -> None:
     assert page_of(before) == (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     picture = (ROOT / "docs" / "images" / "benchmarks.svg").read_text(encoding="utf-8")
     assert svg(before) == picture
-    anew = Table(before[1].title, (), [])
-    assert merged(before, [anew, table(1.0)]) == [before[0], anew, *before[2:], table(1.0)]
+    new = Table(before[1].title, (), [])
+    assert merged(before, [new, table(1.0)]) == [before[0], new, *before[2:], table(1.0)]
 
 
 def test_picture_is_an_image_of_all_rows_and_the_same_every_time() -> None:

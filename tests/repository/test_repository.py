@@ -120,8 +120,8 @@ def test_the_readme_lists_every_prompt_with_its_default_and_choices() -> None:
         answer = PROMPTS[name.strip("`")]
         if isinstance(answer, list):
             assert default == f"`{answer[0]}`"
-            told = [choice for choice in answer[1:] if f"`{choice}`" in text]
-            assert told == answer[1:] or name == "`setup`"
+            listed = [choice for choice in answer[1:] if f"`{choice}`" in text]
+            assert listed == answer[1:] or name == "`setup`"
         elif "{{" in answer:
             assert default.startswith("from ")
         else:

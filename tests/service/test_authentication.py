@@ -94,9 +94,9 @@ def assert_only_the_api_is_guarded(service: Service) -> None:
     for path in ("/livez", "/readyz", "/docs", "/openapi.json"):
         assert service.call("GET", path).status == 200
     for method, path in (("GET", PATH), ("POST", PATH), ("GET", "/api/v1/nothing")):
-        refused = service.call(method, path, ROW if method == "POST" else None)
-        assert refused.is_problem(401), path
-        assert refused.headers["WWW-Authenticate"].startswith("Bearer ")
+        rejected = service.call(method, path, ROW if method == "POST" else None)
+        assert rejected.is_problem(401), path
+        assert rejected.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])

@@ -18,7 +18,7 @@ def test_page_works_without_errors_and_without_other_hosts(
     service: Service, tmp_path: Path
 ) -> None:
     picture = tmp_path / "page.png"
-    script = ROOT / "docs" / "make_screenshot.py"
+    script = ROOT / "tools" / "make_screenshot.py"
 
     done = subprocess.run(
         [sys.executable, script, "--at", f"http://{HOST}:{service.port}", picture],
