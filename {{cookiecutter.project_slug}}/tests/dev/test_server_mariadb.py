@@ -23,7 +23,7 @@ time.sleep(60)
 SECONDS_TO_END = 60
 
 
-def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_a_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_mariadb, "which", lambda _program, **_options: None)
     monkeypatch.setattr(server_mariadb, "docker_answers", lambda: False)
 
@@ -32,7 +32,7 @@ def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_private_server_leaves_the_temporary_tables_of_others_alone(tmp_path: Path) -> None:
+def test_private_server_keeps_the_temporary_tables_of_other_servers(tmp_path: Path) -> None:
     """A server removes all that it finds when it starts, so it may not look where others write."""
     others = tmp_path / "#sql-temptable-1-2-3.MAD"
     others.touch()
@@ -47,7 +47,7 @@ def test_private_server_leaves_the_temporary_tables_of_others_alone(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_private_server_ends_with_the_program_that_started_it() -> None:
+def test_private_server_stops_with_the_program_that_started_it() -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
     )

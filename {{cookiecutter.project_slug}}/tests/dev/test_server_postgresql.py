@@ -25,7 +25,7 @@ SECONDS_TO_END = 60
 
 @pytest.mark.slow
 @pytest.mark.parametrize("usable", [can_use, lambda _path, _account: False])
-def test_private_server_comes_from_the_python_package_where_there_is_no_other(
+def test_private_server_falls_back_to_the_python_package(
     monkeypatch: pytest.MonkeyPatch, usable: Callable[[Path, str | None], bool]
 ) -> None:
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
@@ -40,7 +40,7 @@ def test_private_server_comes_from_the_python_package_where_there_is_no_other(
     assert not Path(str(url.query["host"])).exists()
 
 
-def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_a_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
     monkeypatch.setattr(server_postgresql, "PACKAGE", "no_such_package")
     monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
@@ -51,7 +51,7 @@ def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_private_server_ends_with_the_program_that_started_it() -> None:
+def test_private_server_stops_with_the_program_that_started_it() -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
     )

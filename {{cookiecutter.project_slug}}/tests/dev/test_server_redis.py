@@ -22,7 +22,7 @@ def test_a_private_broker_answers_until_it_is_stopped() -> None:
 
 
 @pytest.mark.slow
-def test_a_broker_of_development_runs_as_long_as_it_is_needed() -> None:
+def test_the_development_broker_runs_while_it_is_used() -> None:
     port = free_port()
     with development_broker(f"redis://127.0.0.1:{port}/0"):
         assert answers(port)
@@ -33,17 +33,17 @@ def test_a_broker_of_development_runs_as_long_as_it_is_needed() -> None:
     assert not answers(port)
 
 
-def test_a_broker_on_another_machine_is_none_of_ours() -> None:
+def test_no_broker_is_started_for_another_machine() -> None:
     with development_broker("redis://:password@broker.example.com:6379/0"):
         pass
 
 
-def test_what_is_no_broker_does_not_answer() -> None:
+def test_a_silent_port_is_not_a_broker() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert not answers(silent.getsockname()[1])
 
 
-def test_machine_without_a_broker_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_a_broker_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_redis, "which", lambda _program, path: None)  # noqa: ARG005
     monkeypatch.setattr(server_redis, "docker_answers", lambda: False)
 

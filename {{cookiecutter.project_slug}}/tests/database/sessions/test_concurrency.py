@@ -77,7 +77,7 @@ def test_threads_lose_no_update(app: Flask, committed_db: Engine, row_id: UUID) 
     assert stored(committed_db, row_id).price == WRITERS * TIMES
 
 
-def test_clients_lose_no_change_that_was_answered_with_200(
+def test_clients_lose_no_change_with_a_200_response(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
     """Each reads, changes what it read, and begins again after a 412."""
@@ -111,7 +111,7 @@ def test_processes_lose_no_row_and_no_update(
 # Changes to one state
 
 
-def test_of_simultaneous_patches_of_one_state_one_wins(
+def test_one_of_many_concurrent_patches_wins(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
     def write(number: int) -> int:
@@ -127,7 +127,7 @@ def test_of_simultaneous_patches_of_one_state_one_wins(
     assert stored(committed_db, row_id).version == 2
 
 
-def test_of_simultaneous_patches_and_a_delete_of_one_state_one_wins(
+def test_one_of_many_concurrent_patches_and_a_delete_wins(
     app: Flask, row_id: UUID
 ) -> None:
     def write(number: int) -> int:

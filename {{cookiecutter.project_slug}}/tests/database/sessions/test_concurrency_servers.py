@@ -34,7 +34,7 @@ def row_id(session: Session) -> UUID:
     return row_id
 
 
-def test_of_two_patches_that_read_the_same_state_one_wins(
+def test_one_of_two_concurrent_patches_wins(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
     def write(number: int) -> int:
@@ -49,7 +49,7 @@ def test_of_two_patches_that_read_the_same_state_one_wins(
         assert session.get_one(Probe, row_id).name == f"by {statuses.index(200)}"
 
 
-def test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins(
+def test_one_of_a_concurrent_patch_and_delete_wins(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
     def write(number: int) -> int:

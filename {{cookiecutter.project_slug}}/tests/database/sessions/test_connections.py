@@ -14,7 +14,7 @@ from ...support.problems import problem
 from .conftest import Serve
 
 
-def test_all_tests_run_on_a_pool_of_one_connection(app: Flask) -> None:
+def test_the_pool_of_the_tests_has_one_connection(app: Flask) -> None:
     """So a request that takes two at once fails in whatever test sends it."""
     pool = pool_of(app)
     assert pool.size() == 1
@@ -41,7 +41,7 @@ NEVER_TOUCH = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), NEVER_TOUCH)
-def test_request_without_need_of_the_database_takes_no_connection(
+def test_request_that_needs_no_database_takes_no_connection(
     make_app: MakeApp, method: str, path: str, status: int
 ) -> None:
     app = make_app()
@@ -55,7 +55,7 @@ def test_making_an_application_takes_no_connection(make_app: MakeApp) -> None:
     assert pool_of(make_app()).checkedin() == 0
 
 
-def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
+def test_session_without_a_statement_takes_no_connection(make_app: MakeApp) -> None:
     app = make_app()
     with app.app_context():
         db.session.add(ProbeFactory.build())
@@ -63,12 +63,12 @@ def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
 
 
 @pytest.mark.usefixtures("session")
-def test_second_connection_in_a_rolled_back_test_names_the_cure(app: Flask) -> None:
+def test_error_for_a_second_connection_names_the_fixture_to_use(app: Flask) -> None:
     with pytest.raises(AssertionError, match="ask for the fixture `committed_db`"):
         engine_of(app).connect()
 
 
-def test_request_that_takes_two_connections_is_refused(
+def test_request_that_takes_two_connections_gets_503(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log names the cure; the caller learns no more than that the service is busy."""

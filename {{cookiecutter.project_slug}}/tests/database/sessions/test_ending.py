@@ -82,7 +82,7 @@ def test_next_request_works_after(serve: Serve, end: Callable[[], Any]) -> None:
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_after_a_commit_the_row_stays_and_nothing_else(serve: Serve, committed_db: Engine) -> None:
+def test_committed_row_stays_and_nothing_else(serve: Serve, committed_db: Engine) -> None:
     def commit() -> str:
         db.session.commit()
         return "done"
@@ -93,7 +93,7 @@ def test_after_a_commit_the_row_stays_and_nothing_else(serve: Serve, committed_d
     assert count_rows(committed_db) == 1
 
 
-def test_what_follows_a_commit_is_rolled_back(serve: Serve, committed_db: Engine) -> None:
+def test_changes_after_the_commit_are_rolled_back(serve: Serve, committed_db: Engine) -> None:
     def view() -> str:
         db.session.add(ProbeFactory.build())
         db.session.commit()
@@ -151,7 +151,7 @@ def test_teardown_of_an_extension_can_use_the_session(serve: Serve) -> None:
 # A server that dies in the middle of a request
 
 
-def test_connection_that_dies_in_a_request_is_answered_with_503(
+def test_connection_lost_in_a_request_gets_503(
     serve: Serve, committed_db: Engine
 ) -> None:
     def die() -> Any:
@@ -163,7 +163,7 @@ def test_connection_that_dies_in_a_request_is_answered_with_503(
     assert response.headers["Retry-After"] == "1"
 
 
-def test_nothing_is_left_of_a_connection_that_died(serve: Serve, committed_db: Engine) -> None:
+def test_lost_connection_leaves_nothing(serve: Serve, committed_db: Engine) -> None:
     def die() -> Any:
         cut_off(db.session.connection(), committed_db)
         return db.session.scalar(select(Probe.name))
@@ -175,7 +175,7 @@ def test_nothing_is_left_of_a_connection_that_died(serve: Serve, committed_db: E
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_connection_that_died_unnoticed_changes_no_answer(
+def test_unnoticed_loss_of_the_connection_does_not_change_the_response(
     serve: Serve, committed_db: Engine
 ) -> None:
     """The rollback at the end of the request is what meets the dead connection."""
@@ -191,7 +191,7 @@ def test_connection_that_died_unnoticed_changes_no_answer(
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_connection_that_dies_in_a_stream_is_given_back(serve: Serve, committed_db: Engine) -> None:
+def test_connection_lost_in_a_stream_is_returned(serve: Serve, committed_db: Engine) -> None:
     def view() -> Any:
         def lines() -> Iterator[str]:
             cut_off(db.session.connection(), committed_db)
@@ -206,7 +206,7 @@ def test_connection_that_dies_in_a_stream_is_given_back(serve: Serve, committed_
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_failing_rollback_at_the_end_gives_the_connection_back(
+def test_failing_rollback_at_the_end_returns_the_connection(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever the error is: SQLAlchemy itself only expects those of the driver."""

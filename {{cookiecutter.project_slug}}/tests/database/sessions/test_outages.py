@@ -15,7 +15,7 @@ from .conftest import Serve
 BOUND = 0.3
 
 
-def test_exhausted_pool_is_answered_with_503_within_its_bound(serve: Serve) -> None:
+def test_exhausted_pool_gets_503_within_its_timeout(serve: Serve) -> None:
     taken, free = Event(), Event()
 
     def view() -> str:
@@ -40,7 +40,7 @@ def test_exhausted_pool_is_answered_with_503_within_its_bound(serve: Serve) -> N
     assert took >= BOUND
 
 
-def test_pool_that_was_exhausted_serves_again(serve: Serve) -> None:
+def test_pool_recovers_after_it_was_exhausted(serve: Serve) -> None:
     def view() -> str:
         with db.sessionmaker.begin() as other:
             other.connection()

@@ -42,11 +42,11 @@ def idle(make_app: MakeApp, committed_db: Engine) -> FlaskClient:
     return app.test_client()
 
 
-def test_idle_connections_that_the_server_ended_are_seen_by_no_read(idle: FlaskClient) -> None:
+def test_reads_survive_idle_connections_that_the_server_ended(idle: FlaskClient) -> None:
     assert [idle.get(URL).status_code for _ in range(2 * THREADS)] == [200] * 2 * THREADS
 
 
-def test_idle_connections_that_the_server_ended_are_seen_by_no_write(idle: FlaskClient) -> None:
+def test_writes_survive_idle_connections_that_the_server_ended(idle: FlaskClient) -> None:
     bodies = [new_body(code=f"code-{number}") for number in range(2 * THREADS)]
     assert {idle.post(URL, json=body).status_code for body in bodies} == {201}
 
@@ -67,7 +67,7 @@ def app(restartable_server: RestartableServer, settings: Settings) -> Iterator[F
 
 
 @pytest.mark.slow
-def test_restart_under_load_is_seen_only_while_the_server_is_away(
+def test_restart_under_load_gets_503_only_while_the_server_is_unreachable(
     app: Flask, restartable_server: RestartableServer
 ) -> None:
     """And no row is missing that was answered with 201."""
@@ -93,7 +93,7 @@ def test_restart_under_load_is_seen_only_while_the_server_is_away(
 
 
 @pytest.mark.slow
-def test_probes_tell_a_server_that_is_away(
+def test_readyz_reports_an_unreachable_server(
     app: Flask, restartable_server: RestartableServer
 ) -> None:
     client = app.test_client()

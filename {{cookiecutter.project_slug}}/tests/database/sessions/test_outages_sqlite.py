@@ -40,7 +40,7 @@ def _connection_with_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", BUSY_TIMEOUT_MS)
 
 
-def test_lock_of_another_program_is_seen_only_while_it_lasts(make_app: MakeApp) -> None:
+def test_lock_of_another_program_gets_503_only_while_it_lasts(make_app: MakeApp) -> None:
     """And no row is missing that was answered with 201."""
     app = make_app()
     file = str(engine_of(app).url.database)
@@ -64,7 +64,7 @@ def test_lock_of_another_program_is_seen_only_while_it_lasts(make_app: MakeApp) 
     assert_at_rest(app)
 
 
-def test_reads_go_on_while_another_program_keeps_the_lock(make_app: MakeApp) -> None:
+def test_reads_work_while_another_program_holds_the_lock(make_app: MakeApp) -> None:
     app = make_app()
     client = app.test_client()
     with locked(str(engine_of(app).url.database)):

@@ -53,7 +53,7 @@ def test_next_context_has_another_session(app: Flask) -> None:
         assert db.session() is not first
 
 
-def test_context_that_ends_keeps_no_session(app: Flask) -> None:
+def test_ended_context_keeps_no_session(app: Flask) -> None:
     with app.app_context():
         db.session()
     assert sessions_kept() == 0
@@ -80,7 +80,7 @@ def test_nested_context_has_a_session_of_its_own(app: Flask) -> None:
         assert db.session() is outer
 
 
-def test_nested_context_leaves_the_transaction_around_it_open(
+def test_nested_context_leaves_the_outer_transaction_open(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
     app = make_app()
@@ -93,7 +93,7 @@ def test_nested_context_leaves_the_transaction_around_it_open(
     assert count_rows(committed_db) == 1
 
 
-def test_rolled_back_nested_context_takes_nothing_from_the_one_around_it(
+def test_rollback_in_a_nested_context_does_not_affect_the_outer_one(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
     app = make_app()
@@ -106,7 +106,7 @@ def test_rolled_back_nested_context_takes_nothing_from_the_one_around_it(
     assert count_rows(committed_db) == 1
 
 
-def test_context_that_is_never_torn_down_hands_no_session_on(
+def test_context_without_teardown_passes_no_session_on(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next context often gets the address of the one before."""
@@ -118,7 +118,7 @@ def test_context_that_is_never_torn_down_hands_no_session_on(
     assert len(set(seen)) == MANY
 
 
-def test_context_that_is_never_torn_down_keeps_no_session(
+def test_context_without_teardown_keeps_no_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "do_teardown_appcontext", lambda *_: None)
@@ -188,7 +188,7 @@ def test_use_outside_a_context_says_what_to_do(use: Callable[[], object]) -> Non
 
 
 @pytest.mark.parametrize("name", ["session", "engine", "sessionmaker"])
-def test_what_is_used_outside_a_context_is_named(name: str) -> None:
+def test_error_outside_a_context_names_the_attribute(name: str) -> None:
     with pytest.raises(RuntimeError, match=rf"\bdb\.{name}\b"):
         getattr(db, name)()
 
@@ -217,7 +217,7 @@ def test_sessions_of_several_applications_use_their_own_engines(make_app: MakeAp
         assert outer.get_bind() is engine_of(one)
 
 
-def test_request_to_another_application_leaves_the_session_of_the_first(serve: Serve) -> None:
+def test_request_to_another_application_does_not_change_the_session(serve: Serve) -> None:
     def view() -> str:
         db.session()
         return "done"
@@ -314,7 +314,7 @@ def test_async_view_is_torn_down(serve: Serve, committed_db: Engine) -> None:
     assert count_rows(committed_db) == 0
 
 
-def test_tasks_at_the_same_time_take_sessions_of_their_own(
+def test_concurrent_asyncio_tasks_have_sessions_of_their_own(
     serve: Serve, committed_db: Engine
 ) -> None:
     async def task() -> None:
@@ -360,19 +360,19 @@ def test_stream_can_use_the_session(serve: Serve) -> None:
     assert_at_rest(app)
 
 
-def test_stream_that_the_caller_leaves_gives_the_connection_back(serve: Serve) -> None:
+def test_abandoned_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view", parts=1) == [b"0\n"]
     assert_at_rest(app)
 
 
-def test_stream_that_nobody_reads_gives_the_connection_back(serve: Serve) -> None:
+def test_unread_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view", parts=0) == []
     assert_at_rest(app)
 
 
-def test_stream_that_fails_gives_the_connection_back(serve: Serve) -> None:
+def test_failing_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream(fail=True)).application
     with pytest.raises(ArithmeticError):
         read_stream(app, "/view")

@@ -20,7 +20,7 @@ def violate_at_commit() -> str:
     return "done"
 
 
-def test_constraint_that_refuses_at_commit_is_409(serve: Serve) -> None:
+def test_constraint_violated_at_commit_gets_409(serve: Serve) -> None:
     client = serve(violate_at_commit)
     problem(client.post("/view"), 409)
     assert_at_rest(client.application)

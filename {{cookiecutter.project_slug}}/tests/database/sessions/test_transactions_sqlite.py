@@ -17,7 +17,7 @@ def check_foreign_keys_at_commit(app: Flask) -> None:
     )
 
 
-def test_create_that_a_constraint_refuses_at_commit_is_409(
+def test_create_that_violates_a_constraint_at_commit_gets_409(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
     app = make_app()
@@ -28,7 +28,7 @@ def test_create_that_a_constraint_refuses_at_commit_is_409(
     assert count_rows(committed_db) == 0
 
 
-def test_create_works_after_a_constraint_that_refused_at_commit(make_app: MakeApp) -> None:
+def test_create_works_after_a_constraint_was_violated_at_commit(make_app: MakeApp) -> None:
     """SQLite leaves a transaction open whose COMMIT failed."""
     app = make_app()
     check_foreign_keys_at_commit(app)
