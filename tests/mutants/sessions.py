@@ -450,7 +450,7 @@ SESSION_MUTANTS = (
         "second connection in a test let through",
         "a second connection is refused with a message that names the cure",
         "tests/support/sessions.py",
-        (('event.listen(engine, "checkout", self._refuse_connection)', "pass"),),
+        (('event.listen(engine, "checkout", self._reject_connection)', "pass"),),
         (f"{CONNECTIONS}::test_error_for_a_second_connection_names_the_fixture_to_use",),
     ),
     Mutant(

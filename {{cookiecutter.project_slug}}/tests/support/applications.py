@@ -19,7 +19,7 @@ from {{ cookiecutter.__package }}.resources import RESOURCES
 from {{ cookiecutter.__package }}.settings import Settings
 
 {% if cookiecutter.auth != "none" %}
-from .credentials import CREDENTIAL, let_tests_in
+from .credentials import CREDENTIAL, accept_test_token
 {% endif %}
 from .probe import PROBES
 from .sessions import Guard
@@ -64,7 +64,7 @@ def new_app(settings: Settings, **options: Any) -> Flask:
     made = create_app(settings, **{"resources": PROBES, **options})
     made.test_client_class = Client
 {% if cookiecutter.auth != "none" %}
-    let_tests_in(made)
+    accept_test_token(made)
 {% endif %}
     return made
 

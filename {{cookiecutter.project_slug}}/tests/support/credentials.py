@@ -9,7 +9,7 @@ CREDENTIAL = {"Authorization": f"Bearer {TOKEN}"}
 """For requests that are not sent by the kit's client, which sends it by itself."""
 
 
-def let_tests_in(app: Flask) -> None:
+def accept_test_token(app: Flask) -> None:
     """Take the tests' token, and no other, in place of real ones."""
     app.extensions["authenticate"] = authenticate
 

@@ -25,7 +25,7 @@ def pool_of(app: Flask) -> QueuePool:
     return cast(QueuePool, engine_of(app).pool)
 
 
-def sessions_kept() -> int:
+def open_sessions() -> int:
     """How many contexts have a session at the moment, in all applications of this process."""
     return len(db.session.registry.registry)
 
@@ -36,10 +36,10 @@ def count_rows(engine: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(Probe)) or 0
 
 
-def assert_at_rest(app: Flask) -> None:
+def assert_nothing_leaked(app: Flask) -> None:
     """Assert that no connection is checked out, and that no session is kept."""
     assert pool_of(app).checkedout() == 0, "a connection is still checked out"
-    assert sessions_kept() == 0, "the session of a context that ended is kept"
+    assert open_sessions() == 0, "the session of a context that ended is kept"
 
 
 @dataclass

@@ -38,7 +38,7 @@ from .engine import (
 from .factories import factory_session
 from .probe import ProbeBase
 
-MOST_TERMS = 400
+MAX_TERMS = 400
 """Of a compound SELECT; the strictest engine takes 500."""
 
 DDL = re.compile(r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b)", re.IGNORECASE)
@@ -77,15 +77,15 @@ class Guard:
 
     def watch(self, engine: Engine) -> None:
         """Look at all that this engine does."""
-        event.listen(engine, "checkout", self._refuse_connection)
-        event.listen(engine, "before_cursor_execute", self._refuse_statement)
-        event.listen(engine, "commit", self._refuse_commit)
+        event.listen(engine, "checkout", self._reject_connection)
+        event.listen(engine, "before_cursor_execute", self._reject_statement)
+        event.listen(engine, "commit", self._reject_commit)
 
-    def _refuse_connection(self, *_arguments: object) -> None:
+    def _reject_connection(self, *_arguments: object) -> None:
         if self.armed:
             raise IsolationError(SECOND_CONNECTION)
 
-    def _refuse_statement(
+    def _reject_statement(
         self, _connection: Connection, _cursor: object, statement: str, *_arguments: object
     ) -> None:
         if self.armed and DDL.match(statement):
@@ -93,7 +93,7 @@ class Guard:
         if self.armed and END.match(statement):
             raise IsolationError(REAL_COMMIT)
 
-    def _refuse_commit(self, _connection: Connection) -> None:
+    def _reject_commit(self, _connection: Connection) -> None:
         if self.armed:
             raise IsolationError(REAL_COMMIT)
 
@@ -214,5 +214,5 @@ def _questions() -> list[CompoundSelect[tuple[str]]]:
         for table in _tables()
     ]
     return [
-        union_all(*terms[start : start + MOST_TERMS]) for start in range(0, len(terms), MOST_TERMS)
+        union_all(*terms[start : start + MAX_TERMS]) for start in range(0, len(terms), MAX_TERMS)
     ]

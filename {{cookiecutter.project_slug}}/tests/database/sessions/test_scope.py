@@ -1,4 +1,4 @@
-"""Who shares a session with whom: those in one application context, and nobody else."""
+"""Code in one application context shares a session; every other context has its own."""
 
 import asyncio
 import contextvars
@@ -18,12 +18,12 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.applications import MakeApp
 from ...support.leaks import (
-    assert_at_rest,
+    assert_nothing_leaked,
     count_rows,
     engine_of,
     pool_of,
     read_stream,
-    sessions_kept,
+    open_sessions,
 )
 from ...support.probe import Probe, ProbeFactory
 from .conftest import Serve
@@ -56,7 +56,7 @@ def test_next_context_has_another_session(app: Flask) -> None:
 def test_ended_context_keeps_no_session(app: Flask) -> None:
     with app.app_context():
         db.session()
-    assert sessions_kept() == 0
+    assert open_sessions() == 0
 
 
 def test_each_request_has_a_session_of_its_own(serve: Serve) -> None:
@@ -109,7 +109,7 @@ def test_rollback_in_a_nested_context_does_not_affect_the_outer_one(
 def test_context_without_teardown_passes_no_session_on(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next context often gets the address of the one before."""
+    """The next context often has the same address as the one before."""
     monkeypatch.setattr(app, "do_teardown_appcontext", lambda *_: None)
     seen = []
     for _ in range(MANY):
@@ -124,7 +124,7 @@ def test_context_without_teardown_keeps_no_session(
     monkeypatch.setattr(app, "do_teardown_appcontext", lambda *_: None)
     with app.app_context():
         db.session()
-    assert sessions_kept() == 0
+    assert open_sessions() == 0
 
 
 # A request inside a context
@@ -141,10 +141,10 @@ def test_request_inside_a_context_has_a_session_of_its_own(serve: Serve, own_cli
     if not own_client:
         client = FlaskClient(client.application)
     with client.application.app_context():
-        around = db.session()
+        outer = db.session()
         client.get("/view")
         client.get("/view")
-        assert len({around, *seen}) == 3
+        assert len({outer, *seen}) == 3
 
 
 @pytest.mark.parametrize("own_client", [True, False], ids=["the kit's client", "Flask's client"])
@@ -160,7 +160,7 @@ def test_request_inside_a_context_is_torn_down(
         client = FlaskClient(client.application)
     with client.application.app_context():
         assert client.post("/view").status_code == 200
-        assert_at_rest(client.application)
+        assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
 
 
@@ -196,7 +196,7 @@ def test_error_outside_a_context_names_the_attribute(name: str) -> None:
 def test_use_outside_a_context_leaves_no_stray_session() -> None:
     with pytest.raises(RuntimeError):
         db.session()
-    assert sessions_kept() == 0
+    assert open_sessions() == 0
 
 
 # Several applications
@@ -266,7 +266,7 @@ def test_copied_context_is_torn_down(
 
     def view() -> str:
         run(copy_current_request_context(work))
-        assert_at_rest(current_app)
+        assert_nothing_leaked(current_app)
         return "done"
 
     client = serve(view)
@@ -310,7 +310,7 @@ def test_async_view_is_torn_down(serve: Serve, committed_db: Engine) -> None:
 
     client = serve(view)
     assert client.post("/view").status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
 
 
@@ -329,7 +329,7 @@ def test_concurrent_asyncio_tasks_have_sessions_of_their_own(
 
     client = serve(view, threads=2, pool_timeout_seconds=30)
     assert client.post("/view").status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 2
 
 
@@ -337,7 +337,7 @@ def test_concurrent_asyncio_tasks_have_sessions_of_their_own(
 
 
 def make_stream(*, fail: bool = False) -> Callable[[], Any]:
-    """A view whose body uses the session while it is sent."""
+    """Return a view that uses the session while its body is sent."""
 
     def view() -> Any:
         db.session.execute(select(1))
@@ -357,35 +357,35 @@ def make_stream(*, fail: bool = False) -> Callable[[], Any]:
 def test_stream_can_use_the_session(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view") == [b"0\n", b"1\n", b"2\n"]
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_abandoned_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view", parts=1) == [b"0\n"]
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_unread_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view", parts=0) == []
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_failing_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream(fail=True)).application
     with pytest.raises(ArithmeticError):
         read_stream(app, "/view")
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_stream_holds_no_connection_before_its_first_part(serve: Serve) -> None:
     app = serve(make_stream()).application
 
-    def ask() -> None:
+    def send() -> None:
         with app.test_request_context("/view"):
             response = app.full_dispatch_request()
         assert pool_of(app).checkedout() == 0
         response.close()
 
-    contextvars.Context().run(ask)
+    contextvars.Context().run(send)

@@ -1,4 +1,4 @@
-"""What a commit promises: nothing without it, an error answer when it fails, no work after it."""
+"""Nothing is stored without a commit, a failing commit is an error, no statement follows it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from {{ cookiecutter.__package }}.database import db
 from ...support.api import ANY, URL, new_body
 from ...support.applications import MakeApp
 from ...support.engine import cut_off
-from ...support.leaks import Traffic, assert_at_rest, count_rows, engine_of, traffic
+from ...support.leaks import Traffic, assert_nothing_leaked, count_rows, engine_of, traffic
 from ...support.probe import Probe, ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve
@@ -41,7 +41,7 @@ def test_view_without_a_commit_stores_nothing(serve: Serve, committed_db: Engine
 def test_rolled_back_test_detects_a_missing_commit(
     app: Flask, client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where all commits are savepoints of one transaction, as in most tests."""
+    """It does so where commits only release savepoints of one transaction, as in most tests."""
 
     def view() -> str:
         db.session.add(ProbeFactory.build())
@@ -88,8 +88,7 @@ def test_delete_commits(client: FlaskClient, session: Session) -> None:
 
 
 def fail_at_commit(app: Flask, by: Engine) -> None:
-    """Let the application's next commit find that its connection is gone."""
-
+    """Cut the connection of the application's next commit."""
     event.listen(engine_of(app), "commit", lambda connection: cut_off(connection, by), once=True)
 
 
@@ -105,7 +104,7 @@ def test_create_with_a_failing_commit_stores_nothing(make_app: MakeApp, committe
     app = make_app()
     fail_at_commit(app, committed_db)
     app.test_client().post(URL, json=new_body())
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     assert count_rows(committed_db) == 0
 
 
@@ -169,7 +168,7 @@ def test_after_request_function_can_use_the_session_after_an_error(
 
 
 def test_custom_error_handler_can_use_the_session_after_a_rollback(serve: Serve) -> None:
-    """One that is more special than the service's own: it rolls back first, as the rule says."""
+    """It is for a subclass of the errors that the service handles, and rolls back first."""
 
     def prepare(app: Flask) -> None:
         @app.errorhandler(IntegrityError)
@@ -184,7 +183,7 @@ def test_custom_error_handler_can_use_the_session_after_a_rollback(serve: Serve)
     assert serve(view, prepare).post("/view").text == "0"
 
 
-# What a request costs
+# The cost of a request
 
 
 def steps_of(request: Callable[[], Any], app: Flask) -> Traffic:
@@ -196,7 +195,7 @@ def steps_of(request: Callable[[], Any], app: Flask) -> Traffic:
 def test_create_takes_one_checkout_one_insert_and_one_commit(make_app: MakeApp) -> None:
     app = make_app()
     client = app.test_client()
-    client.get("/readyz")  # the first connection of an engine asks the server who it is
+    client.get("/readyz")  # the first connection of an engine sends statements of its own
     seen = steps_of(lambda: client.post(URL, json=new_body()), app)
     assert seen.steps == ["checkout", "INSERT", "COMMIT"]
 
