@@ -311,7 +311,7 @@ def test_what_both_changed_is_named_and_stays_to_be_decided(
 
     said, calls = update(project, variables, status=1)
 
-    assert "template's stand in Makefile, between <<<<<<< and >>>>>>>" in said
+    assert "template's are in Makefile, between <<<<<<< and >>>>>>>" in said
     assert "make check" in said
     text = (project / "Makefile").read_text(encoding="utf-8")
     assert "Run our quick tests" in text
@@ -336,7 +336,7 @@ def test_a_change_that_found_no_place_is_named_and_the_tests_run(
 
     said, calls = update(project, variables, status=1)
 
-    assert "Changes that found no place are in Makefile.rej: make them by hand" in said
+    assert "Changes that could not be applied are in Makefile.rej: make them by hand" in said
     assert "Leave out the tests" in (project / "Makefile.rej").read_text(encoding="utf-8")
     assert calls[-1] == "python -m pytest -q"
     assert_is_release_but_for_the_makefile(project)
@@ -385,7 +385,7 @@ def test_a_project_without_link_is_linked_as_its_page_says(
 ) -> None:
     project = create_by_cookiecutter(template, tmp_path, variables, SECOND)
     said, _ = update(project, variables, status=1)
-    assert ".cruft.json is not there" in said
+    assert ".cruft.json does not exist" in said
     assert "docs/updates.md shows the command" in said
 
     [link] = commands_of_the_page(project, r"If there is no \.cruft\.json")

@@ -266,7 +266,7 @@ def test_a_step_that_fails_says_why_and_what_goes_on(
     assert lines_of_steps(done.stdout)[-1] == ("x", step, "failed")
     assert sentence in done.stdout
     assert done.stdout.endswith(
-        "When that is mended, go on with:\n\n  cd 'my service'\n  make setup\n\n"
+        "When that is fixed, continue with:\n\n  cd 'my service'\n  make setup\n\n"
     )
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -328,7 +328,7 @@ def test_ctrl_c_ends_the_program_and_says_how_to_go_on(
     assert process.returncode == 130
     assert lines_of_steps(out)[-1] == ("x", step, "stopped")
     assert out.endswith(
-        "\nStopped; the project is whole. Go on with:\n\n  cd 'my service'\n  make setup\n\n"
+        "\nStopped; no file is half written. Continue with:\n\n  cd 'my service'\n  make setup\n\n"
     )
     assert "Traceback" not in out + err
     if step == "tests":
@@ -396,4 +396,4 @@ def test_an_old_python_hands_over_or_says_what_is_needed(run: Run, project: Path
     done = run(PATH=str(project))
 
     assert done.returncode == 1
-    assert "3.11 or newer is needed, and this is" in done.stdout
+    assert "3.11 or newer is required, but this is" in done.stdout

@@ -18,15 +18,15 @@ from .support.databases import create_tables
 def test_create_app_does_not_touch_the_database(settings: Settings) -> None:
     connections: list[object] = []
 
-    def note(*arguments: object) -> None:
+    def record(*arguments: object) -> None:
         connections.append(arguments)
 
-    event.listen(Pool, "connect", note)
+    event.listen(Pool, "connect", record)
     try:
         for _ in range(10):
             create_app(settings)
     finally:
-        event.remove(Pool, "connect", note)
+        event.remove(Pool, "connect", record)
 
     assert connections == []
 

@@ -11,7 +11,7 @@ from .support.programs import run_program
 
 PASSWORD = "correct-horse-battery-staple"
 STRONG_KEY = "k" * 32
-USABLE = {"DATABASE_URL": EXAMPLE_URL}
+REQUIRED = {"DATABASE_URL": EXAMPLE_URL}
 PRODUCTION = {
     "environment": "production",
     "database_url": EXAMPLE_URL,
@@ -22,14 +22,14 @@ PRODUCTION = {
 
 
 def errors_of(**values: object) -> dict[str, str]:
-    """The faults that are found in settings, by name; fails if there is none."""
+    """Return the errors in settings by name, and fail if there are none."""
     with pytest.raises(ValidationError) as caught:
         Settings(**values)  # type: ignore[arg-type]
-    return {str(fault["loc"][0]): fault["msg"] for fault in caught.value.errors()}
+    return {str(error["loc"][0]): error["msg"] for error in caught.value.errors()}
 
 
 def read(folder: Path, variables: dict[str, str], env_file: str = "") -> Settings:
-    """The settings that a program started in `folder` has."""
+    """Load settings like a program that is started in `folder`."""
     (folder / ".env").write_text(env_file, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
@@ -55,7 +55,7 @@ def test_an_environment_can_have_defaults_of_its_own() -> None:
 def test_the_environment_takes_precedence_over_the_file(tmp_path: Path) -> None:
     file = "THREADS=3\nWORKERS=5\nMAX_BODY_BYTES=\nUNKNOWN=1\n"
 
-    made = read(tmp_path, USABLE | {"THREADS": "7"}, file)
+    made = read(tmp_path, REQUIRED | {"THREADS": "7"}, file)
 
     assert (made.threads, made.workers, made.max_body_bytes) == (7, 5, 1024 * 1024)
 
@@ -69,7 +69,7 @@ def test_settings_can_come_from_the_file_alone(tmp_path: Path) -> None:
 def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
     made = read(
         tmp_path,
-        USABLE
+        REQUIRED
         | {
             "TRUSTED_HOSTS": "api.example.com, .example.org",
             "CORS_ORIGINS": "https://a.example,http://localhost:8080",
@@ -83,7 +83,7 @@ def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
 
 
 def test_all_errors_are_reported_together() -> None:
-    found = errors_of(
+    errors = errors_of(
         environment="production",
         database_url="oracle://x/y",
         threads=0,
@@ -94,7 +94,7 @@ def test_all_errors_are_reported_together() -> None:
         log_level="loud",
     )
 
-    assert found.keys() == {
+    assert errors.keys() == {
         "database_url",
         "secret_key",
         "threads",
@@ -110,7 +110,7 @@ def test_all_errors_are_reported_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "fault"),
+    ("url", "message"),
     [
         (None, "valid string"),
         ("nonsense", "is not a database URL"),
@@ -123,15 +123,15 @@ def test_all_errors_are_reported_together() -> None:
         (f"{EXAMPLE_URL.split(':')[0]}://", "does not name a database"),
     ],
 )
-def test_an_invalid_database_url_is_reported(url: str | None, fault: str) -> None:
-    found = errors_of(database_url=url)
+def test_an_invalid_database_url_is_reported(url: str | None, message: str) -> None:
+    errors = errors_of(database_url=url)
 
-    assert fault in found["database_url"]
-    assert PASSWORD not in str(found)
+    assert message in errors["database_url"]
+    assert PASSWORD not in str(errors)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "fault"),
+    ("name", "value", "message"),
     [
         (
             "trusted_hosts",
@@ -146,10 +146,10 @@ def test_an_invalid_database_url_is_reported(url: str | None, fault: str) -> Non
         ),
     ],
 )
-def test_an_invalid_list_is_reported_with_an_example(name: str, value: str, fault: str) -> None:
-    found = errors_of(database_url=EXAMPLE_URL, **{name: value})
+def test_an_invalid_list_is_reported_with_an_example(name: str, value: str, message: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, **{name: value})
 
-    assert found == {name: f"Value error, {fault}"}
+    assert errors == {name: f"Value error, {message}"}
 
 
 def test_the_database_url_is_required() -> None:
@@ -161,10 +161,10 @@ def test_the_database_url_is_required() -> None:
     "url", [f"amqp://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"]
 )
 def test_an_invalid_broker_url_is_reported(url: str) -> None:
-    found = errors_of(database_url=EXAMPLE_URL, broker_url=url)
+    errors = errors_of(database_url=EXAMPLE_URL, broker_url=url)
 
-    assert "write it like redis://:password@host:6379/0" in found["broker_url"]
-    assert PASSWORD not in str(found)
+    assert "write it like redis://:password@host:6379/0" in errors["broker_url"]
+    assert PASSWORD not in str(errors)
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_a_broker_url_is_accepted_and_not_shown(url: str) -> None:
 {% endif %}
 @pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
 def test_production_requires_a_secret_of_its_own(key: str | None) -> None:
-    found = errors_of(**PRODUCTION, **({"secret_key": key} if key else {}))
+    errors = errors_of(**PRODUCTION, **({"secret_key": key} if key else {}))
 
-    assert found.keys() == {"secret_key"}
-    assert "openssl rand" in found["secret_key"]
+    assert errors.keys() == {"secret_key"}
+    assert "openssl rand" in errors["secret_key"]
 
 
 def test_a_long_secret_is_accepted_in_production() -> None:
@@ -255,9 +255,9 @@ def test_programs_exit_with_the_errors_in_the_settings(tmp_path: Path, command: 
 
     done = run_program(*command, environment=environment, folder=tmp_path)
 
-    said = done.stdout
+    output = done.stdout
     assert done.returncode != 0
-    assert said.count("The service cannot start.") == 1
-    assert "DATABASE_URL: Field required" in said
-    assert "WORKERS: " in said
-    assert "Traceback" not in said
+    assert output.count("The service cannot start.") == 1
+    assert "DATABASE_URL: Field required" in output
+    assert "WORKERS: " in output
+    assert "Traceback" not in output

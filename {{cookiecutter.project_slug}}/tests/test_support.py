@@ -1,4 +1,4 @@
-"""The test kit does what docs/testing.md says of it: all other tests rest on it."""
+"""The test kit works as docs/testing.md says: all other tests rely on it."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 
 from .support import api
 from .support.applications import MakeApp
-from .support.databases import SUFFIX, VARIABLE, checked
+from .support.databases import SUFFIX, VARIABLE, checked_url
 from .support.engine import database_name, named
 from .support.probe import Probe, ProbeFactory, ProbeStatus
 from .support.problems import problem
@@ -55,18 +55,18 @@ def test_database_without_the_suffix_is_rejected(worker_url: URL) -> None:
     precious = named(worker_url, "precious")
 
     with pytest.raises(pytest.exit.Exception, match="has to end in _test"):
-        checked(precious.render_as_string(hide_password=False), None)
+        checked_url(precious.render_as_string(hide_password=False), None)
 
 
 def test_development_database_is_rejected(worker_url: URL) -> None:
     with pytest.raises(pytest.exit.Exception, match="give them another one"):
-        checked(worker_url.render_as_string(hide_password=False), worker_url)
+        checked_url(worker_url.render_as_string(hide_password=False), worker_url)
 
 
 def test_database_with_the_suffix_is_accepted(worker_url: URL) -> None:
     other = named(worker_url, "other_test")
 
-    assert checked(other.render_as_string(hide_password=False), worker_url) == other
+    assert checked_url(other.render_as_string(hide_password=False), worker_url) == other
 
 
 def test_environment_contains_no_setting() -> None:
@@ -95,7 +95,7 @@ def test_unsuitable_database_ends_the_run_with_a_message(worker_url: URL) -> Non
 
 
 def run_pytest(test: str, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run one test of this module in a process of its own, without plugins that take long."""
+    """Run one test of this module in a process of its own, without plugins that load slowly."""
     inherited = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     inherited["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return run_program(
@@ -321,7 +321,7 @@ def test_statements_after_the_block_are_not_collected(queries: Queries, session:
 
 @pytest.fixture
 def not_found(client: FlaskClient) -> TestResponse:
-    """The answer for an id that nothing has."""
+    """The response for an id that does not exist."""
     return client.get(api.MISSING_URL)
 
 
@@ -349,7 +349,7 @@ print(*sys.argv[1:], os.getcwd(), sorted(os.environ), sorted(named & sys.modules
 sys.exit(3)
 """
 
-TWO_PROCESSES = """
+WITH_CHILD_PROCESS = """
 import os, time
 
 with open("pipe", "w") as pipe:
@@ -371,9 +371,9 @@ def test_program_has_the_libraries_and_only_the_given_environment(tmp_path: Path
 
 @pytest.mark.slow
 def test_killed_program_takes_its_child_processes_along(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(TWO_PROCESSES)
+    (tmp_path / "program.py").write_text(WITH_CHILD_PROCESS)
     os.mkfifo(tmp_path / "pipe")
-    program = Program(["program"], {}, tmp_path / "said", tmp_path)
+    program = Program(["program"], {}, tmp_path / "output", tmp_path)
     with (tmp_path / "pipe").open() as pipe:
         with pytest.raises(subprocess.TimeoutExpired):
             program.wait(0.1)

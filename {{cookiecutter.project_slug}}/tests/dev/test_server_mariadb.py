@@ -1,4 +1,4 @@
-"""The private server of the tests: found on the machine, and never left behind."""
+"""The private server of the tests: found on the machine, and never left running."""
 
 import signal
 import subprocess
@@ -20,12 +20,12 @@ server, url = start_temporary()
 print(Path(url.query["unix_socket"]).parent, flush=True)
 time.sleep(60)
 """
-SECONDS_TO_END = 60
+SECONDS_TO_STOP = 60
 
 
 def test_error_without_a_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_mariadb, "which", lambda _program, **_options: None)
-    monkeypatch.setattr(server_mariadb, "docker_answers", lambda: False)
+    monkeypatch.setattr(server_mariadb, "docker_is_available", lambda: False)
 
     with pytest.raises(NoServerError, match="install it"):
         server_mariadb.start_temporary()
@@ -33,9 +33,9 @@ def test_error_without_a_server_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_private_server_keeps_the_temporary_tables_of_other_servers(tmp_path: Path) -> None:
-    """A server removes all that it finds when it starts, so it may not look where others write."""
-    others = tmp_path / "#sql-temptable-1-2-3.MAD"
-    others.touch()
+    """A starting server removes all temporary tables in its folder, so it needs its own."""
+    table = tmp_path / "#sql-temptable-1-2-3.MAD"
+    table.touch()
     tmp_path.chmod(0o777)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -43,7 +43,7 @@ def test_private_server_keeps_the_temporary_tables_of_other_servers(tmp_path: Pa
         server, _ = server_mariadb.start_temporary()
     server.stop()
 
-    assert others.exists()
+    assert table.exists()
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_private_server_stops_with_the_program_that_started_it() -> None:
     program.send_signal(signal.SIGKILL)
     program.communicate()
 
-    end = time.monotonic() + SECONDS_TO_END
+    end = time.monotonic() + SECONDS_TO_STOP
     while folder.exists():
         assert time.monotonic() < end
         time.sleep(0.05)

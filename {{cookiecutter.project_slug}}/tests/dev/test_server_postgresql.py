@@ -1,4 +1,4 @@
-"""The private server of the tests: found on the machine, and never left behind."""
+"""The private server of the tests: found on the machine, and never left running."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ server, url = start_temporary()
 print(url.query["host"], flush=True)
 time.sleep(60)
 """
-SECONDS_TO_END = 60
+SECONDS_TO_STOP = 60
 
 
 @pytest.mark.slow
@@ -34,9 +34,9 @@ def test_private_server_falls_back_to_the_python_package(
 
     server, url = server_postgresql.start_temporary()
 
-    assert server_postgresql.answers(url)
+    assert server_postgresql.accepts_connections(url)
     server.stop()
-    assert not server_postgresql.answers(url)
+    assert not server_postgresql.accepts_connections(url)
     assert not Path(str(url.query["host"])).exists()
 
 
@@ -44,7 +44,7 @@ def test_error_without_a_server_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
     monkeypatch.setattr(server_postgresql, "PACKAGE", "no_such_package")
     monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
-    monkeypatch.setattr(server_postgresql, "docker_answers", lambda: False)
+    monkeypatch.setattr(server_postgresql, "docker_is_available", lambda: False)
 
     with pytest.raises(NoServerError, match="install it"):
         server_postgresql.start_temporary()
@@ -62,7 +62,7 @@ def test_private_server_stops_with_the_program_that_started_it() -> None:
     program.send_signal(signal.SIGKILL)
     program.communicate()
 
-    end = time.monotonic() + SECONDS_TO_END
+    end = time.monotonic() + SECONDS_TO_STOP
     while folder.exists():
         assert time.monotonic() < end
         time.sleep(0.05)
