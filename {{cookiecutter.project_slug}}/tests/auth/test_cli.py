@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.auth import api_keys
-from {{ cookiecutter.__package }}.auth.api_keys import KEY, ApiKey, create_key, state_of
+from {{ cookiecutter.__package }}.auth.api_keys import KEY_PATTERN, ApiKey, create_key, state_of
 from {{ cookiecutter.__package }}.clock import utc_now
 
 from ..support.api import URL
@@ -38,7 +38,7 @@ def test_create_shows_the_key_once(run: Run, session: Session) -> None:
 
     key = result.stdout.strip()
     assert result.exit_code == 0, result.output
-    assert KEY.fullmatch(key)
+    assert KEY_PATTERN.fullmatch(key)
     assert "only now" in result.stderr
     row = session.scalars(select(ApiKey)).one()
     assert (row.name, row.scopes, row.expires_at) == ("billing", f"{READ} {WRITE}", None)
