@@ -38,7 +38,7 @@ class Edit(NamedTuple):
 # How the template was before the newest release, in files that its users edit, and in others.
 BEFORE_THE_NEWEST = (
     Edit(f"{PROJECT}/README.md", "## Run it", "## Running"),
-    Edit(f"{PROJECT}/Makefile", "Leave out the tests that take seconds", "Run quick tests"),
+    Edit(f"{PROJECT}/Makefile", "Run all tests except slow ones", "Run quick tests"),
     Edit(f"{PROJECT}/pyproject.toml", '"structlog>=26.1"', '"structlog>=25.5"'),
     Edit(f"{PROJECT}/.env.example", "# Settings of the service:", "# Settings:"),
     Edit(f"{PACKAGE}/settings.py", "all faults at once, no secret in a message", "all at once"),

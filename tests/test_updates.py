@@ -315,7 +315,7 @@ def test_what_both_changed_is_named_and_stays_to_be_decided(
     assert "make check" in said
     text = (project / "Makefile").read_text(encoding="utf-8")
     assert "Run our quick tests" in text
-    assert "Leave out the tests that take seconds" in text
+    assert "Run all tests except slow ones" in text
     assert calls == []
     assert_is_release_but_for_the_makefile(project)
 
@@ -337,7 +337,7 @@ def test_a_change_that_found_no_place_is_named_and_the_tests_run(
     said, calls = update(project, variables, status=1)
 
     assert "Changes that could not be applied are in Makefile.rej: make them by hand" in said
-    assert "Leave out the tests" in (project / "Makefile.rej").read_text(encoding="utf-8")
+    assert "Run all tests except" in (project / "Makefile.rej").read_text(encoding="utf-8")
     assert calls[-1] == "python -m pytest -q"
     assert_is_release_but_for_the_makefile(project)
 
@@ -408,7 +408,7 @@ def test_git_alone_does_the_same_as_the_page_says(
     secret = (project / ".env").read_bytes()
     edit(project, DEPENDENCY + SETTING)
     commit_all(project)
-    begin, follow = commands_of_the_page(project, "By git alone")
+    begin, follow = commands_of_the_page(project, "With git alone")
     run(project, variables, "sh", "-ec", begin)
 
     for release in (SECOND, NEWEST):

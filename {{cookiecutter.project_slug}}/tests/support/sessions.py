@@ -39,7 +39,7 @@ from .factories import factory_session
 from .probe import ProbeBase
 
 MAX_TERMS = 400
-"""Of a compound SELECT; SQLite has the lowest limit, 500."""
+"""Of a compound SELECT; the lowest limit of an engine is 500."""
 
 DDL = re.compile(r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b)", re.IGNORECASE)
 END = re.compile(r"\s*(COMMIT|END|ROLLBACK(?!\s+TO\b))\b", re.IGNORECASE)
