@@ -44,7 +44,7 @@ def development_server(url: URL) -> Iterator[None]:
 
 
 def _data_folder() -> Path:
-    """Return `.data`, or a folder outside of the project if the server's account cannot enter it."""
+    """Return `.data`, or a folder elsewhere if the server's account cannot enter the project."""
     folder = PROJECT / ".data"
     account = server_account()
     if account is not None and not can_use(PROJECT, account):

@@ -44,7 +44,7 @@ def own_line(line: str) -> str:
 
 {% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 def with_own_port(line: str) -> str:
-    """Return the URL with a random port, so that private servers of two projects can run at once."""
+    """Set a random port in the URL, so that private servers of two projects can run at once."""
     port = PORTS[int.from_bytes(os.urandom(4)) % len(PORTS)]
     return re.sub(r":\d+(?=/)", f":{port}", line)
 

@@ -244,7 +244,7 @@ def _identity(progress: Progress, git: str) -> Sequence[str]:
 
         text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
         author = tomllib.loads(text)["project"]["authors"][0]
-        name = author["name"] if re.search(r"\w", author["name"]) else "author"  # git requires letters
+        name = author["name"] if re.search(r"\w", author["name"]) else "author"  # git needs letters
         return ("-c", f"user.name={name}", "-c", f"user.email={author['email']}")
     return ()
 
@@ -378,7 +378,7 @@ def run_with_newer_python() -> int:
         if newer := shutil.which(name):
             return subprocess.call([newer, "-m", "dev.setup", *sys.argv[1:]], cwd=PROJECT)
     this = ".".join(map(str, sys.version_info[:3]))
-    report(f"Python 3.11 or newer is required, but this is {this}. Install one and run:", "make setup")
+    report(f"Python 3.11 or newer is required, but this is {this}. With one, run:", "make setup")
     return 1
 
 

@@ -150,8 +150,8 @@ def explain(conflicts: Conflicts) -> str:
         )
     if names := ", ".join(conflicts.rejected):
         sentences.append(
-            f"Changes that could not be applied are in {names}: make them by hand in the file of the "
-            "same name without .rej, and delete the .rej file."
+            f"Changes that could not be applied are in {names}: make them by hand in the file of "
+            "the same name without .rej, and delete the .rej file."
         )
     if names := ", ".join(conflicts.left_out):
         sentences.append(

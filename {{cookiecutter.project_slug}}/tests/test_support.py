@@ -223,9 +223,7 @@ def test_committed_rows_are_visible_to_others_and_deleted_after_the_test(
         assert other.scalar(COUNT) == 1
 
 
-def test_all_rows_are_deleted_despite_references(
-    committed_db: Engine, session: Session
-) -> None:
+def test_all_rows_are_deleted_despite_references(committed_db: Engine, session: Session) -> None:
     parent = ProbeFactory.create()
     child = ProbeFactory.create(parent_id=parent.id)
     ProbeFactory.create(parent_id=child.id)
@@ -294,7 +292,9 @@ def test_statements_are_collected(queries: Queries, session: Session) -> None:
     assert all(statement.startswith("SELECT count") for statement in statements)
 
 
-def test_too_many_statements_fail_the_test_and_are_shown(queries: Queries, session: Session) -> None:
+def test_too_many_statements_fail_the_test_and_are_shown(
+    queries: Queries, session: Session
+) -> None:
     ProbeFactory.create_batch(3)
     session.commit()
 

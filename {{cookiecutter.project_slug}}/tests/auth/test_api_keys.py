@@ -210,7 +210,9 @@ def test_a_rejected_key_is_not_recorded_as_used(call: Call, session: Session, ke
     assert stored(session, key).last_used_at is None
 
 
-def test_authentication_releases_its_connection_before_the_view(make_app: MakeApp, committed_db: Engine) -> None:
+def test_authentication_releases_its_connection_before_the_view(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
     """The transaction of the lookup has ended, whether or not it recorded the use of the key."""
     service = make_app()
     service.extensions["authenticate"] = api_keys.authenticate

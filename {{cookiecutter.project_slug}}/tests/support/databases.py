@@ -126,14 +126,14 @@ def checked_url(given: str, development: URL | None) -> URL:
     name = database_name(url)
     if not name.endswith(SUFFIX):
         pytest.exit(
-            f"{VARIABLE} names the database {name!r}. The tests delete everything in their database,"
-            f" so its name has to end in {SUFFIX}.",
+            f"{VARIABLE} names the database {name!r}. The tests delete everything in their"
+            f" database, so its name has to end in {SUFFIX}.",
             returncode=1,
         )
     if development and (url.host, url.database) == (development.host, development.database):
         pytest.exit(
-            f"{VARIABLE} names the database {name!r} of DATABASE_URL. The tests delete everything in"
-            " their database: give them another one.",
+            f"{VARIABLE} names the database {name!r} of DATABASE_URL. The tests delete"
+            " everything in their database: give them another one.",
             returncode=1,
         )
     return url

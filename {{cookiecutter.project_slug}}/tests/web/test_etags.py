@@ -45,11 +45,11 @@ def test_if_match_accepts_the_current_version(tags: str) -> None:
 def test_if_match_rejects_another_version(tags: str) -> None:
     with pytest.raises(PreconditionFailed) as caught:
         check_if_match(ROW, if_match(tags))
-    assert caught.value.description == "This is not the current version; read it again."
+    assert caught.value.description == "This is not the current state; read it again."
 
 
 def test_if_match_is_required() -> None:
     with pytest.raises(PreconditionRequired) as caught:
         check_if_match(ROW, if_match(None))
-    remedy = "Send If-Match with the ETag that you read, or * for any version."
+    remedy = "Send If-Match with the ETag that you read, or * for any state."
     assert caught.value.description == remedy

@@ -17,7 +17,7 @@ keys = AppGroup("keys", help="Manage API keys.")
 
 @keys.command("create")
 @click.option("--name", required=True, help="The owner of the key.")
-@click.option("--scope", "scopes", multiple=True, required=True, help="A scope of the key; can be repeated.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="A scope; can be repeated.")
 @click.option(
     "--days",
     type=click.IntRange(1, MAX_DAYS),
@@ -36,7 +36,7 @@ def create(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     key = create_key(session, name, scopes, timedelta(days=days) if days else None)
     session.commit()
     click.echo(key)
-    click.echo("The key is shown only now and stored as a digest. Keep it like a password.", err=True)
+    click.echo("The key is shown only now. Only its digest is stored: keep it safe.", err=True)
 
 
 @keys.command("list")

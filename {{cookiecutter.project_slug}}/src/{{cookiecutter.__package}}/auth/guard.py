@@ -76,7 +76,9 @@ def check_credential() -> None:
     if request.endpoint is not None:
         scope = scope_of(request.endpoint, request.method)
         if scope not in g.principal.scopes:
-            _reject(403, f"This request requires the scope {scope}.", error="insufficient_scope", scope=scope)
+            _reject(
+                403, f"This requires the scope {scope}.", error="insufficient_scope", scope=scope
+            )
 
 
 def reject_token() -> NoReturn:

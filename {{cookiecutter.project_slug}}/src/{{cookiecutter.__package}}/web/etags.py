@@ -62,6 +62,6 @@ def check_if_match(row: Versioned, conditions: IfMatchHeader) -> None:
     Raises the HTTP errors 428 without If-Match, and 412 if it names another version.
     """
     if conditions.if_match is None:
-        raise PreconditionRequired("Send If-Match with the ETag that you read, or * for any version.")
+        raise PreconditionRequired("Send If-Match with the ETag that you read, or * for any state.")
     if not parse_etags(conditions.if_match).contains(str(row.version)):
-        raise PreconditionFailed("This is not the current version; read it again.")
+        raise PreconditionFailed("This is not the current state; read it again.")

@@ -22,7 +22,7 @@ class Serve(Protocol):
 
 @pytest.fixture
 def serve(make_app: MakeApp) -> Serve:
-    """Make clients whose `/view` is a given function; commits are real, the pool has one connection.
+    """Make a client whose `/view` is this function; commits are real, the pool has one connection.
 
     `prepare` can change the application before its first request.
     """

@@ -1,4 +1,4 @@
-"""Concurrent writers lose nothing; one of several changes to a version wins; readers do not wait."""
+"""Writers lose nothing, one of several changes to a version wins, and readers do not wait."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +63,7 @@ def test_threads_lose_no_row(app: Flask, committed_db: Engine) -> None:
 
 
 def test_threads_lose_no_update(app: Flask, committed_db: Engine, row_id: UUID) -> None:
-    """Each thread reads, adds and writes. SELECT FOR UPDATE lets only one at a time read the row."""
+    """Each thread reads, adds and writes; with FOR UPDATE only one at a time reads the row."""
 
     def write(_number: int) -> None:
         for _ in range(TIMES):
@@ -127,9 +127,7 @@ def test_one_of_many_concurrent_patches_wins(
     assert stored(committed_db, row_id).version == 2
 
 
-def test_one_of_many_concurrent_patches_and_a_delete_wins(
-    app: Flask, row_id: UUID
-) -> None:
+def test_one_of_many_concurrent_patches_and_a_delete_wins(app: Flask, row_id: UUID) -> None:
     def write(number: int) -> int:
         client = app.test_client()
         headers = {"If-Match": '"1"'}

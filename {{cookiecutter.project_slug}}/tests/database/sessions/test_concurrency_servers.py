@@ -34,9 +34,7 @@ def row_id(session: Session) -> UUID:
     return row_id
 
 
-def test_one_of_two_concurrent_patches_wins(
-    app: Flask, committed_db: Engine, row_id: UUID
-) -> None:
+def test_one_of_two_concurrent_patches_wins(app: Flask, committed_db: Engine, row_id: UUID) -> None:
     def write(number: int) -> int:
         change = {"name": f"by {number}"}
         client = app.test_client()

@@ -151,9 +151,7 @@ def test_teardown_of_an_extension_can_use_the_session(serve: Serve) -> None:
 # A connection that is lost in the middle of a request
 
 
-def test_connection_lost_in_a_request_gets_503(
-    serve: Serve, committed_db: Engine
-) -> None:
+def test_connection_lost_in_a_request_gets_503(serve: Serve, committed_db: Engine) -> None:
     def lose_the_connection() -> Any:
         cut_off(db.session.connection(), committed_db)
         return db.session.scalar(select(Probe.name))

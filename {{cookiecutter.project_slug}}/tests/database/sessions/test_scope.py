@@ -21,9 +21,9 @@ from ...support.leaks import (
     assert_nothing_leaked,
     count_rows,
     engine_of,
+    open_sessions,
     pool_of,
     read_stream,
-    open_sessions,
 )
 from ...support.probe import Probe, ProbeFactory
 from .conftest import Serve

@@ -100,7 +100,9 @@ def test_create_with_a_failing_commit_gets_503(make_app: MakeApp, committed_db: 
     assert response.headers["Retry-After"] == "1"
 
 
-def test_create_with_a_failing_commit_stores_nothing(make_app: MakeApp, committed_db: Engine) -> None:
+def test_create_with_a_failing_commit_stores_nothing(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
     app = make_app()
     fail_at_commit(app, committed_db)
     app.test_client().post(URL, json=new_body())
@@ -108,9 +110,7 @@ def test_create_with_a_failing_commit_stores_nothing(make_app: MakeApp, committe
     assert count_rows(committed_db) == 0
 
 
-def test_create_works_after_a_failed_commit(
-    make_app: MakeApp, committed_db: Engine
-) -> None:
+def test_create_works_after_a_failed_commit(make_app: MakeApp, committed_db: Engine) -> None:
     app = make_app()
     fail_at_commit(app, committed_db)
     client = app.test_client()
