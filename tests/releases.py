@@ -52,7 +52,7 @@ GONE_IN_THE_NEWEST = (f"{PROJECT}/docs/old.md",)
 
 # The first release did not ask for the licence either, and had a filter less.
 BEFORE_THE_SECOND = (
-    Edit(f"{PROJECT}/Makefile", "Set the project up and prove it", "Set up"),
+    Edit(f"{PROJECT}/Makefile", "Set the project up and test it", "Set up"),
     Edit(f"{PROJECT}/pyproject.toml", '"click>=8.5"', '"click>=8.4"'),
     Edit(f"{PACKAGE}/health.py", '"""', '"""Health. '),
     Edit(f"{PROJECT}/docs/template.yaml", "yaml_string", "json_string"),
