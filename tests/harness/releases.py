@@ -38,7 +38,7 @@ class Edit(NamedTuple):
 # Reverts the newest release, in files that users edit and in others.
 BEFORE_THE_NEWEST = (
     Edit(f"{PROJECT}/README.md", "## Run it", "## Running"),
-    Edit(f"{PROJECT}/Makefile", "Leave out the tests that take seconds", "Run quick tests"),
+    Edit(f"{PROJECT}/Makefile", "Run all tests except slow ones", "Run quick tests"),
     Edit(f"{PROJECT}/pyproject.toml", '"structlog>=26.1"', '"structlog>=25.5"'),
     Edit(f"{PROJECT}/.env.example", "# Settings of the service:", "# Settings:"),
     Edit(f"{PACKAGE}/settings.py", "all faults at once, no secret in a message", "all at once"),
@@ -52,7 +52,7 @@ GONE_IN_THE_NEWEST = (f"{PROJECT}/docs/old.md",)
 
 # The first release had no prompt for the licence, and one filter less.
 BEFORE_THE_SECOND = (
-    Edit(f"{PROJECT}/Makefile", "Set the project up and prove it", "Set up"),
+    Edit(f"{PROJECT}/Makefile", "Set the project up and test it", "Set up"),
     Edit(f"{PROJECT}/pyproject.toml", '"click>=8.5"', '"click>=8.4"'),
     Edit(f"{PACKAGE}/health.py", '"""', '"""Health. '),
     Edit(f"{PROJECT}/docs/template.yaml", "yaml_string", "json_string"),

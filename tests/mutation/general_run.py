@@ -35,7 +35,7 @@ MIN_SCORE = 90.0
 SECONDS = 300
 
 # Programs that a test starts do not know the active mutant, or fail because of mutmut's code.
-NOT_IN_PROCESS = "tests/test_settings.py::test_programs_say_what_is_wrong_and_end"
+NOT_IN_PROCESS = "tests/test_settings.py::test_programs_exit_with_the_errors_in_the_settings"
 OPTIONS = (
     *("-m", "not slow", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"),
     *("-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py"),

@@ -311,11 +311,11 @@ def test_conflicts_are_named_and_left_to_resolve(
 
     said, calls = update(project, variables, status=1)
 
-    assert "template's stand in Makefile, between <<<<<<< and >>>>>>>" in said
+    assert "template's are in Makefile, between <<<<<<< and >>>>>>>" in said
     assert "make check" in said
     text = (project / "Makefile").read_text(encoding="utf-8")
     assert "Run our quick tests" in text
-    assert "Leave out the tests that take seconds" in text
+    assert "Run all tests except slow ones" in text
     assert calls == []
     assert_is_release_but_for_the_makefile(project)
 
@@ -336,8 +336,8 @@ def test_a_rejected_change_is_named_and_the_tests_run(
 
     said, calls = update(project, variables, status=1)
 
-    assert "Changes that found no place are in Makefile.rej: make them by hand" in said
-    assert "Leave out the tests" in (project / "Makefile.rej").read_text(encoding="utf-8")
+    assert "Changes that could not be applied are in Makefile.rej: make them by hand" in said
+    assert "Run all tests except" in (project / "Makefile.rej").read_text(encoding="utf-8")
     assert calls[-1] == "python -m pytest -q"
     assert_is_release_but_for_the_makefile(project)
 
@@ -383,7 +383,7 @@ def test_a_project_without_a_link_is_linked_as_documented(
 ) -> None:
     project = create_by_cookiecutter(template, tmp_path, variables, SECOND)
     said, _ = update(project, variables, status=1)
-    assert ".cruft.json is not there" in said
+    assert ".cruft.json does not exist" in said
     assert "docs/updates.md shows the command" in said
 
     [link] = commands_of_the_page(project, r"If there is no \.cruft\.json")
@@ -406,7 +406,7 @@ def test_git_alone_updates_a_project_as_documented(
     secret = (project / ".env").read_bytes()
     edit(project, DEPENDENCY + SETTING)
     commit_all(project)
-    begin, follow = commands_of_the_page(project, "By git alone")
+    begin, follow = commands_of_the_page(project, "With git alone")
     run(project, variables, "sh", "-ec", begin)
 
     for release in (SECOND, NEWEST):

@@ -1,1 +1,1 @@
-"""Programs for developing this service; nothing of this is installed with it."""
+"""Programs for developing this service, which are not installed with it."""

@@ -1,4 +1,4 @@
-"""The private server of development: it runs while the service does, and its data stay."""
+"""The private database server of development: it runs with the service and keeps its data."""
 
 import hashlib
 import os
@@ -23,10 +23,10 @@ LOOPBACK = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1"}
 
 @contextmanager
 def development_server(url: URL) -> Iterator[None]:
-    """See that the database of `url` exists while the block runs, on a private server if needed.
+    """Make the database of `url` available while the block runs, on a private server if needed.
 
-    A server that answers already, or one on another machine, is used as it is. Ends the program
-    with a sentence when there is none and none can be started.
+    A server that runs already, or one on another machine, is used as it is. Exits with a message
+    when no server can be started.
     """
     host = LOOPBACK.get(url.host or "")
     if host is None or is_listening((host, url.port or DEFAULT_PORT)):
@@ -44,7 +44,7 @@ def development_server(url: URL) -> Iterator[None]:
 
 
 def _data_folder() -> Path:
-    """`.data`, or another folder where the server's account cannot enter the project."""
+    """Return `.data`, or a folder elsewhere if the server's account cannot enter the project."""
     folder = PROJECT / ".data"
     account = server_account()
     if account is not None and not can_use(PROJECT, account):

@@ -1,4 +1,4 @@
-"""Makes `.env`: `make setup` and `make run` do it where there is none, as in a fresh clone."""
+"""Create `.env` if it does not exist, as in a fresh clone; `make setup` and `make run` do this."""
 
 import os
 {% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
@@ -13,7 +13,7 @@ PORTS = range(20_000, 30_000)
 
 
 def make_env_file(project: Path = PROJECT) -> bool:
-    """Write `.env` from `.env.example`, readable by its owner only, unless there is one.
+    """Write `.env` from `.env.example`, readable by its owner only, unless it exists.
 
     Returns whether it was written.
     """
@@ -28,7 +28,7 @@ def make_env_file(project: Path = PROJECT) -> bool:
 
 
 def own_line(line: str) -> str:
-    """A line of `.env` for a line of `.env.example`."""
+    """Return the line of `.env` for a line of `.env.example`."""
     if line.startswith("SECRET_KEY="):
         return f"SECRET_KEY={os.urandom(32).hex()}\n"
 {% if cookiecutter.database != "sqlite" %}
@@ -44,7 +44,7 @@ def own_line(line: str) -> str:
 
 {% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 def with_own_port(line: str) -> str:
-    """The URL with a port by chance, so that private servers of two projects can run at once."""
+    """Set a random port in the URL, so that private servers of two projects can run at once."""
     port = PORTS[int.from_bytes(os.urandom(4)) % len(PORTS)]
     return re.sub(r":\d+(?=/)", f":{port}", line)
 

@@ -1,4 +1,4 @@
-"""A server of one's own, that ends with the program that started it."""
+"""A private server that stops when the program that started it ends."""
 
 import os
 import pwd
@@ -14,11 +14,11 @@ from pathlib import Path
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 30
 SECONDS_TO_PULL = 600
-SECONDS_TO_ANSWER = 10
+CONNECT_TIMEOUT_SECONDS = 10
 
-# Its standard input is a pipe from the program that wants the server. However that program ends,
-# the pipe closes: this stops the server, waits for it, and removes the folder if it is temporary.
-KEEPER = """
+# Its standard input is a pipe from the program that started the server. However that program ends,
+# the pipe closes: then this stops the server, waits for it and removes a temporary folder.
+SUPERVISOR = """
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
@@ -34,11 +34,11 @@ exit "$status"
 
 
 class NoServerError(RuntimeError):
-    """There is no server and none can be started; the message says what to do."""
+    """No server can be started; the message says what to do."""
 
 
 class PrivateServer:
-    """A running server process; `stop` ends it, and so does the end of this program."""
+    """A running server process, which stops by `stop` or with this program."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class PrivateServer:
         stop_signal: str,
         temporary: bool,
     ) -> None:
-        self._command = ["sh", "-c", KEEPER, "keeper", *map(str, command)]
+        self._command = ["sh", "-c", SUPERVISOR, "supervisor", *map(str, command)]
         self._folder = folder
         self._account = account
         self._variables = {
@@ -61,7 +61,7 @@ class PrivateServer:
         self.start()
 
     def start(self) -> None:
-        """Start the server; `wait_until` tells when it answers."""
+        """Start the server; use `wait_until` to wait until it accepts connections."""
         self._pausing.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             self._command,
@@ -76,24 +76,24 @@ class PrivateServer:
             extra_groups=None if self._account is None else [],
         )
 
-    def wait_until(self, answers: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
-        """Wait until the server answers. Raises NoServerError, with its last words, if it fails."""
+    def wait_until(self, ready: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
+        """Wait until the server is ready. Raises NoServerError with its last output if it fails."""
         end = time.monotonic() + seconds
-        while not answers():
+        while not ready():
             if self._process.poll() is not None or time.monotonic() > end:
                 self._log.seek(0)
-                words = self._log.read().decode(errors="replace")
+                output = self._log.read().decode(errors="replace")
                 self.stop()
-                raise NoServerError(f"The private server did not start:\n{words[-2000:]}")
+                raise NoServerError(f"The private server did not start:\n{output[-2000:]}")
             time.sleep(0.02)
 
     def pause(self) -> None:
-        """Stop the server until `start`; nothing is removed."""
+        """Stop the server until `start`, and keep its folder."""
         self._pausing.touch()
         self._end()
 
     def stop(self) -> None:
-        """Stop the server and wait for its end; does nothing when it has ended already."""
+        """Stop the server and wait for its end; do nothing if it has ended already."""
         self._end()
         self._log.close()
 
@@ -108,9 +108,9 @@ class PrivateServer:
 
 
 def unprivileged_account(*names: str) -> str | None:
-    """The account for a server that refuses to run as root: the first that exists, if we are root.
+    """Return the account for a server that does not run as root: the first one that exists.
 
-    None when we are somebody else, who can run it as it is.
+    None if this process does not run as root, because it can run the server itself.
     """
     if os.getuid() != 0:
         return None
@@ -119,21 +119,21 @@ def unprivileged_account(*names: str) -> str | None:
 
 
 def temporary_folder(account: str | None) -> Path:
-    """A new folder with a short path, because a socket in it may have no long one."""
+    """Make a folder with a short path, because the path of a socket is limited."""
     folder = Path(tempfile.mkdtemp(prefix="db-"))
     give(folder, account)
     return folder
 
 
 def give(folder: Path, account: str | None) -> None:
-    """Make the folder the account's, for nobody else to look into."""
+    """Make the account the owner of the folder, and close it to all others."""
     folder.chmod(0o700)
     if account is not None:
         shutil.chown(folder, account, _group(account))
 
 
 def can_use(path: Path, account: str | None) -> bool:
-    """Whether the account can read and run the file, or look into the folder."""
+    """Whether the account can read and run the file, or list the folder."""
     done = subprocess.run(
         ["test", "-r", str(path), "-a", "-x", str(path)],
         check=False,
@@ -145,7 +145,7 @@ def can_use(path: Path, account: str | None) -> bool:
 
 
 def run(command: Sequence[str | Path], folder: Path, account: str | None) -> None:
-    """Run a program that prepares a server. Raises NoServerError, with its words, if it fails."""
+    """Run a program that prepares a server. Raises NoServerError with its output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
@@ -164,7 +164,7 @@ def run(command: Sequence[str | Path], folder: Path, account: str | None) -> Non
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on just now."""
+    """Return a port of the loopback interface that nothing listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
@@ -174,14 +174,14 @@ def is_listening(address: tuple[str, int] | str) -> bool:
     """Whether something accepts connections at this host and port, or on this Unix socket."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family) as probe:
-        probe.settimeout(SECONDS_TO_ANSWER)
+        probe.settimeout(CONNECT_TIMEOUT_SECONDS)
         return probe.connect_ex(address) == 0
 
 
 def container(*options: str, image: str, port: int, inner_port: int, volume: str = "") -> list[str]:
-    """The command for a server in a container, on a port of the loopback interface.
+    """Return the command for a server in a container, on a port of the loopback interface.
 
-    `volume` is where its data are outside and inside, to keep them; they belong to us.
+    `volume`, the path of its data outside and inside, keeps them, owned by the current user.
     """
     command = ["docker", "run", "--rm", "--publish", f"127.0.0.1:{port}:{inner_port}"]
     if volume:
@@ -190,14 +190,14 @@ def container(*options: str, image: str, port: int, inner_port: int, volume: str
     return [*command, *(part for option in options for part in ("--env", option)), image]
 
 
-def docker_answers() -> bool:
-    """Whether containers can be run here."""
+def docker_is_available() -> bool:
+    """Whether this machine can run containers."""
     docker = shutil.which("docker")
     if docker is None:
         return False
     try:
         done = subprocess.run(
-            [docker, "info"], capture_output=True, timeout=SECONDS_TO_ANSWER, check=False
+            [docker, "info"], capture_output=True, timeout=CONNECT_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return False

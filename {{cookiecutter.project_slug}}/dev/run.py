@@ -1,4 +1,4 @@
-"""Serves the service for development, on a migrated database: `make run`."""
+"""Serve the service for development, on a migrated database: `make run`."""
 
 import argparse
 import os
@@ -31,12 +31,12 @@ SECONDS_TO_END = 10
 
 
 def main() -> int:
-    """Migrate, then serve until Ctrl-C or run what else is asked for; returns the exit status."""
+    """Migrate, then serve until Ctrl-C or run the given command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dev.run", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}")
     parser.add_argument("--migrate-only", action="store_true", help="do not serve")
     parser.add_argument(
-        "command", nargs=argparse.REMAINDER, help="of `flask`, to run instead of serving"
+        "command", nargs=argparse.REMAINDER, help="a command of `flask` to run instead of serving"
     )
     arguments = parser.parse_args()
     os.chdir(PROJECT)
@@ -50,12 +50,12 @@ def main() -> int:
         with development_server(make_url(settings.database_url.get_secret_value())):
             return work(arguments, settings)
 {% endif %}
-    except KeyboardInterrupt:  # how serving ends
+    except KeyboardInterrupt:  # the usual end of serving
         return 0
 
 
 def work(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do what is asked for, on a database that is there."""
+    """Migrate, then serve or run the command; the database exists."""
     migrate(settings)
 {% if cookiecutter.background_jobs == "celery" %}
     if arguments.command[:1] == ["jobs"]:
@@ -70,7 +70,7 @@ def work(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def migrate(settings: Settings) -> None:
-    """Bring the database to the newest schema."""
+    """Upgrade the database to the newest schema."""
     with connected_config(settings) as config:
         command.upgrade(config, "head")
 
@@ -78,8 +78,8 @@ def migrate(settings: Settings) -> None:
 def flask(*arguments: str) -> int:
     """Run a command of `flask` and return its exit status.
 
-    Ctrl-C reaches it as well, and it ends by itself. Told to stop in the middle of that, the server
-    would show a traceback.
+    Ctrl-C reaches it as well, and it ends by itself: a server that is also terminated while it
+    stops shows a traceback.
     """
     process = subprocess.Popen(
         [
@@ -88,7 +88,7 @@ def flask(*arguments: str) -> int:
             "{{ cookiecutter.__package }}",
             *arguments,
         ],
-        env=os.environ | {"FLASK_SKIP_DOTENV": "1"},  # the service reads `.env` anew at each reload
+        env=os.environ | {"FLASK_SKIP_DOTENV": "1"},  # the service reads `.env` at each reload
     )
     try:
         return process.wait()

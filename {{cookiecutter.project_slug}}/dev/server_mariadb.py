@@ -1,4 +1,4 @@
-"""A private MariaDB, from what the machine has: programs or a container."""
+"""A private MariaDB server, from installed programs or in a container."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from .private_server import (
     NoServerError,
     PrivateServer,
     container,
-    docker_answers,
+    docker_is_available,
     free_port,
     is_listening,
     run,
@@ -23,7 +23,7 @@ from .private_server import (
 )
 
 INSTALL = (
-    "No MariaDB can be started here: install it (on Debian: apt-get install mariadb-server), or"
+    "MariaDB cannot be started here: install it (on Debian: apt-get install mariadb-server), or"
     " start Docker."
 )
 DEFAULT_PORT = 3306
@@ -35,8 +35,8 @@ PROGRAM_FOLDERS = (
     "/usr/local/opt/mariadb/bin",
 )
 
-# What keeps data over a power cut, and a test run does not need. An unknown `loose` option is no
-# error: some of them come and go with the versions.
+# These turn off what keeps data over a power cut, which a test run does not need. An unknown
+# `loose` option is not an error: some exist only in some versions.
 NOT_DURABLE = (
     "--loose-innodb-flush-log-at-trx-commit=0",
     "--loose-innodb-doublewrite=0",
@@ -44,21 +44,21 @@ NOT_DURABLE = (
     "--loose-innodb-fast-shutdown=2",
 )
 
-# In the folder of the data: a server that starts removes all temporary tables that it finds, and
-# in the machine's own folder for such files it would find those of another that runs.
+# In the folder of the data: a starting server removes all temporary tables that it finds, and in
+# the machine's temporary folder it would find those of another running server.
 OWN_TEMPORARY_FILES = "--tmpdir=."
 
 # To be ready for TLS, PyMySQL reads all certificates of the machine at every connection: that takes
-# longer than most tests, and a socket of this machine needs none.
+# longer than most tests, and a Unix socket needs no TLS.
 NO_TLS = {"ssl_disabled": "true"}
 
 OPTIONS = ("--skip-log-bin", "--skip-name-resolve", "--character-set-server=utf8mb4")
 
 
 def start_temporary() -> tuple[PrivateServer, URL]:
-    """Start a server for one run of tests; its URL is that of a superuser.
+    """Start a server for one run of tests and return it with the URL of a superuser.
 
-    Raises NoServerError when the machine has nothing to start it with.
+    Raises NoServerError if this machine cannot start one.
     """
     account = server_account()
     folder = temporary_folder(account)
@@ -82,7 +82,7 @@ def start_temporary() -> tuple[PrivateServer, URL]:
         )
         query = {"unix_socket": str(socket), **NO_TLS}
         url = URL.create("mariadb+pymysql", "root", query=query)
-        server.wait_until(lambda: answers(url))
+        server.wait_until(lambda: accepts_connections(url))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -90,9 +90,9 @@ def start_temporary() -> tuple[PrivateServer, URL]:
 
 
 def start_development(url: URL, folder: Path) -> PrivateServer:
-    """Start the server that `url` names, with its data in `folder`, which may be new.
+    """Start the server of `url` with its data in `folder`, which can be new.
 
-    Raises NoServerError when the machine has nothing to start it with.
+    Raises NoServerError if this machine cannot start one.
     """
     if not _find("mariadbd") or not _find("mariadb-install-db"):
         return _start_development_container(url, folder)
@@ -110,7 +110,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
             data,
             f"--bind-address={url.host}",
             f"--port={url.port or DEFAULT_PORT}",
-            "--socket=socket",  # in the data; a whole path may be too long for one
+            "--socket=socket",  # in the data; an absolute path may be too long for a socket
             f"--init-file={accounts}",
         ),
         folder,
@@ -118,12 +118,12 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
         stop_signal="TERM",
         temporary=False,
     )
-    server.wait_until(lambda: answers(url.set(database="")))
+    server.wait_until(lambda: accepts_connections(url.set(database="")))
     return server
 
 
 def server_account() -> str | None:
-    """The account that the server runs as, if it is not our own."""
+    """Return the account that the server runs as; None for the current one."""
     return unprivileged_account("mysql")
 
 
@@ -140,8 +140,8 @@ def drop_database(url: URL) -> None:
         connection.execute(text(f"DROP DATABASE IF EXISTS {_quoted(connection.engine, url)}"))
 
 
-def answers(url: URL) -> bool:
-    """Whether the server lets us in; asked by a plain socket first, which the driver leaks."""
+def accepts_connections(url: URL) -> bool:
+    """Whether the server accepts a login; tried by a socket first, because the driver leaks one."""
     address = url.query.get("unix_socket") or (url.host or "", url.port or DEFAULT_PORT)
     if not is_listening(cast("tuple[str, int] | str", address)):
         return False
@@ -182,7 +182,7 @@ def _mariadbd(data: Path, *options: str) -> list[str | Path]:
 
 
 def _grant_all(url: URL) -> str:
-    """The statements that give the user of `url` a password and all rights; on one line each."""
+    """Return the statements that create the user of `url` with all rights, one on each line."""
     user, password = (
         (value or "").replace("\\", "\\\\").replace("'", "\\'")
         for value in (url.username, url.password)
@@ -194,7 +194,7 @@ def _grant_all(url: URL) -> str:
 
 
 def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
-    if not docker_answers():
+    if not docker_is_available():
         raise NoServerError(INSTALL)
     port = free_port()
     no_password = "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1"  # noqa: S105
@@ -207,12 +207,12 @@ def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
         temporary=True,
     )
     url = URL.create("mariadb+pymysql", "root", host="127.0.0.1", port=port)
-    server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
+    server.wait_until(lambda: accepts_connections(url), SECONDS_TO_PULL)
     return server, url
 
 
 def _start_development_container(url: URL, folder: Path) -> PrivateServer:
-    if not docker_answers():
+    if not docker_is_available():
         raise NoServerError(INSTALL)
     data = folder / "container"
     data.mkdir(exist_ok=True)
@@ -229,5 +229,5 @@ def _start_development_container(url: URL, folder: Path) -> PrivateServer:
     server = PrivateServer(
         [*command, *OPTIONS], folder, account=None, stop_signal="TERM", temporary=False
     )
-    server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
+    server.wait_until(lambda: accepts_connections(url), SECONDS_TO_PULL)
     return server

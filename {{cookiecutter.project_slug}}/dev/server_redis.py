@@ -1,4 +1,4 @@
-"""A private Redis, from what the machine has: the program or a container. It keeps nothing."""
+"""A private Redis server, from the installed program or in a container. It stores nothing."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ from .private_server import (
     NoServerError,
     PrivateServer,
     container,
-    docker_answers,
+    docker_is_available,
     free_port,
     is_listening,
     temporary_folder,
 )
 
 INSTALL = (
-    "No Redis can be started here: install it (on Debian: apt-get install redis-server), or start"
+    "Redis cannot be started here: install it (on Debian: apt-get install redis-server), or start"
     " Docker."
 )
 HOST = "127.0.0.1"
@@ -29,15 +29,15 @@ LOOPBACK = {"localhost", HOST}
 DEFAULT_PORT = 6379
 IMAGE = "redis:8"
 PROGRAM_FOLDERS = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/local/opt/redis/bin")
-NOT_KEPT = ("--save", "", "--appendonly", "no")
+NOT_DURABLE = ("--save", "", "--appendonly", "no")
 
 
 @contextmanager
 def development_broker(url: str) -> Iterator[None]:
-    """See that a broker is there while the block runs, on a private server if needed.
+    """Make a broker available while the block runs, on a private server if needed.
 
-    One that answers already, or one on another machine, is used as it is. Ends the program with a
-    sentence when there is none and none can be started.
+    One that runs already, or one on another machine, is used as it is. Exits with a message when
+    no server can be started.
     """
     parts = urlsplit(url)
     port = parts.port or DEFAULT_PORT
@@ -55,37 +55,37 @@ def development_broker(url: str) -> Iterator[None]:
 
 
 def start_temporary(stop_signal: str = "TERM") -> tuple[PrivateServer, str]:
-    """Start a server for one run of tests, and return its URL, too; KILL is a crash.
+    """Start a server for one run of tests and return it with its URL; KILL simulates a crash.
 
-    Raises NoServerError when the machine has nothing to start it with.
+    Raises NoServerError if this machine cannot start one.
     """
     port = free_port()
     return start(port, stop_signal), f"redis://{HOST}:{port}/0"
 
 
 def start(port: int, stop_signal: str = "TERM") -> PrivateServer:
-    """Start a server on this port. Raises NoServerError when there is nothing to start it with."""
+    """Start a server on this port. Raises NoServerError if this machine cannot start one."""
     program = which("redis-server", path=os.pathsep.join([os.environ["PATH"], *PROGRAM_FOLDERS]))
-    if program is None and not docker_answers():
+    if program is None and not docker_is_available():
         raise NoServerError(INSTALL)
     folder = temporary_folder(None)
     try:
         if program is None:
             command = container(image=IMAGE, port=port, inner_port=DEFAULT_PORT)
         else:
-            command = [program, "--port", str(port), "--bind", HOST, *NOT_KEPT]
+            command = [program, "--port", str(port), "--bind", HOST, *NOT_DURABLE]
         server = PrivateServer(
             command, folder, account=None, stop_signal=stop_signal, temporary=True
         )
-        server.wait_until(lambda: answers(port), SECONDS_TO_PULL)
+        server.wait_until(lambda: accepts_connections(port), SECONDS_TO_PULL)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return server
 
 
-def answers(port: int) -> bool:
-    """Whether a Redis answers there."""
+def accepts_connections(port: int) -> bool:
+    """Whether Redis runs on this port."""
     if not is_listening((HOST, port)):
         return False
     with socket.create_connection((HOST, port), timeout=0.5) as connection:

@@ -1,6 +1,6 @@
-"""Sets the project up and proves it: `make setup`, as often as you like; what is done is kept.
+"""Set the project up and test it: `make setup`. Running it again keeps what is done.
 
-Only the standard library: this runs before anything is installed.
+It uses only the standard library, because it runs before anything is installed.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from .env_file import PROJECT, make_env_file
 ENVIRONMENT = PROJECT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 INSTALLED = ENVIRONMENT / "installed"
-"""Newer than pyproject.toml when nothing has to be installed; the Makefile looks at it."""
+"""Newer than pyproject.toml if nothing has to be installed; the Makefile compares them."""
 
 DATABASE = "{{ cookiecutter.__engine }}"
 
@@ -32,14 +32,14 @@ NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 PIP_WITH_GROUPS = "pip>=25.1"
 SECONDS_TO_STOP = 10
 
-# These would lead a program to another project or database, or colour what it prints.
+# These would make a program use another project or database, or colour its output.
 MISLEADING = {
     *("DATABASE_URL", "ENVIRONMENT", "SECRET_KEY"),
     *("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "FORCE_COLOR"),
     *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"),
 }
 
-# What programs print when something outside of the project is missing, and what it means.
+# Output of programs when something outside of the project is missing, and its cause.
 CAUSES = (
     (r"No space left on device|Disk quota exceeded", "the disk is full"),
     (
@@ -47,17 +47,17 @@ CAUSES = (
         r"|Network is unreachable|[Tt]imed out|NewConnectionError|ConnectTimeout",
         "there is no connection",
     ),
-    (r"ensurepip is not available", "this Python makes no environments: install python3-venv"),
+    (r"ensurepip is not available", "this Python cannot make environments: install python3-venv"),
 )
 
-# A question for a passphrase, or a check meant for other projects, would end the set-up.
+# A prompt for a passphrase, or a hook meant for other projects, would end the set-up.
 FIRST_COMMIT = (
     *("-c", "commit.gpgSign=false"),
     *("commit", "--quiet", "--no-verify", "--message", "Start the service from its template"),
 )
 
-# Nor is there a first time for what only slow tests import, and for assertions that explain
-# themselves: that would take as long as the tests.
+# This also leaves out what only slow tests import, and the rewriting of assertions: the first time
+# they would take as long as the tests.
 QUICK = (
     *("-m", "not slow", "--ignore", "tests/web/test_schemathesis.py", "--assert", "plain"),
     *("-p", "no:schemathesis", "-p", "no:hypothesispytest"),
@@ -67,7 +67,7 @@ NOISE = re.compile(r"\W*$|\[notice\]|\(Background on this error|hint:|=+ ")
 
 
 class StepError(Exception):
-    """A step failed; the message says why, `output` is what its program printed."""
+    """A step failed; the message says why, `output` is that of its program."""
 
     def __init__(self, why: str, output: str = "") -> None:
         super().__init__(why)
@@ -75,31 +75,31 @@ class StepError(Exception):
 
 
 class Step(NamedTuple):
-    """A part of the set-up: `run` does it, unless it is done, and returns a remark about it."""
+    """A part of the set-up: `run` does it, unless it is already done, and returns a remark."""
 
     name: str
     run: Callable[["Progress"], str]
     remains: str
-    """What works even if this step fails."""
+    """A sentence that says what is done even if this step fails."""
 
 
 class Progress:
-    """One line for each step: with a spinner while it runs on a terminal, else when it ends."""
+    """Show a line for each step: with a spinner while it runs on a terminal, else at its end."""
 
     def __init__(self) -> None:
         self.on_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self.step = ""
-        self.began = 0.0
+        self.started = 0.0
         self.program: subprocess.Popen[bytes] | None = None
 
     @property
     def seconds(self) -> float:
         """How long the step has been running."""
-        return time.monotonic() - self.began
+        return time.monotonic() - self.started
 
     def begin(self, step: str) -> None:
-        """Start the line and the clock of a step."""
-        self.step, self.began = step, time.monotonic()
+        """Start the line and the timer of a step."""
+        self.step, self.started = step, time.monotonic()
         self.tick()
 
     def tick(self) -> None:
@@ -119,9 +119,9 @@ class Progress:
 
 
 def call(progress: Progress, *command: str | Path, **variables: str) -> str:
-    """Run a program in the project, with more environment `variables`, and return its output.
+    """Run a program in the project, with these environment `variables`, and return its output.
 
-    Raises `StepError` if it is missing or ends with an error.
+    Raises `StepError` if it is missing or fails.
     """
     environment = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     with tempfile.TemporaryFile() as output:
@@ -150,10 +150,10 @@ def call(progress: Progress, *command: str | Path, **variables: str) -> str:
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Pass Ctrl-C on, once, so that the program ends in order; see that it does end.
+    """Pass Ctrl-C on once, so that the program can clean up, and wait for its end.
 
-    It has a session of its own: two signals would break off the clearing up of a test run, and a
-    program without a terminal asks no questions.
+    The program has a session of its own: a second signal would interrupt the cleanup of a test run,
+    and a program without a terminal does not prompt.
     """
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError):
@@ -166,9 +166,9 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 def explain(output: str) -> str:
-    """Why a program failed, from what it printed: a known cause, and the last line that says it."""
+    """Return why a program failed, from its output: a known cause and the last line with text."""
     lines = [line.strip() for line in output.splitlines()]
-    last = next((line for line in reversed(lines) if not NOISE.match(line)), "it said nothing")
+    last = next((line for line in reversed(lines) if not NOISE.match(line)), "it printed nothing")
     for sign, cause in CAUSES:
         if re.search(sign, output):
             return f"{cause} ({last})"
@@ -181,7 +181,7 @@ def make_settings(_: Progress) -> str:
 
 
 def make_environment(progress: Progress) -> str:
-    """Make `.venv` with the Python that runs this."""
+    """Make `.venv` with the Python that runs this program."""
     uv = shutil.which("uv")
     try:
         call(progress, PYTHON, *(["--version"] if uv else ["-m", "pip", "--version"]))
@@ -197,7 +197,7 @@ def make_environment(progress: Progress) -> str:
 
 
 def install_packages(progress: Progress) -> str:
-    """Install the service, editable, and its development tools; by uv as its lock file says."""
+    """Install the service, editable, and its development tools; with uv from its lock file."""
     uv = shutil.which("uv")
     if not uv:
         call(progress, PYTHON, "-m", "pip", "install", PIP_WITH_GROUPS)
@@ -215,7 +215,7 @@ def install_packages(progress: Progress) -> str:
 
 
 def make_repository(progress: Progress) -> str:
-    """Make a git repository with a first commit, unless the project is in one."""
+    """Make a git repository with a first commit, unless the project is in a repository."""
     if any((folder / ".git").exists() for folder in PROJECT.parents):
         return "none made: this folder is inside a repository"
     git = shutil.which("git")
@@ -235,7 +235,7 @@ def make_repository(progress: Progress) -> str:
 
 
 def _identity(progress: Progress, git: str) -> Sequence[str]:
-    """Options that name an author where git knows none: the one of pyproject.toml."""
+    """Return options with the author of pyproject.toml, if git knows no author."""
     try:
         call(progress, git, "var", "GIT_AUTHOR_IDENT")
         call(progress, git, "var", "GIT_COMMITTER_IDENT")
@@ -244,25 +244,25 @@ def _identity(progress: Progress, git: str) -> Sequence[str]:
 
         text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
         author = tomllib.loads(text)["project"]["authors"][0]
-        name = author["name"] if re.search(r"\w", author["name"]) else "author"  # git wants letters
+        name = author["name"] if re.search(r"\w", author["name"]) else "author"  # git needs letters
         return ("-c", f"user.name={name}", "-c", f"user.email={author['email']}")
     return ()
 
 
 def migrate(progress: Progress) -> str:
-    """Bring the development database, which `.env` names, to the newest schema."""
+    """Upgrade the development database, which `.env` names, to the newest schema."""
     call(progress, PYTHON, "-m", "dev.run", "--migrate-only")
     return DATABASE
 
 
 def run_quick_tests(progress: Progress) -> str:
-    """Run the project's own tests but for those that take seconds."""
+    """Run the project's tests, except for those that take seconds."""
     output = call(progress, PYTHON, "-m", "pytest", "-q", *QUICK)
     return f"{_passed(output)}; `make test` runs the slow ones, too"
 
 
 def run_all_tests(progress: Progress) -> str:
-    """Run all of the project's own tests."""
+    """Run all of the project's tests."""
     return _passed(call(progress, PYTHON, "-m", "pytest", "-q"))
 
 
@@ -281,11 +281,11 @@ STEPS = (
 )
 
 ONLY_INSTALL = "--only-install"
-"""What other targets of the Makefile need first."""
+"""The argument of other targets of the Makefile, which need the packages."""
 
 
 def set_up(steps: Sequence[Step], progress: Progress) -> str:
-    """Run the steps in order and return the remark of the last. Raises the first `StepError`."""
+    """Run the steps in order and return the last remark. Raises the first `StepError`."""
     remark = ""
     for step in steps:
         progress.begin(step.name)
@@ -294,7 +294,7 @@ def set_up(steps: Sequence[Step], progress: Progress) -> str:
         except (StepError, OSError) as error:
             progress.end("x", "failed")
             output = error.output if isinstance(error, StepError) else ""
-            raise StepError(_regret(step, error), output) from error
+            raise StepError(_failure(step, error), output) from error
         except KeyboardInterrupt:
             progress.end("x", "stopped")
             raise
@@ -302,13 +302,13 @@ def set_up(steps: Sequence[Step], progress: Progress) -> str:
     return remark
 
 
-def _regret(step: Step, error: Exception) -> str:
+def _failure(step: Step, error: Exception) -> str:
     why = (str(error) if isinstance(error, StepError) else explain(str(error))).rstrip(".")
     return f"The step {step.name!r} failed: {why}. {step.remains}"
 
 
 def enter() -> list[str]:
-    """The command that leads from the folder of a person's shell to the project, if needed."""
+    """Return the `cd` command from the folder of the user's shell to the project, if needed."""
     shell = os.environ.get("PWD", "")
     if not shell or not PROJECT.is_relative_to(shell):
         return [f"cd {shlex.quote(str(PROJECT))}"]
@@ -317,47 +317,47 @@ def enter() -> list[str]:
 
 
 class Outcome(NamedTuple):
-    """How steps ended: an exit status, and the remark of the last if all of them are done."""
+    """The result of steps: an exit status, and the last remark if all of them succeeded."""
 
     status: int
     remark: str = ""
 
 
 def carry_out(steps: Sequence[Step], command: str) -> Outcome:
-    """Run the steps in order; if one fails, say why and that `command` goes on."""
+    """Run the steps in order; if one fails, print the reason and the `command` that continues."""
     progress = Progress()
     try:
         return Outcome(0, set_up(steps, progress))
     except StepError as error:
         if error.output:
             print("", *error.output.splitlines()[-15:], sep="\n    ")
-        report(f"{error} When that is mended, go on with:", command)
+        report(f"{error} When that is fixed, continue with:", command)
         return Outcome(1)
     except KeyboardInterrupt:
-        report("Stopped; the project is whole. Go on with:", command)
+        report("Stopped; no file is half written. Continue with:", command)
         if progress.program and progress.program.poll() is None:
             interrupt(progress.program)
         return Outcome(130)
 
 
 def report(text: str, *commands: str) -> None:
-    """Print how the set-up ended and the commands to use next."""
+    """Print the result of the set-up and the commands to run next."""
     print("\n".join(["", text, "", *(f"  {command}" for command in (*enter(), *commands)), ""]))
 
 
 def main() -> int:
-    """Set up, say how it went, and return 0 only if all of it is done."""
+    """Set up, print the result, and return 0 only if everything succeeded."""
     accept_any_text()
     if sys.version_info[:2] < OLDEST_PYTHON:
-        return go_on_with_newer_python()
-    began = time.monotonic()
+        return run_with_newer_python()
+    started = time.monotonic()
     print(f"\nSetting up {PROJECT.name}:\n", flush=True)
     only_install = ONLY_INSTALL in sys.argv[1:]
     outcome = carry_out(STEPS[:3] if only_install else STEPS, "make setup")
     if outcome.status == 0 and only_install:
         print()
     elif outcome.status == 0:
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         report(
             f"{PROJECT.name} is ready: {outcome.remark}; {seconds:.1f} s in all. Next:",
             "make run     # serve it on http://127.0.0.1:5000",
@@ -367,18 +367,18 @@ def main() -> int:
 
 
 def accept_any_text() -> None:
-    """Let a terminal show what it has no characters for."""
+    """Escape characters that the terminal cannot show."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def go_on_with_newer_python() -> int:
-    """Run this by a Python that is new enough, if there is one."""
+def run_with_newer_python() -> int:
+    """Run this program with a Python that is new enough, if there is one."""
     for name in NEWER_PYTHONS:
         if newer := shutil.which(name):
             return subprocess.call([newer, "-m", "dev.setup", *sys.argv[1:]], cwd=PROJECT)
     this = ".".join(map(str, sys.version_info[:3]))
-    report(f"Python 3.11 or newer is needed, and this is {this}. With one, go on:", "make setup")
+    report(f"Python 3.11 or newer is required, but this is {this}. With one, run:", "make setup")
     return 1
 
 

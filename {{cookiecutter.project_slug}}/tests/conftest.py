@@ -1,4 +1,4 @@
-"""Only the list of the fixtures' modules; docs/testing.md shows how to use them."""
+"""The modules with fixtures; docs/testing.md shows how to use them."""
 
 pytest_plugins = [
     "tests.support.problems",

@@ -10,7 +10,7 @@ from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey
 from .support.api import URL, new_body
 
 
-def test_old_idempotency_keys_are_forgotten(
+def test_expired_idempotency_keys_are_purged(
     app: Flask, client: FlaskClient, session: Session
 ) -> None:
     for number, day in enumerate(("2030-01-01", "2030-01-02", "2030-01-03")):

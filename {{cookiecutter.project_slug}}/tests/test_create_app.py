@@ -2,6 +2,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import Pool, event
 
@@ -16,36 +17,36 @@ from .support.databases import create_tables
 from .support.probe import PROBES
 
 
-def test_an_application_is_made_without_the_database(settings: Settings) -> None:
+def test_create_app_does_not_touch_the_database(settings: Settings) -> None:
     connections: list[object] = []
 
-    def note(*arguments: object) -> None:
+    def record(*arguments: object) -> None:
         connections.append(arguments)
 
-    event.listen(Pool, "connect", note)
+    event.listen(Pool, "connect", record)
     try:
         for _ in range(10):
             create_app(settings)
     finally:
-        event.remove(Pool, "connect", note)
+        event.remove(Pool, "connect", record)
 
     assert connections == []
 
 
-def test_a_database_url_is_enough() -> None:
+def test_a_database_url_is_the_only_required_setting() -> None:
     made = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)))
 
     assert made.test_client().get("/livez").status_code == 200
 
 
-def test_without_settings_they_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_loaded_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text(f"DATABASE_URL={EXAMPLE_URL}\nMAX_BODY_BYTES=2000\n")
     monkeypatch.chdir(tmp_path)
 
     assert create_app().config["MAX_CONTENT_LENGTH"] == 2001
 
 
-def test_without_usable_settings_there_is_none(
+def test_create_app_exits_without_valid_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -70,7 +71,7 @@ def test_applications_have_databases_of_their_own(
     assert url == empty_database.database_url.get_secret_value()
 
 
-def test_the_settings_are_those_of_the_application(make_app: MakeApp) -> None:
+def test_each_application_has_settings_of_its_own(make_app: MakeApp) -> None:
     small, large = make_app(max_body_bytes=1024), make_app()
     body = new_body(unknown="x" * 2000)
 
@@ -85,11 +86,11 @@ def test_blueprints_of_the_kit_have_names_that_no_resource_can_have(app: Flask) 
     assert all(name.startswith("_") for name in own)
 
 
-def test_models_are_known_with_the_application() -> None:
+def test_models_are_imported_with_the_application() -> None:
     assert "idempotency_keys" in Base.metadata.tables
 
 
-def test_the_entry_point_of_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wsgi_module_has_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", EXAMPLE_URL)
 
     module = import_module(f"{create_app.__module__}.wsgi")

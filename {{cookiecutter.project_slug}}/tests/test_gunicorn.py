@@ -37,9 +37,9 @@ from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.wsgi import app
 from tests.support.probe import PROBES
 {% if cookiecutter.auth != "none" %}
-from tests.support.credentials import let_tests_in
+from tests.support.credentials import accept_test_token
 
-let_tests_in(app)
+accept_test_token(app)
 {% endif %}
 
 def slow(seconds):

@@ -11,7 +11,7 @@ from .support.programs import run_program
 
 PASSWORD = "correct-horse-battery-staple"
 STRONG_KEY = "k" * 32
-USABLE = {"DATABASE_URL": EXAMPLE_URL}
+REQUIRED = {"DATABASE_URL": EXAMPLE_URL}
 PRODUCTION = {
     "environment": "production",
     "database_url": EXAMPLE_URL,
@@ -22,14 +22,14 @@ PRODUCTION = {
 
 
 def errors_of(**values: object) -> dict[str, str]:
-    """The faults that are found in settings, by name; fails if there is none."""
+    """Return the errors in settings by name, and fail if there are none."""
     with pytest.raises(ValidationError) as caught:
         Settings(**values)  # type: ignore[arg-type]
-    return {str(fault["loc"][0]): fault["msg"] for fault in caught.value.errors()}
+    return {str(error["loc"][0]): error["msg"] for error in caught.value.errors()}
 
 
 def read(folder: Path, variables: dict[str, str], env_file: str = "") -> Settings:
-    """The settings that a program started in `folder` has."""
+    """Load settings like a program that is started in `folder`."""
     (folder / ".env").write_text(env_file, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
@@ -37,14 +37,14 @@ def read(folder: Path, variables: dict[str, str], env_file: str = "") -> Setting
         return Settings.load(str(folder / ".env"))
 
 
-def test_a_database_url_is_enough() -> None:
+def test_a_database_url_is_the_only_required_setting() -> None:
     made = Settings(database_url=SecretStr(EXAMPLE_URL))
 
     assert made.environment == "development"
     assert made.max_body_bytes == 1024 * 1024
 
 
-def test_an_environment_may_have_defaults_of_its_own() -> None:
+def test_an_environment_can_have_defaults_of_its_own() -> None:
     for environment, log_format in {"development": "text", "test": "json"}.items():
         made = Settings.model_validate({"database_url": EXAMPLE_URL, "environment": environment})
         assert made.log_format == log_format
@@ -52,15 +52,15 @@ def test_an_environment_may_have_defaults_of_its_own() -> None:
     assert Settings.model_validate(given).log_format == "text"
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_over_the_file(tmp_path: Path) -> None:
     file = "THREADS=3\nWORKERS=5\nMAX_BODY_BYTES=\nUNKNOWN=1\n"
 
-    made = read(tmp_path, USABLE | {"THREADS": "7"}, file)
+    made = read(tmp_path, REQUIRED | {"THREADS": "7"}, file)
 
     assert (made.threads, made.workers, made.max_body_bytes) == (7, 5, 1024 * 1024)
 
 
-def test_the_file_is_enough(tmp_path: Path) -> None:
+def test_settings_can_come_from_the_file_alone(tmp_path: Path) -> None:
     made = read(tmp_path, {}, f"DATABASE_URL='{EXAMPLE_URL}'\n")
 
     assert made.database_url.get_secret_value() == EXAMPLE_URL
@@ -69,7 +69,7 @@ def test_the_file_is_enough(tmp_path: Path) -> None:
 def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
     made = read(
         tmp_path,
-        USABLE
+        REQUIRED
         | {
             "TRUSTED_HOSTS": "api.example.com, .example.org",
             "CORS_ORIGINS": "https://a.example,http://localhost:8080",
@@ -82,8 +82,8 @@ def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
     assert same.trusted_hosts == ("a", "b")
 
 
-def test_all_faults_are_found_at_once() -> None:
-    found = errors_of(
+def test_all_errors_are_reported_together() -> None:
+    errors = errors_of(
         environment="production",
         database_url="oracle://x/y",
         threads=0,
@@ -94,7 +94,7 @@ def test_all_faults_are_found_at_once() -> None:
         log_level="loud",
     )
 
-    assert found.keys() == {
+    assert errors.keys() == {
         "database_url",
         "secret_key",
         "threads",
@@ -110,7 +110,7 @@ def test_all_faults_are_found_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "fault"),
+    ("url", "message"),
     [
         (None, "valid string"),
         ("nonsense", "is not a database URL"),
@@ -123,15 +123,15 @@ def test_all_faults_are_found_at_once() -> None:
         (f"{EXAMPLE_URL.split(':')[0]}://", "does not name a database"),
     ],
 )
-def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str) -> None:
-    found = errors_of(database_url=url)
+def test_an_invalid_database_url_is_reported(url: str | None, message: str) -> None:
+    errors = errors_of(database_url=url)
 
-    assert fault in found["database_url"]
-    assert PASSWORD not in str(found)
+    assert message in errors["database_url"]
+    assert PASSWORD not in str(errors)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "fault"),
+    ("name", "value", "message"),
     [
         (
             "trusted_hosts",
@@ -146,10 +146,10 @@ def test_a_database_url_that_cannot_be_used_is_named(url: str | None, fault: str
         ),
     ],
 )
-def test_a_list_that_cannot_be_used_is_explained(name: str, value: str, fault: str) -> None:
-    found = errors_of(database_url=EXAMPLE_URL, **{name: value})
+def test_an_invalid_list_is_reported_with_an_example(name: str, value: str, message: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, **{name: value})
 
-    assert found == {name: f"Value error, {fault}"}
+    assert errors == {name: f"Value error, {message}"}
 
 
 def test_the_database_url_is_required() -> None:
@@ -160,18 +160,18 @@ def test_the_database_url_is_required() -> None:
 @pytest.mark.parametrize(
     "url", [f"amqp://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"]
 )
-def test_a_broker_url_that_cannot_be_used_is_named(url: str) -> None:
-    found = errors_of(database_url=EXAMPLE_URL, broker_url=url)
+def test_an_invalid_broker_url_is_reported(url: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, broker_url=url)
 
-    assert "write it like redis://:password@host:6379/0" in found["broker_url"]
-    assert PASSWORD not in str(found)
+    assert "write it like redis://:password@host:6379/0" in errors["broker_url"]
+    assert PASSWORD not in str(errors)
 
 
 @pytest.mark.parametrize(
     "url",
     ["redis://h", f"redis://:{PASSWORD}@h:6379/0", f"rediss://u:{PASSWORD}@h.example:1/2?a=b"],
 )
-def test_a_broker_url_is_taken_and_not_shown(url: str) -> None:
+def test_a_broker_url_is_accepted_and_not_shown(url: str) -> None:
     made = Settings.model_validate({"database_url": EXAMPLE_URL, "broker_url": url})
 
     assert made.broker_url.get_secret_value() == url
@@ -180,20 +180,20 @@ def test_a_broker_url_is_taken_and_not_shown(url: str) -> None:
 
 {% endif %}
 @pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
-def test_production_needs_a_secret_of_its_own(key: str | None) -> None:
-    found = errors_of(**PRODUCTION, **({"secret_key": key} if key else {}))
+def test_production_requires_a_secret_of_its_own(key: str | None) -> None:
+    errors = errors_of(**PRODUCTION, **({"secret_key": key} if key else {}))
 
-    assert found.keys() == {"secret_key"}
-    assert "openssl rand" in found["secret_key"]
+    assert errors.keys() == {"secret_key"}
+    assert "openssl rand" in errors["secret_key"]
 
 
-def test_a_long_secret_is_taken_in_production() -> None:
+def test_a_long_secret_is_accepted_in_production() -> None:
     values = PRODUCTION | {"secret_key": STRONG_KEY}
 
     assert Settings.model_validate(values).secret_key.get_secret_value() == STRONG_KEY
 
 
-def test_no_secret_is_shown() -> None:
+def test_settings_show_no_secret() -> None:
     url = f"{EXAMPLE_URL.split(':')[0]}://user:{PASSWORD}@host/name"
     made = Settings(database_url=SecretStr(url), secret_key=SecretStr(STRONG_KEY))
 
@@ -202,7 +202,7 @@ def test_no_secret_is_shown() -> None:
         assert STRONG_KEY not in shown
 
 
-def test_no_secret_is_shown_by_an_error() -> None:
+def test_errors_show_no_secret() -> None:
     values = {"database_url": f"oracle://u:{PASSWORD}@h/d", "secret_key": STRONG_KEY}
 
     with pytest.raises(ValidationError) as caught:
@@ -213,14 +213,14 @@ def test_no_secret_is_shown_by_an_error() -> None:
         assert STRONG_KEY not in shown
 
 
-def test_settings_cannot_be_changed() -> None:
+def test_settings_are_frozen() -> None:
     made = Settings(database_url=SecretStr(EXAMPLE_URL))
 
     with pytest.raises(ValidationError):
         made.threads = 8  # type: ignore[misc]
 
 
-def test_the_program_ends_with_a_line_for_each_fault(tmp_path: Path) -> None:
+def test_the_program_exits_with_a_line_for_each_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         read(tmp_path, {"THREADS": "many", "DATABASE_URL": f"oracle://u:{PASSWORD}@h/d"})
 
@@ -232,7 +232,7 @@ def test_the_program_ends_with_a_line_for_each_fault(tmp_path: Path) -> None:
     assert PASSWORD not in text
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"SECRET_KEY=\xff\xfe")
 
     with pytest.raises(SystemExit, match=r"\.env is not UTF-8"):
@@ -248,16 +248,16 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     ],
     ids=["flask", "gunicorn"],
 )
-def test_programs_say_what_is_wrong_and_end(tmp_path: Path, command: list[str]) -> None:
+def test_programs_exit_with_the_errors_in_the_settings(tmp_path: Path, command: list[str]) -> None:
     project = Path(__file__).parents[1]
     (tmp_path / "gunicorn.conf.py").write_bytes((project / "gunicorn.conf.py").read_bytes())
     environment = {**os.environ, "PYTHONPATH": str(project / "src"), "WORKERS": "none"}
 
     done = run_program(*command, environment=environment, folder=tmp_path)
 
-    said = done.stdout
+    output = done.stdout
     assert done.returncode != 0
-    assert said.count("The service cannot start.") == 1
-    assert "DATABASE_URL: Field required" in said
-    assert "WORKERS: " in said
-    assert "Traceback" not in said
+    assert output.count("The service cannot start.") == 1
+    assert "DATABASE_URL: Field required" in output
+    assert "WORKERS: " in output
+    assert "Traceback" not in output

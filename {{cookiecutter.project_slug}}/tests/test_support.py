@@ -1,4 +1,4 @@
-"""The test kit does what docs/testing.md says of it: all other tests rest on it."""
+"""The test kit works as docs/testing.md says: all other tests rely on it."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 
 from .support import api
 from .support.applications import MakeApp
-from .support.databases import SUFFIX, VARIABLE, checked
+from .support.databases import SUFFIX, VARIABLE, checked_url
 from .support.engine import database_name, named
 from .support.probe import Probe, ProbeFactory, ProbeStatus
 from .support.problems import problem
@@ -42,34 +42,34 @@ COUNT = select(func.count()).select_from(Probe)
 # Databases
 
 
-def test_database_is_one_for_tests(worker_url: URL) -> None:
+def test_database_name_has_the_suffix_of_tests(worker_url: URL) -> None:
     assert database_name(worker_url).endswith(SUFFIX)
 
 
-def test_settings_are_those_of_a_test(settings: Settings) -> None:
+def test_settings_are_those_of_the_tests(settings: Settings) -> None:
     assert settings.environment == "test"
     assert settings.threads == 1
 
 
-def test_database_of_another_name_is_refused(worker_url: URL) -> None:
+def test_database_without_the_suffix_is_rejected(worker_url: URL) -> None:
     precious = named(worker_url, "precious")
 
     with pytest.raises(pytest.exit.Exception, match="has to end in _test"):
-        checked(precious.render_as_string(hide_password=False), None)
+        checked_url(precious.render_as_string(hide_password=False), None)
 
 
-def test_database_of_development_is_refused(worker_url: URL) -> None:
+def test_development_database_is_rejected(worker_url: URL) -> None:
     with pytest.raises(pytest.exit.Exception, match="give them another one"):
-        checked(worker_url.render_as_string(hide_password=False), worker_url)
+        checked_url(worker_url.render_as_string(hide_password=False), worker_url)
 
 
-def test_database_that_is_given_is_taken(worker_url: URL) -> None:
+def test_database_with_the_suffix_is_accepted(worker_url: URL) -> None:
     other = named(worker_url, "other_test")
 
-    assert checked(other.render_as_string(hide_password=False), worker_url) == other
+    assert checked_url(other.render_as_string(hide_password=False), worker_url) == other
 
 
-def test_environment_holds_no_setting() -> None:
+def test_environment_contains_no_setting() -> None:
     fields = {name.upper() for name in Settings.model_fields}
 
     assert not fields & {name.upper() for name in os.environ}
@@ -79,23 +79,23 @@ def test_environment_holds_no_setting() -> None:
 def test_settings_of_the_developer_do_not_reach_the_tests() -> None:
     own = {"ENVIRONMENT": "production", "DATABASE_URL": "nonsense", "threads": "many"}
 
-    done = run_pytest(test_environment_holds_no_setting.__name__, own)
+    done = run_pytest(test_environment_contains_no_setting.__name__, own)
 
     assert "1 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.slow
-def test_unsuitable_database_ends_the_run_with_a_sentence(worker_url: URL) -> None:
+def test_unsuitable_database_ends_the_run_with_a_message(worker_url: URL) -> None:
     precious = named(worker_url, "precious").render_as_string(hide_password=False)
 
-    done = run_pytest(test_settings_are_those_of_a_test.__name__, {VARIABLE: precious})
+    done = run_pytest(test_settings_are_those_of_the_tests.__name__, {VARIABLE: precious})
 
     assert done.returncode != 0
     assert "has to end in _test" in done.stdout
 
 
 def run_pytest(test: str, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run one test of this module in a process of its own, without plugins that take long."""
+    """Run one test of this module in a process of its own, without plugins that load slowly."""
     inherited = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     inherited["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return run_program(
@@ -104,7 +104,7 @@ def run_pytest(test: str, variables: dict[str, str]) -> "subprocess.CompletedPro
     )
 
 
-def test_empty_database_is_empty_and_takes_ddl(empty_database: Settings) -> None:
+def test_empty_database_is_empty_and_allows_ddl(empty_database: Settings) -> None:
     assert schema_of(empty_database) == {}
 
     alter(empty_database, lambda operations: operations.execute("CREATE TABLE more (id INT)"))
@@ -125,13 +125,13 @@ def test_each_test_starts_without_rows(session: Session, attempt: str) -> None:
     assert session.scalar(COUNT) == 1
 
 
-def test_request_sees_what_the_test_made(client: FlaskClient) -> None:
+def test_request_sees_the_rows_of_the_test(client: FlaskClient) -> None:
     row = ProbeFactory.create(name="made before")
 
     assert client.get(f"{api.URL}/{row.id}").get_json()["name"] == "made before"
 
 
-def test_test_sees_what_a_request_committed(client: FlaskClient, session: Session) -> None:
+def test_test_sees_the_commits_of_a_request(client: FlaskClient, session: Session) -> None:
     row = ProbeFactory.create(name="before")
 
     client.patch(f"{api.URL}/{row.id}", json={"name": "after"}, headers={"If-Match": "*"})
@@ -151,7 +151,7 @@ def test_rows_of_a_request_stay_when_the_test_rolls_back(
     assert session.scalar(COUNT) == 2
 
 
-def test_forgotten_commit_shows(app: Flask, session: Session) -> None:
+def test_missing_commit_is_detected(app: Flask, session: Session) -> None:
     with app.app_context():
         db.session.add(ProbeFactory.build())
         db.session.flush()
@@ -159,12 +159,12 @@ def test_forgotten_commit_shows(app: Flask, session: Session) -> None:
     assert session.scalar(COUNT) == 0
 
 
-def test_session_of_the_test_is_not_that_of_the_context(app: Flask, session: Session) -> None:
+def test_session_of_the_test_differs_from_that_of_the_context(app: Flask, session: Session) -> None:
     with app.app_context():
         assert db.session() is not session
 
 
-def test_second_connection_is_refused(app: Flask, connection: Connection) -> None:
+def test_second_connection_is_rejected(app: Flask, connection: Connection) -> None:
     assert connection.scalar(COUNT) == 0
 
     with app.app_context(), pytest.raises(IsolationError, match="`committed_db`"):
@@ -172,23 +172,23 @@ def test_second_connection_is_refused(app: Flask, connection: Connection) -> Non
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE more (id INT)", " drop table more"])
-def test_change_of_the_schema_is_refused(session: Session, statement: str) -> None:
+def test_change_of_the_schema_is_rejected(session: Session, statement: str) -> None:
     with pytest.raises(IsolationError, match="`empty_database`"):
         session.execute(text(statement))
 
 
 @pytest.mark.parametrize("statement", ["COMMIT", "commit ", "ROLLBACK"])
-def test_statement_that_ends_the_transaction_is_refused(session: Session, statement: str) -> None:
+def test_statement_that_ends_the_transaction_is_rejected(session: Session, statement: str) -> None:
     with pytest.raises(IsolationError, match="`committed_db`"):
         session.execute(text(statement))
 
 
-def test_commit_of_the_connection_is_refused(connection: Connection) -> None:
+def test_commit_of_the_connection_is_rejected(connection: Connection) -> None:
     with pytest.raises(IsolationError, match="`committed_db`"):
         connection.commit()
 
 
-def test_transaction_that_was_ended_all_the_same_is_reported(
+def test_transaction_ended_by_the_driver_is_reported(
     app: Flask, test_engine: Engine, guard: Guard
 ) -> None:
     def end_the_transaction() -> None:
@@ -213,7 +213,7 @@ def test_savepoints_are_allowed(session: Session) -> None:
 
 
 @pytest.mark.parametrize("attempt", ["first", "second"])
-def test_committed_rows_are_seen_by_others_and_gone_after_the_test(
+def test_committed_rows_are_visible_to_others_and_deleted_after_the_test(
     committed_db: Engine, session: Session, attempt: str
 ) -> None:
     ProbeFactory.create(code=f"the {attempt}")
@@ -223,9 +223,7 @@ def test_committed_rows_are_seen_by_others_and_gone_after_the_test(
         assert other.scalar(COUNT) == 1
 
 
-def test_all_rows_are_deleted_whatever_refers_to_them(
-    committed_db: Engine, session: Session
-) -> None:
+def test_all_rows_are_deleted_despite_references(committed_db: Engine, session: Session) -> None:
     parent = ProbeFactory.create()
     child = ProbeFactory.create(parent_id=parent.id)
     ProbeFactory.create(parent_id=child.id)
@@ -240,7 +238,7 @@ def test_all_rows_are_deleted_whatever_refers_to_them(
         assert tables_with_rows(connection) == []
 
 
-def test_further_application_has_its_own_settings(make_app: MakeApp, app: Flask) -> None:
+def test_further_application_has_settings_of_its_own(make_app: MakeApp, app: Flask) -> None:
     further = make_app(threads=3)
 
     with further.app_context():
@@ -294,7 +292,9 @@ def test_statements_are_collected(queries: Queries, session: Session) -> None:
     assert all(statement.startswith("SELECT count") for statement in statements)
 
 
-def test_too_many_statements_are_shown(queries: Queries, session: Session) -> None:
+def test_too_many_statements_fail_the_test_and_are_shown(
+    queries: Queries, session: Session
+) -> None:
     ProbeFactory.create_batch(3)
     session.commit()
 
@@ -321,7 +321,7 @@ def test_statements_after_the_block_are_not_collected(queries: Queries, session:
 
 @pytest.fixture
 def not_found(client: FlaskClient) -> TestResponse:
-    """The answer for an id that nothing has."""
+    """The response for an id that does not exist."""
     return client.get(api.MISSING_URL)
 
 
@@ -329,12 +329,12 @@ def test_problem_is_returned(not_found: TestResponse) -> None:
     assert problem(not_found, 404)["instance"] == api.MISSING_URL
 
 
-def test_problem_with_another_status_is_not_accepted(not_found: TestResponse) -> None:
+def test_problem_fails_for_another_status(not_found: TestResponse) -> None:
     with pytest.raises(AssertionError):
         problem(not_found, 409)
 
 
-def test_answer_that_is_no_problem_is_not_accepted(client: FlaskClient) -> None:
+def test_problem_fails_for_a_response_without_a_problem(client: FlaskClient) -> None:
     with pytest.raises(AssertionError):
         problem(client.get(api.URL), 200)
 
@@ -349,7 +349,7 @@ print(*sys.argv[1:], os.getcwd(), sorted(os.environ), sorted(named & sys.modules
 sys.exit(3)
 """
 
-TWO_PROCESSES = """
+WITH_CHILD_PROCESS = """
 import os, time
 
 with open("pipe", "w") as pipe:
@@ -360,7 +360,7 @@ with open("pipe", "w") as pipe:
 
 
 @pytest.mark.slow
-def test_program_has_the_libraries_and_otherwise_what_is_given(tmp_path: Path) -> None:
+def test_program_has_the_libraries_and_only_the_given_environment(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
 
     done = run_program("program", "argument", environment={"NAME": "value"}, folder=tmp_path)
@@ -370,10 +370,10 @@ def test_program_has_the_libraries_and_otherwise_what_is_given(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_program_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(TWO_PROCESSES)
+def test_killed_program_takes_its_child_processes_along(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(WITH_CHILD_PROCESS)
     os.mkfifo(tmp_path / "pipe")
-    program = Program(["program"], {}, tmp_path / "said", tmp_path)
+    program = Program(["program"], {}, tmp_path / "output", tmp_path)
     with (tmp_path / "pipe").open() as pipe:
         with pytest.raises(subprocess.TimeoutExpired):
             program.wait(0.1)
@@ -385,7 +385,7 @@ def test_program_that_is_killed_takes_its_processes_along(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_libraries_of_programs_are_there(name: str) -> None:
+def test_libraries_of_programs_are_installed(name: str) -> None:
     assert find_spec(name)
 
 

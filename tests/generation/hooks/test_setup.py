@@ -266,7 +266,7 @@ def test_a_failed_step_prints_the_reason_and_how_to_continue(
     assert lines_of_steps(done.stdout)[-1] == ("x", step, "failed")
     assert sentence in done.stdout
     assert done.stdout.endswith(
-        "When that is mended, go on with:\n\n  cd 'my service'\n  make setup\n\n"
+        "When that is fixed, continue with:\n\n  cd 'my service'\n  make setup\n\n"
     )
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -328,7 +328,7 @@ def test_ctrl_c_stops_the_program_and_prints_how_to_continue(
     assert process.returncode == 130
     assert lines_of_steps(out)[-1] == ("x", step, "stopped")
     assert out.endswith(
-        "\nStopped; the project is whole. Go on with:\n\n  cd 'my service'\n  make setup\n\n"
+        "\nStopped; no file is half written. Continue with:\n\n  cd 'my service'\n  make setup\n\n"
     )
     assert "Traceback" not in out + err
     if step == "tests":
@@ -398,4 +398,4 @@ def test_an_old_python_starts_a_newer_one_or_names_the_required_version(
     done = run(PATH=str(project))
 
     assert done.returncode == 1
-    assert "3.11 or newer is needed, and this is" in done.stdout
+    assert "3.11 or newer is required, but this is" in done.stdout

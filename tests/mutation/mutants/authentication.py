@@ -32,8 +32,8 @@ AUTHENTICATION_MUTANTS = (
         AUTH,
         (("        if scope not in g.principal.scopes:\n", "        if False:\n"),),
         (
-            f"{GUARD_TESTS}::test_writing_does_not_include_reading",
-            f"{KEY_TESTS}::test_a_key_does_what_its_scopes_allow",
+            f"{GUARD_TESTS}::test_a_write_scope_does_not_include_reading",
+            f"{KEY_TESTS}::test_a_key_allows_only_its_scopes",
         ),
         options=WITH_KEYS,
     ),
@@ -64,7 +64,7 @@ AUTHENTICATION_MUTANTS = (
                 '_digest(given["secret"]) == expected',
             ),
         ),
-        (f"{KEY_TESTS}::test_digests_are_compared_in_constant_time_whatever_is_wrong",),
+        (f"{KEY_TESTS}::test_digests_are_compared_in_constant_time_for_every_invalid_key",),
         options=WITH_KEYS,
     ),
     Mutant(
@@ -72,7 +72,7 @@ AUTHENTICATION_MUTANTS = (
         "a key ends when it expires",
         API_KEYS,
         (("if key.expires_at is not None and key.expires_at <= now():", "if False:"),),
-        (f"{KEY_TESTS}::test_a_key_ends_when_it_expires",),
+        (f"{KEY_TESTS}::test_an_expired_key_is_rejected",),
         options=WITH_KEYS,
     ),
     Mutant(
@@ -85,7 +85,7 @@ AUTHENTICATION_MUTANTS = (
                 '    if False:\n        return "revoked"\n',
             ),
         ),
-        (f"{KEY_TESTS}::test_a_key_ends_when_it_is_revoked",),
+        (f"{KEY_TESTS}::test_a_revoked_key_is_rejected",),
         options=WITH_KEYS,
     ),
     Mutant(
@@ -101,7 +101,7 @@ AUTHENTICATION_MUTANTS = (
         "a request that waits for its body holds no connection for its key",
         API_KEYS,
         (("    session.rollback()  # the view", "    # the view"),),
-        (f"{KEY_TESTS}::test_the_view_has_the_connection_for_itself",),
+        (f"{KEY_TESTS}::test_authentication_releases_its_connection_before_the_view",),
         options=WITH_KEYS,
     ),
     # Tokens of a provider

@@ -31,14 +31,14 @@ HTTP_MUTANTS = (
         "the same key gives the first answer again",
         IDEMPOTENCY,
         (("    if key is None:\n        return Claim()\n", "    return Claim()\n"),),
-        ("tests/web/test_idempotency.py::test_the_first_answer_is_given_again",),
+        ("tests/web/test_idempotency.py::test_the_first_response_is_replayed",),
     ),
     Mutant(
         "idempotency key good for any body",
         "the same key with another body is refused",
         IDEMPOTENCY,
         (("    if record.body_digest != body_digest:\n", "    if False:\n"),),
-        ("tests/web/test_idempotency.py::test_another_body_is_refused",),
+        ("tests/web/test_idempotency.py::test_a_different_body_is_rejected",),
     ),
     Mutant(
         "request id kept for the next request",

@@ -16,7 +16,7 @@ OUTAGE_MUTANTS = (
                 "if error.connection_invalidated:",
             ),
         ),
-        (f"{OUTAGES_SERVERS}::test_probes_tell_a_server_that_is_away",),
+        (f"{OUTAGES_SERVERS}::test_readyz_reports_an_unreachable_server",),
         database="postgresql",
     ),
     Mutant(
@@ -25,8 +25,8 @@ OUTAGE_MUTANTS = (
         POSTGRESQL,
         NO_PING,
         (
-            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",
-            f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_write",
+            f"{OUTAGES_SERVERS}::test_reads_survive_idle_connections_that_the_server_ended",
+            f"{OUTAGES_SERVERS}::test_writes_survive_idle_connections_that_the_server_ended",
         ),
         database="postgresql",
     ),
@@ -35,7 +35,7 @@ OUTAGE_MUTANTS = (
         "idle connections that the server ended are seen by no request",
         MARIADB,
         NO_PING,
-        (f"{OUTAGES_SERVERS}::test_idle_connections_that_the_server_ended_are_seen_by_no_read",),
+        (f"{OUTAGES_SERVERS}::test_reads_survive_idle_connections_that_the_server_ended",),
         database="mariadb",
     ),
     Mutant(
@@ -43,7 +43,7 @@ OUTAGE_MUTANTS = (
         "a 503 says when to come back",
         PROBLEMS,
         (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
-        (f"{OUTAGES_SQLITE}::test_lock_of_another_program_is_seen_only_while_it_lasts",),
+        (f"{OUTAGES_SQLITE}::test_lock_of_another_program_gets_503_only_while_it_lasts",),
     ),
     Mutant(
         "no wait for another that prepares the database",

@@ -22,7 +22,7 @@ SESSION_MUTANTS = (
         "a context never gets the session of one before",
         DATABASE,
         ((THE_CONTEXT, THE_CONTEXT.replace("return ", "return id(") + ")"), (WEAK, "= {}")),
-        (f"{SCOPE}::test_context_that_is_never_torn_down_hands_no_session_on",),
+        (f"{SCOPE}::test_context_without_teardown_passes_no_session_on",),
     ),
     Mutant(
         "session keyed by the thread",
@@ -39,9 +39,9 @@ SESSION_MUTANTS = (
             f"{SCOPE}::test_nested_context_has_a_session_of_its_own",
             f"{SCOPE}::test_async_view_shares_the_session_of_its_request",
             f"{SCOPE}::test_copied_context_has_a_session_of_its_own[greenlet]",
-            f"{SCOPE}::test_nested_context_leaves_the_transaction_around_it_open",
-            f"{SCOPE}::test_rolled_back_nested_context_takes_nothing_from_the_one_around_it",
-            f"{SCOPE}::test_request_to_another_application_leaves_the_session_of_the_first",
+            f"{SCOPE}::test_nested_context_leaves_the_outer_transaction_open",
+            f"{SCOPE}::test_rollback_in_a_nested_context_does_not_affect_the_outer_one",
+            f"{SCOPE}::test_request_to_another_application_does_not_change_the_session",
         ),
     ),
     Mutant(
@@ -49,7 +49,7 @@ SESSION_MUTANTS = (
         "a context that is never torn down keeps no session",
         DATABASE,
         ((WEAK, "= {}"),),
-        (f"{SCOPE}::test_context_that_is_never_torn_down_keeps_no_session",),
+        (f"{SCOPE}::test_context_without_teardown_keeps_no_session",),
     ),
     Mutant(
         "a session for each call",
@@ -114,13 +114,13 @@ SESSION_MUTANTS = (
             (WEAK, "= {}"),
         ),
         (
-            f"{SCOPE}::test_context_that_ends_keeps_no_session",
-            f"{SCOPE}::test_tasks_at_the_same_time_take_sessions_of_their_own",
-            f"{ENDING}::test_after_a_commit_the_row_stays_and_nothing_else",
-            f"{ENDING}::test_nothing_is_left_of_a_connection_that_died",
-            f"{ENDING}::test_connection_that_died_unnoticed_changes_no_answer",
-            f"{ENDING}::test_connection_that_dies_in_a_stream_is_given_back",
-            f"{TRANSACTIONS}::test_create_whose_commit_fails_leaves_nothing",
+            f"{SCOPE}::test_ended_context_keeps_no_session",
+            f"{SCOPE}::test_concurrent_asyncio_tasks_have_sessions_of_their_own",
+            f"{ENDING}::test_committed_row_stays_and_nothing_else",
+            f"{ENDING}::test_lost_connection_leaves_nothing",
+            f"{ENDING}::test_unnoticed_loss_of_the_connection_does_not_change_the_response",
+            f"{ENDING}::test_connection_lost_in_a_stream_is_returned",
+            f"{TRANSACTIONS}::test_create_with_a_failing_commit_stores_nothing",
         ),
     ),
     Mutant(
@@ -166,9 +166,9 @@ SESSION_MUTANTS = (
         (("                self.session.remove()\n", "                pass\n"),),
         (
             f"{SCOPE}::test_stream_can_use_the_session",
-            f"{SCOPE}::test_stream_that_the_caller_leaves_gives_the_connection_back",
-            f"{SCOPE}::test_stream_that_nobody_reads_gives_the_connection_back",
-            f"{SCOPE}::test_stream_that_fails_gives_the_connection_back",
+            f"{SCOPE}::test_abandoned_stream_returns_the_connection",
+            f"{SCOPE}::test_unread_stream_returns_the_connection",
+            f"{SCOPE}::test_failing_stream_returns_the_connection",
             f"{SCOPE}::test_stream_holds_no_connection_before_its_first_part",
         ),
     ),
@@ -181,7 +181,7 @@ SESSION_MUTANTS = (
             f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
             f"{ENDING}::test_nothing_is_left_after[SystemExit]",
             f"{ENDING}::test_next_request_works_after[forgotten commit]",
-            f"{ENDING}::test_what_follows_a_commit_is_rolled_back",
+            f"{ENDING}::test_changes_after_the_commit_are_rolled_back",
             f"{SCOPE}::test_copied_context_is_torn_down[thread]",
             f"{SCOPE}::test_copied_context_is_torn_down[greenlet]",
             f"{SCOPE}::test_async_view_is_torn_down",
@@ -214,8 +214,8 @@ SESSION_MUTANTS = (
         (("            session.rollback()\n", "            session.commit()\n"),),
         (
             f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
-            f"{TRANSACTIONS}::test_view_that_forgets_to_commit_leaves_nothing",
-            f"{TRANSACTIONS}::test_rolled_back_test_of_a_view_sees_a_forgotten_commit",
+            f"{TRANSACTIONS}::test_view_without_a_commit_stores_nothing",
+            f"{TRANSACTIONS}::test_rolled_back_test_detects_a_missing_commit",
         ),
     ),
     Mutant(
@@ -223,14 +223,14 @@ SESSION_MUTANTS = (
         "a failing rollback changes no answer",
         DATABASE,
         (("        except Exception:\n", "        except ZeroDivisionError:\n"),),
-        (f"{ENDING}::test_failing_rollback_at_the_end_gives_the_connection_back",),
+        (f"{ENDING}::test_failing_rollback_at_the_end_returns_the_connection",),
     ),
     Mutant(
         "session not closed",
         "a failing rollback gives the connection back",
         DATABASE,
         (("            session.close()\n", "            pass\n"),),
-        (f"{ENDING}::test_failing_rollback_at_the_end_gives_the_connection_back",),
+        (f"{ENDING}::test_failing_rollback_at_the_end_returns_the_connection",),
         database="postgresql",
     ),
     Mutant(
@@ -243,7 +243,7 @@ SESSION_MUTANTS = (
                 "if error.statement is None:",
             ),
         ),
-        (f"{ENDING}::test_connection_that_dies_in_a_request_is_answered_with_503",),
+        (f"{ENDING}::test_connection_lost_in_a_request_gets_503",),
     ),
     Mutant(
         "session ended before the teardown of others",
@@ -277,9 +277,9 @@ SESSION_MUTANTS = (
             ),
         ),
         (
-            f"{TRANSACTIONS}::test_create_works_again_after_a_commit_that_failed",
-            f"{TRANSACTIONS}::test_change_whose_commit_fails_is_no_success[patch]",
-            f"{TRANSACTIONS}::test_change_whose_commit_fails_is_no_success[delete]",
+            f"{TRANSACTIONS}::test_create_works_after_a_failed_commit",
+            f"{TRANSACTIONS}::test_change_with_a_failing_commit_gets_503[patch]",
+            f"{TRANSACTIONS}::test_change_with_a_failing_commit_gets_503[delete]",
         ),
     ),
     Mutant(
@@ -325,7 +325,7 @@ SESSION_MUTANTS = (
                 ),
             ),
         ),
-        (f"{TRANSACTIONS}::test_create_whose_commit_fails_is_no_201",),
+        (f"{TRANSACTIONS}::test_create_with_a_failing_commit_gets_503",),
     ),
     Mutant(
         "errorhandler without rollback",
@@ -333,7 +333,7 @@ SESSION_MUTANTS = (
         PROBLEMS,
         (("    _roll_back()\n    if is_conflict(error):\n", "    if is_conflict(error):\n"),),
         (
-            f"{TRANSACTIONS}::test_what_follows_an_errorhandler_can_use_the_session[violate_by_flush]",
+            f"{TRANSACTIONS}::test_after_request_function_can_use_the_session_after_an_error[violate_by_flush]",
         ),
     ),
     Mutant(
@@ -341,7 +341,7 @@ SESSION_MUTANTS = (
         "nothing is asked after a commit",
         DATABASE,
         (("expire_on_commit=False", "expire_on_commit=True"),),
-        (f"{TRANSACTIONS}::test_patch_is_one_checkout_with_nothing_after_its_commit",),
+        (f"{TRANSACTIONS}::test_patch_takes_one_checkout_and_sends_nothing_after_its_commit",),
     ),
     Mutant(
         "create reads its row back",
@@ -353,7 +353,7 @@ SESSION_MUTANTS = (
                 "    session.commit()\n    session.get(Item, created.id)\n    return response\n",
             ),
         ),
-        (f"{TRANSACTIONS}::test_create_is_one_checkout_one_insert_and_one_commit",),
+        (f"{TRANSACTIONS}::test_create_takes_one_checkout_one_insert_and_one_commit",),
     ),
     Mutant(
         "constraint is a defect",
@@ -361,7 +361,7 @@ SESSION_MUTANTS = (
         PROBLEMS,
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
-            f"{TRANSACTIONS_SQLITE}::test_create_that_a_constraint_refuses_at_commit_is_409",
+            f"{TRANSACTIONS_SQLITE}::test_create_that_violates_a_constraint_at_commit_gets_409",
             "tests/resources/items/test_create.py::test_a_code_that_is_taken_is_a_conflict",
         ),
     ),
@@ -383,7 +383,7 @@ SESSION_MUTANTS = (
         PROBLEMS,
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
-            "tests/database/sessions/test_transactions_postgresql.py::test_constraint_that_refuses_at_commit_is_409",
+            "tests/database/sessions/test_transactions_postgresql.py::test_constraint_violated_at_commit_gets_409",
         ),
         database="postgresql",
     ),
@@ -392,7 +392,7 @@ SESSION_MUTANTS = (
         "a database errorhandler can use the session once it rolled back",
         TRANSACTIONS,
         (("            db.session.rollback()\n            return", "            return"),),
-        (f"{TRANSACTIONS}::test_errorhandler_of_the_application_can_use_the_session",),
+        (f"{TRANSACTIONS}::test_custom_error_handler_can_use_the_session_after_a_rollback",),
     ),
     Mutant(
         "requests are not in the transaction of their test",
@@ -404,7 +404,7 @@ SESSION_MUTANTS = (
                 "pass",
             ),
         ),
-        (f"{TRANSACTIONS}::test_rolled_back_test_of_a_view_sees_a_commit",),
+        (f"{TRANSACTIONS}::test_rolled_back_test_sees_a_commit",),
     ),
     Mutant(
         "read asks twice",
@@ -416,7 +416,7 @@ SESSION_MUTANTS = (
                 "    session.execute(select(1))\n    if row is None:\n        raise NotFound",
             ),
         ),
-        (f"{TRANSACTIONS}::test_read_is_one_checkout_and_one_select",),
+        (f"{TRANSACTIONS}::test_read_takes_one_checkout_and_one_select",),
     ),
     # Connections
     Mutant(
@@ -444,14 +444,14 @@ SESSION_MUTANTS = (
                 ),
             ),
         ),
-        (f"{CONNECTIONS}::test_mere_session_takes_no_connection",),
+        (f"{CONNECTIONS}::test_session_without_a_statement_takes_no_connection",),
     ),
     Mutant(
         "second connection in a test let through",
         "a second connection is refused with a message that names the cure",
         "tests/support/sessions.py",
-        (('event.listen(engine, "checkout", self._refuse_connection)', "pass"),),
-        (f"{CONNECTIONS}::test_second_connection_in_a_rolled_back_test_names_the_cure",),
+        (('event.listen(engine, "checkout", self._reject_connection)', "pass"),),
+        (f"{CONNECTIONS}::test_error_for_a_second_connection_names_the_fixture_to_use",),
     ),
     Mutant(
         "query in /livez",
@@ -464,7 +464,7 @@ SESSION_MUTANTS = (
             ),
         ),
         (
-            f"{CONNECTIONS}::test_request_without_need_of_the_database_takes_no_connection[GET-/livez-200]",
+            f"{CONNECTIONS}::test_request_that_needs_no_database_takes_no_connection[GET-/livez-200]",
         ),
     ),
     Mutant(
@@ -474,7 +474,7 @@ SESSION_MUTANTS = (
         (('"max_overflow": 0,', '"max_overflow": 10,'),),
         (
             f"{CONNECTIONS}::test_pool_has_a_connection_for_each_thread_and_no_more",
-            f"{CONNECTIONS}::test_request_that_takes_two_connections_is_refused",
+            f"{CONNECTIONS}::test_request_that_takes_two_connections_gets_503",
         ),
     ),
     Mutant(
@@ -483,8 +483,8 @@ SESSION_MUTANTS = (
         SQLITE,
         (('"pool_timeout": settings.pool_timeout_seconds,', '"pool_timeout": 30.0,'),),
         (
-            f"{CONNECTIONS}::test_all_tests_run_on_a_pool_of_one_connection",
-            f"{OUTAGES}::test_exhausted_pool_is_answered_with_503_within_its_bound",
+            f"{CONNECTIONS}::test_the_pool_of_the_tests_has_one_connection",
+            f"{OUTAGES}::test_exhausted_pool_gets_503_within_its_timeout",
         ),
     ),
     Mutant(
@@ -493,9 +493,9 @@ SESSION_MUTANTS = (
         PROBLEMS,
         (("    app.register_error_handler(PoolTimeout, _pool_exhausted)\n", ""),),
         (
-            f"{OUTAGES}::test_exhausted_pool_is_answered_with_503_within_its_bound",
-            f"{CONNECTIONS}::test_request_that_takes_two_connections_is_refused",
-            f"{OUTAGES}::test_pool_that_was_exhausted_serves_again",
+            f"{OUTAGES}::test_exhausted_pool_gets_503_within_its_timeout",
+            f"{CONNECTIONS}::test_request_that_takes_two_connections_gets_503",
+            f"{OUTAGES}::test_pool_recovers_after_it_was_exhausted",
         ),
     ),
     # Concurrency
@@ -522,7 +522,7 @@ SESSION_MUTANTS = (
         SQLITE,
         (('"DEFERRED" if request.method in SAFE_METHODS else "IMMEDIATE"', '"IMMEDIATE"'),),
         (
-            f"{OUTAGES_SQLITE}::test_reads_go_on_while_another_program_keeps_the_lock",
+            f"{OUTAGES_SQLITE}::test_reads_work_while_another_program_holds_the_lock",
             f"{CONCURRENCY}::test_reader_is_not_blocked_by_a_writer",
         ),
     ),
@@ -539,7 +539,7 @@ SESSION_MUTANTS = (
         ROUTES,
         (("    check_if_match(row, header)\n    for name", "    for name"),),
         (
-            f"{CONCURRENCY}::test_of_simultaneous_patches_of_one_state_one_wins",
+            f"{CONCURRENCY}::test_one_of_many_concurrent_patches_wins",
             "tests/resources/items/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
         ),
     ),
@@ -549,8 +549,8 @@ SESSION_MUTANTS = (
         PROBLEMS,
         (("    app.register_error_handler(StaleDataError, _stale_data)\n", ""),),
         (
-            f"{CONCURRENCY_SERVERS}::test_of_two_patches_that_read_the_same_state_one_wins",
-            f"{CONCURRENCY_SERVERS}::test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins",
+            f"{CONCURRENCY_SERVERS}::test_one_of_two_concurrent_patches_wins",
+            f"{CONCURRENCY_SERVERS}::test_one_of_a_concurrent_patch_and_delete_wins",
         ),
         database="postgresql",
     ),

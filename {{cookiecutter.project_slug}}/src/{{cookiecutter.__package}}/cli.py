@@ -1,4 +1,4 @@
-"""The commands: `flask --app {{ cookiecutter.__package }} --help` lists them."""
+"""The commands of the service: `flask --app {{ cookiecutter.__package }} --help` lists them."""
 
 import click
 from flask import Flask
@@ -31,7 +31,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 @click.command("purge-idempotency-keys")
 @with_appcontext
 def purge_idempotency_keys() -> None:
-    """Delete the idempotency keys that are older than a day; run it daily."""
+    """Delete the idempotency keys that are older than a day; run this daily."""
     session = db.session()
     purged = purge_expired_keys(session)
     session.commit()

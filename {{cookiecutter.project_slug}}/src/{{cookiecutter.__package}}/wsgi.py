@@ -1,4 +1,4 @@
-"""The entry point of WSGI servers: `gunicorn {{ cookiecutter.__package }}.wsgi:app`."""
+"""The entry point for WSGI servers: `gunicorn {{ cookiecutter.__package }}.wsgi:app`."""
 
 from . import create_app
 

@@ -33,13 +33,13 @@ def _real_keys(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def key(session: Session) -> str:
-    """A key that may do everything, for ever."""
+    """A key with all scopes that does not expire."""
     return create_key(session, "the tests", SCOPES)
 
 
 @pytest.fixture
 def call(client: FlaskClient) -> Call:
-    """The status of a list that is asked for with a token."""
+    """Request a list with a token and return the status."""
 
     def call(token: str) -> int:
         response = client.get(URL, headers={"Authorization": f"Bearer {token}"})
@@ -57,7 +57,7 @@ def stored(session: Session, key: str) -> ApiKey:
     return session.scalars(select(ApiKey).where(ApiKey.prefix == key.partition(".")[0])).one()
 
 
-def test_a_key_lets_its_holder_in(call: Call, key: str) -> None:
+def test_a_valid_key_is_accepted(call: Call, key: str) -> None:
     assert call(key) == 200
 
 
@@ -72,13 +72,13 @@ def test_only_the_digest_of_the_secret_is_stored(session: Session, key: str) -> 
     assert not any(secret in value for value in values)
 
 
-def test_keys_differ(session: Session) -> None:
+def test_each_key_is_unique(session: Session) -> None:
     keys = {create_key(session, "the same", SCOPES) for _ in range(20)}
 
     assert len({part for key in keys for part in key.split(".")}) == 40
 
 
-def test_a_key_does_what_its_scopes_allow(client: FlaskClient, session: Session) -> None:
+def test_a_key_allows_only_its_scopes(client: FlaskClient, session: Session) -> None:
     key = create_key(session, "a reader", [f"{RESOURCE}:read", f"{RESOURCE}:read"])
     headers = {"Authorization": f"Bearer {key}"}
 
@@ -87,7 +87,7 @@ def test_a_key_does_what_its_scopes_allow(client: FlaskClient, session: Session)
     problem(client.post(URL, json=new_body(), headers=headers), 403)
 
 
-def garbage() -> list[str]:
+def malformed_keys() -> list[str]:
     prefix, secret = "key_00000000", "A" * 43
     return [
         "x",
@@ -107,19 +107,19 @@ def garbage() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("token", garbage(), ids=range(len(garbage())))
-def test_garbage_is_refused_without_asking_the_database(
+@pytest.mark.parametrize("token", malformed_keys(), ids=range(len(malformed_keys())))
+def test_a_malformed_key_is_rejected_without_a_query(
     call: Call, queries: Queries, token: str
 ) -> None:
     with queries(at_most=0):
         assert call(token) == 401
 
 
-def test_an_unknown_prefix_is_refused(call: Call, key: str) -> None:
+def test_an_unknown_prefix_is_rejected(call: Call, key: str) -> None:
     assert call(f"key_00000000.{key.partition('.')[2]}") == 401
 
 
-def test_another_secret_is_refused(call: Call, session: Session, key: str) -> None:
+def test_a_wrong_secret_is_rejected(call: Call, session: Session, key: str) -> None:
     other = create_key(session, "another", SCOPES)
     prefix = key.partition(".")[0]
 
@@ -127,36 +127,36 @@ def test_another_secret_is_refused(call: Call, session: Session, key: str) -> No
     assert call(f"{prefix}.{'A' * 43}") == 401
 
 
-def test_the_digest_is_no_key(call: Call, session: Session, key: str) -> None:
+def test_the_digest_is_not_accepted_as_a_key(call: Call, session: Session, key: str) -> None:
     row = stored(session, key)
 
     assert call(f"{row.prefix}.{row.digest}") == 401
     assert call(f"{row.prefix}.{row.digest[:43]}") == 401
 
 
-def test_digests_are_compared_in_constant_time_whatever_is_wrong(
+def test_digests_are_compared_in_constant_time_for_every_invalid_key(
     call: Call, session: Session, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[bool] = []
     compare = hmac.compare_digest
 
-    def note(first: str, second: str) -> bool:
+    def record(first: str, second: str) -> bool:
         compared.append(len(first) == len(second) == 64)
         return compare(first, second)
 
-    monkeypatch.setattr(hmac, "compare_digest", note)
+    monkeypatch.setattr(hmac, "compare_digest", record)
     prefix, _, secret = key.partition(".")
     expired = create_key(session, "expired", SCOPES, timedelta(microseconds=1))
     revoked = create_key(session, "revoked", SCOPES)
     assert revoke_key(session, revoked.partition(".")[0])
 
-    refused = [f"key_00000000.{secret}", f"{prefix}.{'A' * 43}", expired, revoked]
-    assert [call(token) for token in refused] == [401] * 4
+    invalid = [f"key_00000000.{secret}", f"{prefix}.{'A' * 43}", expired, revoked]
+    assert [call(token) for token in invalid] == [401] * 4
     assert call(key) == 200
     assert compared == [True] * 5
 
 
-def test_a_key_ends_when_it_expires(call: Call, session: Session) -> None:
+def test_an_expired_key_is_rejected(call: Call, session: Session) -> None:
     with time_machine.travel(START, tick=False):
         key = create_key(session, "for a day", SCOPES, timedelta(days=1))
         assert call(key) == 200
@@ -166,14 +166,14 @@ def test_a_key_ends_when_it_expires(call: Call, session: Session) -> None:
         assert call(key) == 401
 
 
-def test_a_key_ends_when_it_is_revoked(call: Call, session: Session, key: str) -> None:
+def test_a_revoked_key_is_rejected(call: Call, session: Session, key: str) -> None:
     assert call(key) == 200
     assert revoke_key(session, key.partition(".")[0])
 
     assert call(key) == 401
 
 
-def test_a_key_is_revoked_once(session: Session, key: str) -> None:
+def test_a_key_can_be_revoked_only_once(session: Session, key: str) -> None:
     prefix = key.partition(".")[0]
 
     assert revoke_key(session, prefix)
@@ -194,8 +194,8 @@ def test_the_last_use_is_recorded_at_most_hourly(
     session.commit()
     with time_machine.travel(START, tick=False):
         assert statements() == ["SELECT", "UPDATE", "SELECT"]
-    almost = START + timedelta(minutes=59, seconds=59)
-    with time_machine.travel(almost, tick=False):
+    within_the_hour = START + timedelta(minutes=59, seconds=59)
+    with time_machine.travel(within_the_hour, tick=False):
         assert statements() == ["SELECT", "SELECT"]
         assert stored(session, key).last_used_at == START
     with time_machine.travel(START + timedelta(hours=1), tick=False):
@@ -203,15 +203,17 @@ def test_the_last_use_is_recorded_at_most_hourly(
         assert stored(session, key).last_used_at == START + timedelta(hours=1)
 
 
-def test_a_refused_key_was_not_used(call: Call, session: Session, key: str) -> None:
+def test_a_rejected_key_is_not_recorded_as_used(call: Call, session: Session, key: str) -> None:
     revoke_key(session, key.partition(".")[0])
 
     assert call(key) == 401
     assert stored(session, key).last_used_at is None
 
 
-def test_the_view_has_the_connection_for_itself(make_app: MakeApp, committed_db: Engine) -> None:
-    """The transaction that looks the key up is over, whether or not the use was written down."""
+def test_authentication_releases_its_connection_before_the_view(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    """The transaction of the lookup has ended, whether or not it recorded the use of the key."""
     service = make_app()
     service.extensions["authenticate"] = api_keys.authenticate
     checked_out: list[int] = []
@@ -232,7 +234,7 @@ def test_the_view_has_the_connection_for_itself(make_app: MakeApp, committed_db:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_simultaneous_first_uses_do_not_get_into_each_others_way(
+def test_concurrent_first_uses_all_succeed(
     make_app: MakeApp, committed_db: Engine, method: str
 ) -> None:
     service = make_app(threads=8, pool_timeout_seconds=10.0)
@@ -240,15 +242,15 @@ def test_simultaneous_first_uses_do_not_get_into_each_others_way(
     with Session(committed_db) as session:
         keys = [create_key(session, "a caller", SCOPES) for _ in range(4)]
         session.commit()
-    together = Barrier(8)
+    barrier = Barrier(8)
     statuses: list[int] = []
 
     def request(number: int) -> None:
         client = service.test_client()
         headers = {"Authorization": f"Bearer {keys[number % 4]}"}
-        together.wait()
-        for turn in range(5):
-            body = new_body(code=f"{number}-{turn}") if method == "POST" else None
+        barrier.wait()
+        for index in range(5):
+            body = new_body(code=f"{number}-{index}") if method == "POST" else None
             response = client.open(URL, method=method, json=body, headers=headers)
             statuses.append(response.status_code)
 

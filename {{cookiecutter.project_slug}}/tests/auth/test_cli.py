@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.auth import api_keys
-from {{ cookiecutter.__package }}.auth.api_keys import KEY, ApiKey, create_key, state_of
+from {{ cookiecutter.__package }}.auth.api_keys import KEY_PATTERN, ApiKey, create_key, state_of
 from {{ cookiecutter.__package }}.clock import utc_now
 
 from ..support.api import URL
@@ -33,19 +33,19 @@ def run(app: Flask, session: Session) -> Run:
     return run
 
 
-def test_a_key_is_shown_once(run: Run, session: Session) -> None:
+def test_create_shows_the_key_once(run: Run, session: Session) -> None:
     result = run("create", "--name", "billing", "--scope", WRITE, "--scope", READ)
 
     key = result.stdout.strip()
     assert result.exit_code == 0, result.output
-    assert KEY.fullmatch(key)
+    assert KEY_PATTERN.fullmatch(key)
     assert "only now" in result.stderr
     row = session.scalars(select(ApiKey)).one()
     assert (row.name, row.scopes, row.expires_at) == ("billing", f"{READ} {WRITE}", None)
     assert key.partition(".")[2] not in run("list").output
 
 
-def test_what_is_made_works_until_it_is_revoked(
+def test_a_created_key_works_until_it_is_revoked(
     run: Run, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.extensions, "authenticate", api_keys.authenticate)
@@ -59,7 +59,7 @@ def test_what_is_made_works_until_it_is_revoked(
     assert app.test_client().get(URL, headers=headers).status_code == 401
 
 
-def test_a_key_may_end_by_itself(run: Run, session: Session) -> None:
+def test_a_key_can_expire(run: Run, session: Session) -> None:
     with time_machine.travel("2030-01-01T00:00:00Z", tick=False):
         run("create", "--name", "billing", "--scope", READ, "--days", "30")
 
@@ -71,7 +71,7 @@ def test_a_key_may_end_by_itself(run: Run, session: Session) -> None:
         assert state_of(row) == "expired"
 
 
-def test_keys_are_listed_in_order_of_time(run: Run, session: Session) -> None:
+def test_keys_are_listed_by_creation_time(run: Run, session: Session) -> None:
     with time_machine.travel("2030-01-01T00:00:00Z", tick=False):
         first = run("create", "--name", "Zoë's", "--scope", READ, "--days", "1").stdout[:12]
     with time_machine.travel("2030-01-02T00:00:00Z", tick=False):
@@ -88,12 +88,12 @@ def test_keys_are_listed_in_order_of_time(run: Run, session: Session) -> None:
     ]
 
 
-def test_without_keys_the_list_is_empty(run: Run) -> None:
+def test_the_list_is_empty_without_keys(run: Run) -> None:
     assert run("list").output == ""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "Missing option '--name'"),
         (["--name", "x"], "Missing option '--scope'"),
@@ -105,23 +105,23 @@ def test_without_keys_the_list_is_empty(run: Run) -> None:
         (["--name", "x", "--scope", READ, "--days", "36501"], "--days"),
     ],
 )
-def test_what_cannot_be_is_refused(
-    run: Run, session: Session, arguments: list[str], said: str
+def test_invalid_options_are_rejected(
+    run: Run, session: Session, arguments: list[str], message: str
 ) -> None:
     result = run("create", *arguments)
 
     assert result.exit_code == 2
-    assert said in result.output
+    assert message in result.output
     assert session.scalars(select(ApiKey)).all() == []
 
 
-def test_the_scopes_that_exist_are_named(run: Run) -> None:
+def test_the_error_for_an_unknown_scope_lists_the_known_ones(run: Run) -> None:
     output = run("create", "--name", "x", "--scope", "x:read").output
 
     assert f"the scopes are {READ}, {WRITE}." in " ".join(output.split())
 
 
-def test_what_is_not_there_cannot_be_revoked(run: Run, session: Session) -> None:
+def test_an_unknown_or_revoked_key_cannot_be_revoked(run: Run, session: Session) -> None:
     prefix = create_key(session, "billing", [READ])[:12]
     assert run("revoke", prefix).exit_code == 0
 

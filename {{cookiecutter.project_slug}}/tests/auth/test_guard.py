@@ -21,24 +21,24 @@ from ..support.applications import new_app
 from ..support.problems import problem
 
 RESOURCE = URL.rsplit("/", 1)[1]
-OPEN: set[tuple[str, str]] = set()
-"""Routes under `/api` that everybody may call, as (method, rule): a decision, so write it here."""
+PUBLIC_ROUTES: set[tuple[str, str]] = set()
+"""Routes under `/api` that need no credential, as (method, rule): list yours here on purpose."""
 
 
 @pytest.fixture
-def stranger(app: Flask) -> FlaskClient:
+def anonymous(app: Flask) -> FlaskClient:
     """A client that sends no credential."""
     return FlaskClient(app)
 
 
 @pytest.fixture
 def another_app(settings: Settings) -> Flask:
-    """An application of the test's own, to which it may add routes."""
+    """A further application, to which the test can add routes."""
     return new_app(settings)
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str]]:
-    """All routes of the application: method and rule."""
+    """Yield the method and rule of each route."""
     for rule in app.url_map.iter_rules():
         for method in sorted(rule.methods or ()):
             yield method, rule.rule
@@ -49,68 +49,73 @@ def path_of(rule: str) -> str:
 
 
 def challenge(response: TestResponse, status: int) -> dict[str, str | None]:
-    """What the credential lacks, according to the answer; fails unless it is such a problem."""
+    """Check that the response is a problem with a challenge and return its parameters."""
     problem(response, status)
-    told = WWWAuthenticate.from_header(response.headers["WWW-Authenticate"])
-    assert told is not None
-    assert (told.type, told.parameters.pop("realm")) == ("bearer", REALM)
-    return dict(told.parameters)
+    header = WWWAuthenticate.from_header(response.headers["WWW-Authenticate"])
+    assert header is not None
+    assert (header.type, header.parameters.pop("realm")) == ("bearer", REALM)
+    return dict(header.parameters)
 
 
 def caller(scopes: set[str]) -> Principal:
     return Principal("caller", frozenset(scopes))
 
 
-def test_every_route_of_the_api_needs_a_credential(app: Flask, stranger: FlaskClient) -> None:
-    guarded = {(method, rule) for method, rule in routes(app) if is_guarded(rule)} - OPEN
+def test_every_api_route_requires_a_credential(app: Flask, anonymous: FlaskClient) -> None:
+    guarded = {(method, rule) for method, rule in routes(app) if is_guarded(rule)} - PUBLIC_ROUTES
 
     assert len(guarded) >= 5
     for method, rule in guarded:
-        response = stranger.open(path_of(rule), method=method)
-        assert response.status_code == 401, f"{method} {rule} is open, and not listed in OPEN"
+        response = anonymous.open(path_of(rule), method=method)
+        assert response.status_code == 401, f"{method} {rule} is public, list it in PUBLIC_ROUTES"
 
 
-def test_all_else_is_open(app: Flask, stranger: FlaskClient) -> None:
+def test_all_other_routes_are_public(app: Flask, anonymous: FlaskClient) -> None:
     others = {(method, rule) for method, rule in routes(app) if not is_guarded(rule)}
 
     assert {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/openapi.json")} <= others
     for method, rule in others:
-        response = stranger.open(path_of(rule), method=method)
+        response = anonymous.open(path_of(rule), method=method)
         assert response.status_code in (200, 302), f"{method} {rule}"
 
 
-def test_what_a_credential_lacks_is_quoted(stranger: FlaskClient) -> None:
-    """RFC 9110, section 11.6.1: some clients take nothing else."""
-    told = stranger.get(URL, headers={"Authorization": "Bearer wrong"}).headers["WWW-Authenticate"]
+def test_challenge_parameters_are_quoted(anonymous: FlaskClient) -> None:
+    """RFC 9110, section 11.6.1: some clients accept nothing else."""
+    response = anonymous.get(URL, headers={"Authorization": "Bearer wrong"})
 
-    assert told == f'Bearer realm="{REALM}", error="invalid_token"'
+    header = response.headers["WWW-Authenticate"]
+    assert header == f'Bearer realm="{REALM}", error="invalid_token"'
 
 
-def test_without_a_credential_the_caller_is_told_which(stranger: FlaskClient) -> None:
-    assert challenge(stranger.get(URL), 401) == {}
+def test_a_request_without_a_credential_gets_a_challenge_without_an_error(
+    anonymous: FlaskClient,
+) -> None:
+    assert challenge(anonymous.get(URL), 401) == {}
 
 
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "token-of-the-tests", "Bearer\t"]
 )
-def test_what_is_no_bearer_token_is_no_credential(stranger: FlaskClient, header: str) -> None:
-    assert challenge(stranger.get(URL, headers={"Authorization": header}), 401) == {}
+def test_a_header_without_a_bearer_token_is_not_a_credential(
+    anonymous: FlaskClient, header: str
+) -> None:
+    assert challenge(anonymous.get(URL, headers={"Authorization": header}), 401) == {}
 
 
 @pytest.mark.parametrize("token", ["wrong", "token-of-the-test", "é", "a b", "token-of-the-tests,"])
-def test_another_token_is_refused(stranger: FlaskClient, token: str) -> None:
-    response = stranger.get(URL, headers={"Authorization": f"Bearer {token}"})
+def test_an_unknown_token_is_rejected(anonymous: FlaskClient, token: str) -> None:
+    response = anonymous.get(URL, headers={"Authorization": f"Bearer {token}"})
 
     assert challenge(response, 401) == {"error": "invalid_token"}
 
 
-def test_the_scheme_is_written_in_any_case(stranger: FlaskClient) -> None:
+def test_the_scheme_is_case_insensitive(anonymous: FlaskClient) -> None:
     headers = {"Authorization": "bEARER token-of-the-tests"}
 
-    assert stranger.get(URL, headers=headers).status_code == 200
+    assert anonymous.get(URL, headers=headers).status_code == 200
 
 
-def test_reading_and_writing_are_scopes_of_each_resource(
+def test_a_read_scope_does_not_include_writing(
     client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(
@@ -125,7 +130,7 @@ def test_reading_and_writing_are_scopes_of_each_resource(
         assert challenge(response, 403) == missing
 
 
-def test_writing_does_not_include_reading(
+def test_a_write_scope_does_not_include_reading(
     client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.extensions, "authenticate", lambda _: caller({f"{RESOURCE}:write"}))
@@ -135,26 +140,26 @@ def test_writing_does_not_include_reading(
         assert client.open(URL, method=method).status_code == 403
 
 
-def test_the_scopes_of_all_routes_are_known(app: Flask) -> None:
+def test_known_scopes_are_those_of_all_routes(app: Flask) -> None:
     with app.app_context():
         assert known_scopes() == {f"{RESOURCE}:read", f"{RESOURCE}:write"}
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/nothing", f"{URL}/nothing"])
-def test_whether_a_path_exists_is_told_only_to_callers(
-    client: FlaskClient, stranger: FlaskClient, path: str
+def test_only_authenticated_callers_learn_whether_a_path_exists(
+    client: FlaskClient, anonymous: FlaskClient, path: str
 ) -> None:
-    problem(stranger.get(path), 401)
+    problem(anonymous.get(path), 401)
     problem(client.get(path), 404)
 
 
-def test_a_path_does_not_get_around_the_guard(stranger: FlaskClient) -> None:
+def test_other_spellings_of_a_path_do_not_bypass_the_guard(anonymous: FlaskClient) -> None:
     for path in (f"/{URL}", URL.upper(), f"/x/..{URL}", URL.replace("/api", "/%61pi"), f"{URL}//"):
-        assert stranger.get(path, follow_redirects=True).status_code in (401, 404), path
+        assert anonymous.get(path, follow_redirects=True).status_code in (401, 404), path
 
 
 def test_a_new_route_is_guarded_unless_it_is_public(another_app: Flask) -> None:
-    stranger = FlaskClient(another_app)
+    anonymous = FlaskClient(another_app)
     api = resource_blueprint("news")
 
     @api.get("")
@@ -169,9 +174,9 @@ def test_a_new_route_is_guarded_unless_it_is_public(another_app: Flask) -> None:
     another_app.register_api(api)  # type: ignore[attr-defined]
     another_app.add_url_rule("/api/direct", view_func=lambda: "direct")
 
-    assert stranger.get("/api/v1/news").status_code == 401
-    assert stranger.get("/api/v1/news/latest").status_code == 200
-    assert stranger.get("/api/direct").status_code == 401
+    assert anonymous.get("/api/v1/news").status_code == 401
+    assert anonymous.get("/api/v1/news/latest").status_code == 200
+    assert anonymous.get("/api/direct").status_code == 401
     assert another_app.test_client().get("/api/direct").status_code == 200
     with another_app.app_context():
         assert known_scopes() == {
@@ -181,15 +186,15 @@ def test_a_new_route_is_guarded_unless_it_is_public(another_app: Flask) -> None:
 
     another_app.generate_spec_json()  # type: ignore[attr-defined]
     paths = another_app.spec_json["paths"]  # type: ignore[attr-defined]
-    guarded, open_to_all = paths["/api/v1/news"]["get"], paths["/api/v1/news/latest"]["get"]
+    guarded, latest = paths["/api/v1/news"]["get"], paths["/api/v1/news/latest"]["get"]
     assert "security" not in guarded
-    assert open_to_all["security"] == []
+    assert latest["security"] == []
     assert {"401", "403"} <= guarded["responses"].keys()
-    assert not {"401", "403"} & open_to_all["responses"].keys()
+    assert not {"401", "403"} & latest["responses"].keys()
 
 
-def test_the_document_says_so(stranger: FlaskClient) -> None:
-    document = stranger.get("/openapi.json").get_json()
+def test_the_document_describes_the_authentication(anonymous: FlaskClient) -> None:
+    document = anonymous.get("/openapi.json").get_json()
 
     assert document["components"]["securitySchemes"] == {
         "bearer": {"type": "http", "scheme": "bearer"}
@@ -199,12 +204,12 @@ def test_the_document_says_so(stranger: FlaskClient) -> None:
         for operation in path.values():
             assert "security" not in operation
             for status in ("401", "403"):
-                answer = operation["responses"][status]
-                assert "application/problem+json" in answer["content"]
-                assert "WWW-Authenticate" in answer["headers"]
+                response = operation["responses"][status]
+                assert "application/problem+json" in response["content"]
+                assert "WWW-Authenticate" in response["headers"]
 
 
-def test_browsers_may_ask_first(settings: Settings) -> None:
+def test_a_cors_preflight_needs_no_credential(settings: Settings) -> None:
     service = new_app(settings.model_copy(update={"cors_origins": ("https://app.example.com",)}))
     headers = {
         "Origin": "https://app.example.com",
@@ -237,5 +242,5 @@ def test_callers_do_not_share_idempotency_keys(
     assert create("anna", "B-1") == 422
 
 
-def test_a_principal_is_written_by_its_name_alone() -> None:
+def test_a_principal_is_shown_as_its_id() -> None:
     assert str(caller({"b:read", "a:read"})) == "caller"

@@ -177,7 +177,7 @@ def test_attempts_are_bounded_and_further_and_further_apart(
     assert len(attempts) == 4
     assert pauses == [0.04, 0.08, 0.16]
     assert caplog.messages == [
-        f"A transaction lost a race for the {number}. time: begun again" for number in (1, 2, 3)
+        f"Attempt {number} of a transaction lost a race: retrying" for number in (1, 2, 3)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The private server of the tests: found on the machine, and never left behind."""
+"""The private server of the tests: found on the machine, and never left running."""
 
 import signal
 import subprocess
@@ -20,12 +20,12 @@ server, url = start_temporary()
 print(url.query["host"], flush=True)
 time.sleep(60)
 """
-SECONDS_TO_END = 60
+SECONDS_TO_STOP = 60
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("usable", [can_use, lambda _path, _account: False])
-def test_private_server_comes_from_the_python_package_where_there_is_no_other(
+def test_private_server_falls_back_to_the_python_package(
     monkeypatch: pytest.MonkeyPatch, usable: Callable[[Path, str | None], bool]
 ) -> None:
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
@@ -34,24 +34,24 @@ def test_private_server_comes_from_the_python_package_where_there_is_no_other(
 
     server, url = server_postgresql.start_temporary()
 
-    assert server_postgresql.answers(url)
+    assert server_postgresql.accepts_connections(url)
     server.stop()
-    assert not server_postgresql.answers(url)
+    assert not server_postgresql.accepts_connections(url)
     assert not Path(str(url.query["host"])).exists()
 
 
-def test_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_a_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_postgresql, "PROGRAM_FOLDERS", ())
     monkeypatch.setattr(server_postgresql, "PACKAGE", "no_such_package")
     monkeypatch.setattr(server_postgresql, "which", lambda _program: None)
-    monkeypatch.setattr(server_postgresql, "docker_answers", lambda: False)
+    monkeypatch.setattr(server_postgresql, "docker_is_available", lambda: False)
 
     with pytest.raises(NoServerError, match="install it"):
         server_postgresql.start_temporary()
 
 
 @pytest.mark.slow
-def test_private_server_ends_with_the_program_that_started_it() -> None:
+def test_private_server_stops_with_the_program_that_started_it() -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True
     )
@@ -62,7 +62,7 @@ def test_private_server_ends_with_the_program_that_started_it() -> None:
     program.send_signal(signal.SIGKILL)
     program.communicate()
 
-    end = time.monotonic() + SECONDS_TO_END
+    end = time.monotonic() + SECONDS_TO_STOP
     while folder.exists():
         assert time.monotonic() < end
         time.sleep(0.05)

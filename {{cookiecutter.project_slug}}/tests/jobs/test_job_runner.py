@@ -26,7 +26,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 from ..support.applications import MakeApp
 from ..support.concurrency import in_threads
 from ..support.engine import cut_off
-from ..support.leaks import assert_at_rest, count_rows, engine_of, pool_of
+from ..support.leaks import assert_nothing_leaked, count_rows, engine_of, pool_of
 from ..support.probe import ProbeFactory
 from .support.background import JOB_SECONDS, ask, attempt, due, jobs_in
 
@@ -80,7 +80,7 @@ def test_a_job_has_a_context_and_a_session_of_its_own(make_app: MakeApp) -> None
 
     assert len({id(context) for context, _ in seen}) == 3
     assert len({id(session) for _, session in seen}) == 3
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_a_job_begins_without_a_connection(make_app: MakeApp) -> None:
@@ -101,7 +101,7 @@ def test_a_job_that_succeeds_leaves_nothing_open(
     app = make_app()
     attempt(app, ask(app, adding))
 
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     assert count_rows(committed_db) == 1
     assert jobs_in(committed_db) == []
 
@@ -112,7 +112,7 @@ def test_a_job_that_fails_leaves_nothing_open_and_nothing_behind(
     app = make_app()
     attempt(app, ask(app, failing))
 
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     assert count_rows(committed_db) == 0
     assert len(jobs_in(committed_db)) == 1
 
@@ -124,7 +124,7 @@ def test_a_job_that_is_made_again_leaves_nothing_open(
     job_id = ask(app, failing)
     for number in range(1, MOST_ATTEMPTS + 1):
         attempt(app, job_id, number)
-        assert_at_rest(app)
+        assert_nothing_leaked(app)
 
     assert count_rows(committed_db) == 0
 
@@ -139,7 +139,7 @@ def test_a_task_may_fail_in_the_database(make_app: MakeApp, committed_db: Engine
 
     [job] = jobs_in(committed_db)
     assert str(job.error).startswith("IntegrityError")
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 # Once, and wholly
@@ -219,7 +219,7 @@ def test_an_attempt_that_was_overtaken_is_rolled_back(
     [job] = jobs_in(committed_db)
     assert (job.attempts, job.error) == (2, None)
     assert count_rows(committed_db) == 0
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 # Again, later
@@ -287,7 +287,7 @@ def test_a_job_whose_worker_was_lost_is_due_when_its_lease_ends(
     time_machine.shift(timedelta(seconds=1))
     assert [message.number for message in due(app)] == [2]
     assert count_rows(committed_db) == 0
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_what_is_kept_of_an_error_can_be_stored_and_is_no_secret() -> None:

@@ -18,7 +18,7 @@ from {{ cookiecutter.__package }}.jobs.outbox import (
 
 from ..support.applications import MakeApp
 from ..support.concurrency import in_threads
-from ..support.leaks import assert_at_rest
+from ..support.leaks import assert_nothing_leaked
 from .support.background import JOB_SECONDS, ask, due, idle, jobs_in
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ def test_what_is_due_is_handed_over_in_its_order(
     time_machine.shift(timedelta(seconds=2))
 
     assert due(app) == [Message("tests.idle", job_id, 1) for job_id in (first, second, third)]
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_what_is_due_later_waits(app: Flask, time_machine: TimeMachineFixture) -> None:
@@ -98,7 +98,7 @@ def test_what_the_broker_does_not_take_is_due_again(app: Flask) -> None:
     with pytest.raises(AwayError):
         publish_due(app, publish, JOB_SECONDS)
 
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     left = due(app)
     assert {message.job_id for message in [*taken, *left]} == set(jobs)
     assert len(left) == 2
@@ -107,7 +107,7 @@ def test_what_the_broker_does_not_take_is_due_again(app: Flask) -> None:
 def test_nothing_is_open_while_the_broker_is_waited_for(app: Flask) -> None:
     ask(app, idle)
 
-    assert publish_due(app, lambda _: assert_at_rest(app), JOB_SECONDS) == 1
+    assert publish_due(app, lambda _: assert_nothing_leaked(app), JOB_SECONDS) == 1
 
 
 def test_relays_at_the_same_time_take_different_jobs(
@@ -129,7 +129,7 @@ def test_relays_at_the_same_time_take_different_jobs(
     relay(0)
 
     assert len(taken) == len(set(taken)) == len(jobs_in(committed_db)) == 60
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_a_job_that_takes_each_worker_down_is_given_up(

@@ -1,1 +1,1 @@
-"""The test kit: fixtures and helpers; docs/testing.md has an example for each."""
+"""The test kit: fixtures and helpers; docs/testing.md shows an example of each."""

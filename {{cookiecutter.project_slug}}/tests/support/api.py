@@ -1,4 +1,4 @@
-"""Where the probes are, and what their create accepts."""
+"""The URLs of the probes, and bodies and errors of requests to them."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ ANY = {"If-Match": "*"}
 
 
 def new_body(**changes: Any) -> dict[str, Any]:
-    """Return a body that a create accepts, with these changes."""
+    """Return a valid body for a create, with these changes."""
     return {"code": "A-1001", "name": "a name", "price": "12.50", **changes}
 
 
 def create(client: FlaskClient, **changes: Any) -> TestResponse:
-    """Create one by its route; fails unless it is made."""
+    """Create a probe by a request, and fail unless the status is 201."""
     response = client.post(URL, json=new_body(**changes))
     assert response.status_code == 201, response.text
     return response
 
 
 def errors_of(document: dict[str, Any]) -> dict[str, str]:
-    """Return the detail of a problem document for each pointer or parameter."""
-    found = {
+    """Return the detail of each error in a problem document, by its pointer or parameter."""
+    details = {
         error.get("pointer") or error["parameter"]: error["detail"] for error in document["errors"]
     }
-    assert len(found) == len(document["errors"])
-    return found
+    assert len(details) == len(document["errors"])
+    return details

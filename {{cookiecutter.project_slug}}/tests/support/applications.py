@@ -1,4 +1,4 @@
-"""The application under test, and a client for it."""
+"""The application under test and its client."""
 
 import contextvars
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,7 @@ from {{ cookiecutter.__package }}.resources import RESOURCES
 from {{ cookiecutter.__package }}.settings import Settings
 
 {% if cookiecutter.auth != "none" %}
-from .credentials import CREDENTIAL, let_tests_in
+from .credentials import CREDENTIAL, accept_test_token
 {% endif %}
 from .probe import PROBES
 from .sessions import Guard
@@ -28,11 +28,11 @@ MakeApp = Callable[..., Flask]
 
 
 class Client(FlaskClient):
-    """A client whose requests are apart from the test, as those of another process would be.
+    """A client whose requests are isolated from the test, like those of another process.
 
-    Each has a context of its own, and is over, its session closed, when the answer is returned;
-    `buffered=False` returns the answer of a stream before its body is made. What the test's
-    session holds is committed first, so that the request sees it.
+    Each has a context of its own, which ends, with its session closed, before the response is
+    returned; `buffered=False` returns a streamed response before its body is made. Changes in the
+    test's session are committed first, so that the request sees them.
     """
 
     session: Session | None = None
@@ -51,20 +51,20 @@ class Client(FlaskClient):
 
     def __enter__(self) -> NoReturn:
         pytest.fail(
-            "`with client:` would keep the request's context in the test. Look at the response, at"
-            " `response.request`, or use `app.test_request_context()`."
+            "`with client:` would keep the request's context in the test. Use the response,"
+            " `response.request` or `app.test_request_context()` instead."
         )
 
 
 def new_app(settings: Settings, **options: Any) -> Flask:
-    """An application that answers as in production, with the tests' client; it serves the probes.
+    """Make an application that handles errors as in production and whose client is the kit's.
 
-    `options` are those of `create_app`.
+    It serves the probes, unless `options`, which are those of `create_app`, name other resources.
     """
     made = create_app(settings, **{"resources": PROBES, **options})
     made.test_client_class = Client
 {% if cookiecutter.auth != "none" %}
-    let_tests_in(made)
+    accept_test_token(made)
 {% endif %}
     return made
 
@@ -73,7 +73,7 @@ def new_app(settings: Settings, **options: Any) -> Flask:
 def app(settings: Settings, guard: Guard) -> Iterator[Flask]:
     """The application with the probes on the worker's database; its pool has one connection.
 
-    In tests/resources/ it is `service`.
+    In tests/resources/ it is the same as `service`.
     """
     with _watched(new_app(settings), guard) as made:
         yield made
@@ -90,7 +90,7 @@ def service(settings: Settings, guard: Guard) -> Iterator[Flask]:
 def make_app(settings: Settings, committed_db: Engine) -> Iterator[MakeApp]:  # noqa: ARG001
     """Make further applications on the same database, with real commits: `make_app(threads=16)`.
 
-    The arguments are settings. In tests/resources/ they serve the service's own resources.
+    The arguments are settings. In tests/resources/ the service's own resources are served.
     """
     with app_maker(settings, PROBES) as make:
         yield make
@@ -98,7 +98,7 @@ def make_app(settings: Settings, committed_db: Engine) -> Iterator[MakeApp]:  # 
 
 @contextmanager
 def app_maker(settings: Settings, resources: Iterable[APIBlueprint]) -> Iterator[MakeApp]:
-    """A function that makes applications with these resources; their engines are disposed of."""
+    """Yield a function that makes applications with these resources; dispose of their engines."""
     engines = []
 
     def make(**changes: Any) -> Flask:
@@ -115,7 +115,7 @@ def app_maker(settings: Settings, resources: Iterable[APIBlueprint]) -> Iterator
 
 @pytest.fixture
 def client(app: Flask, session: Session) -> FlaskClient:
-    """A client of the application; what the test's session holds is committed before a request."""
+    """A client of the application; it commits the test's session before each request."""
     return _with_session(app, session)
 
 

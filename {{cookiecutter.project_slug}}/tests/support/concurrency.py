@@ -1,4 +1,4 @@
-"""Work at the same time, in threads, without a sleep that hopes for the best."""
+"""Run work in threads at the same time, and wait for conditions instead of sleeping."""
 
 import time
 from collections.abc import Callable
@@ -7,30 +7,30 @@ from threading import Barrier
 from typing import TypeVar
 
 SECONDS = 120
-"""How long anything here may take; what takes longer hangs, and fails."""
+"""The timeout of everything here: what takes longer hangs, and fails its test."""
 
 Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[int], Result], threads: int) -> list[Result]:
-    """Call `work` in so many threads, begun together, with the thread's number.
+    """Call `work` with its number in each of these threads, which start at the same time.
 
-    Returns what they returned, in their order; raises the first error of one.
+    Returns their results in order. Raises the first error of a thread.
     """
-    together = Barrier(threads, timeout=SECONDS)
+    barrier = Barrier(threads, timeout=SECONDS)
 
-    def begin(number: int) -> Result:
-        together.wait()
+    def start(number: int) -> Result:
+        barrier.wait()
         return work(number)
 
     with ThreadPoolExecutor(threads) as pool:
-        calls = [pool.submit(begin, number) for number in range(threads)]
+        calls = [pool.submit(start, number) for number in range(threads)]
         return [call.result(SECONDS) for call in calls]
 
 
-def wait_until(true: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait until this is true; fails if it takes too long."""
+def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Wait until the condition is true, and fail when it takes too long."""
     end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true in time"
         time.sleep(0.02)

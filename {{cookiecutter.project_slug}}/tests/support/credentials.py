@@ -1,4 +1,4 @@
-"""Who the tests are: a caller with all scopes, known by a token that is good only here."""
+"""The caller in tests: it has all scopes and a token that is valid only in tests."""
 
 from flask import Flask
 
@@ -6,16 +6,16 @@ from {{ cookiecutter.__package }}.auth.guard import Principal, known_scopes, rej
 
 TOKEN = "token-of-the-tests"
 CREDENTIAL = {"Authorization": f"Bearer {TOKEN}"}
-"""For requests that are not sent by the kit's client, which sends it by itself."""
+"""Headers for requests of other clients than the kit's, which sends them by itself."""
 
 
-def let_tests_in(app: Flask) -> None:
-    """Take the tests' token, and no other, in place of real ones."""
+def accept_test_token(app: Flask) -> None:
+    """Accept the tests' token, and no other, instead of real ones."""
     app.extensions["authenticate"] = authenticate
 
 
 def authenticate(token: str) -> Principal:
-    """The caller whose token it is."""
+    """Return the caller of the tests; reject every other token."""
     if token != TOKEN:
         reject_token()
     return Principal("tests", known_scopes())

@@ -1,6 +1,6 @@
-"""Which database the tests use: never the one that `.env` names, and one for each worker.
+"""The databases of the tests: one for each worker, and never the one that `.env` names.
 
-`TEST_DATABASE_URL` names a server if given; without it the run starts one of its own.
+`TEST_DATABASE_URL` names the server to use; without it the run starts one of its own.
 """
 
 import os
@@ -33,7 +33,7 @@ DEVELOPMENT = pytest.StashKey[URL | None]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the developer's own settings out of the tests."""
+    """Keep the developer's settings out of the tests."""
     config.stash[DEVELOPMENT] = _development_url()
     fields = {name.upper() for name in Settings.model_fields}
     for name in [name for name in os.environ if name.upper() in fields]:
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist which server the run uses."""
+    """Pass the URL of the run's server to a worker of pytest-xdist."""
     url = _server(node.config)
     node.workerinput["server"] = url.render_as_string(hide_password=False)
 
@@ -61,7 +61,7 @@ def worker_url(request: pytest.FixtureRequest) -> URL:
 
 @pytest.fixture(scope="session")
 def settings(worker_url: URL) -> Iterator[Settings]:
-    """The settings of the tests' application, whose database the migrations have made.
+    """The settings of the tests' application; migrations have created the tables in its database.
 
     Its pool has one connection, so that a request that takes two at once fails.
     """
@@ -79,7 +79,7 @@ def settings(worker_url: URL) -> Iterator[Settings]:
 
 
 def create_tables(settings: Settings) -> None:
-    """Make the service's tables, by its migrations, and the table of the probes beside them."""
+    """Create the service's tables by its migrations, and the table of the probes."""
     with connected_config(settings) as config:
         command.upgrade(config, "head")
         ProbeBase.metadata.create_all(config.attributes["connection"])
@@ -87,7 +87,7 @@ def create_tables(settings: Settings) -> None:
 
 @pytest.fixture
 def empty_database(worker_url: URL) -> Iterator[Settings]:
-    """Settings with a database of the test's own that has no table; DDL is allowed there."""
+    """Settings with a database for this test that has no tables; DDL is allowed there."""
     base = database_name(worker_url).removesuffix(SUFFIX)
     url = named(worker_url, f"{base}_empty{SUFFIX}")
     drop_database(url)
@@ -98,18 +98,18 @@ def empty_database(worker_url: URL) -> Iterator[Settings]:
 
 @pytest.fixture
 def migrated(empty_database: Settings) -> Settings:
-    """Settings with a database of the test's own that the migrations have made."""
+    """Settings with a database for this test in which migrations have created the tables."""
     with connected_config(empty_database) as config:
         command.upgrade(config, "head")
     return empty_database
 
 
 def _server(config: pytest.Config) -> URL:
-    """The URL of the run's database without workers, on the server that was given or started."""
+    """Return the URL of the run's database without workers, on the given or started server."""
     if SERVER not in config.stash:
         given = os.environ.get(VARIABLE)
         if given:
-            config.stash[SERVER] = checked(given, config.stash[DEVELOPMENT])
+            config.stash[SERVER] = checked_url(given, config.stash[DEVELOPMENT])
         else:
             try:
                 server, url = start_temporary()
@@ -120,27 +120,27 @@ def _server(config: pytest.Config) -> URL:
     return config.stash[SERVER]
 
 
-def checked(given: str, development: URL | None) -> URL:
-    """The URL in `TEST_DATABASE_URL`. Ends the run if the tests must not have that database."""
+def checked_url(given: str, development: URL | None) -> URL:
+    """Return the URL in `TEST_DATABASE_URL`; exit if the tests must not use that database."""
     url = make_url(given)
     name = database_name(url)
     if not name.endswith(SUFFIX):
         pytest.exit(
-            f"{VARIABLE} names the database {name!r}. The tests delete all that is in theirs, so"
-            f" its name has to end in {SUFFIX}.",
+            f"{VARIABLE} names the database {name!r}. The tests delete everything in their"
+            f" database, so its name has to end in {SUFFIX}.",
             returncode=1,
         )
     if development and (url.host, url.database) == (development.host, development.database):
         pytest.exit(
-            f"{VARIABLE} names the database {name!r} of DATABASE_URL. The tests delete all that is"
-            " in theirs: give them another one.",
+            f"{VARIABLE} names the database {name!r} of DATABASE_URL. The tests delete"
+            " everything in their database: give them another one.",
             returncode=1,
         )
     return url
 
 
 def _development_url() -> URL | None:
-    """What the environment or `.env` names; None if they do not."""
+    """Return the URL in the environment or `.env`; None without a valid one."""
     try:
         return make_url(Settings(_env_file=".env").database_url.get_secret_value())
     except ValidationError:

@@ -1,4 +1,4 @@
-"""The engine that the tests run on, {{ cookiecutter.__engine }}: other modules import it from here."""
+"""Helpers for {{ cookiecutter.__engine }}, on which the tests run: other modules import them from here."""
 
 from typing import Any
 
@@ -52,11 +52,11 @@ __all__ = [
 
 
 def make_engine(settings: Settings, **options: Any) -> Engine:
-    """An engine as the service has it with these settings, but for these options."""
+    """Make an engine like the service's with these settings, except for these options."""
     url = settings.database_url.get_secret_value()
     return engine.make_engine(url, **(engine_options(settings) | options))
 
 
 def make_migration_engine(settings: Settings) -> Engine:
-    """An engine as migrations have it."""
+    """Make an engine like that of migrations."""
     return engine.make_migration_engine(settings.database_url.get_secret_value())

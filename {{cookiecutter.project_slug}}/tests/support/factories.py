@@ -1,6 +1,6 @@
-"""The base of factories, which make rows for tests: each different from all others.
+"""The base of factories, which make rows for tests; no two rows are the same.
 
-`ProbeFactory.build()` only makes an object; `.create()` also puts it into the test's `session`.
+`ProbeFactory.build()` only makes an object; `.create()` also adds it to the test's `session`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _current: list[Session] = []
 
 @contextmanager
 def factory_session(session: Session) -> Iterator[None]:
-    """Let the factories create their rows in this session."""
+    """Create the rows of all factories in this session while the block runs."""
     _current.append(session)
     try:
         yield
@@ -30,13 +30,13 @@ def _session() -> Session:
     if not _current:
         pytest.fail(
             "A factory creates rows in the test's session: ask for the fixture `session` or"
-            " `client`, or use `.build()` for an object that is in no database."
+            " `client`, or use `.build()` for an object without a database."
         )
     return _current[-1]
 
 
 class ModelFactory(SQLAlchemyModelFactory, Generic[T]):
-    """The base of all factories; its methods tell the type checker what they make."""
+    """The base of all factories; its methods declare the model for the type checker."""
 
     class Meta:
         abstract = True

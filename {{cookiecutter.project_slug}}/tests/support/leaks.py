@@ -1,4 +1,4 @@
-"""What an application keeps of the database at the moment, and that it keeps nothing in the end."""
+"""Leaks of connections and sessions, and the traffic of an application with its database."""
 
 import contextvars
 from collections.abc import Callable, Iterable, Iterator
@@ -16,46 +16,42 @@ from .probe import Probe
 
 
 def engine_of(app: Flask) -> Engine:
-    """The application's engine, looked up without a context, whose end the tests look at."""
+    """Return the application's engine without a context, because the tests watch contexts end."""
     return cast(Engine, app.extensions["database"].engine)
 
 
 def pool_of(app: Flask) -> QueuePool:
-    """The application's pool of connections."""
+    """Return the application's connection pool."""
     return cast(QueuePool, engine_of(app).pool)
 
 
-def sessions_kept() -> int:
-    """How many contexts have a session at the moment, in all applications of this process."""
+def open_sessions() -> int:
+    """Count the contexts that have a session, in all applications of this process."""
     return len(db.session.registry.registry)
 
 
 def count_rows(engine: Engine) -> int:
-    """How many rows of the resource are committed."""
+    """Count the committed probes."""
     with engine.connect() as connection:
         return connection.scalar(select(func.count()).select_from(Probe)) or 0
 
 
-def assert_at_rest(app: Flask) -> None:
-    """Assert that no connection is checked out, and that no session is kept."""
+def assert_nothing_leaked(app: Flask) -> None:
+    """Assert that no connection is checked out and no session is open."""
     assert pool_of(app).checkedout() == 0, "a connection is still checked out"
-    assert sessions_kept() == 0, "the session of a context that ended is kept"
+    assert open_sessions() == 0, "the session of an ended context is still open"
 
 
 @dataclass
 class Traffic:
-    """What an engine did: each checkout, statement, commit and rollback, in order."""
+    """Each checkout, statement, commit and rollback of an engine, in order."""
 
     steps: list[str] = field(default_factory=list)
-
-    def count(self, step: str) -> int:
-        """How many of these there were."""
-        return self.steps.count(step)
 
 
 @contextmanager
 def traffic(app: Flask) -> Iterator[Traffic]:
-    """Watch what the application's engine does while the block runs."""
+    """Record what the application's engine does while the block runs."""
     seen = Traffic()
 
     def statement(_connection: Connection, _cursor: object, sql: str, *_rest: object) -> None:
@@ -78,9 +74,9 @@ def traffic(app: Flask) -> Iterator[Traffic]:
 
 
 def read_stream(app: Flask, path: str, parts: int | None = None) -> list[bytes]:
-    """Ask as a server does, read so many parts of the body, or all, and close it."""
+    """Send a request as a server does, read all or `parts` parts of the body, and close it."""
 
-    def ask() -> list[bytes]:
+    def send() -> list[bytes]:
         environ = EnvironBuilder(path).get_environ()
         body = app(environ, lambda *_: lambda _: None)
         try:
@@ -88,7 +84,7 @@ def read_stream(app: Flask, path: str, parts: int | None = None) -> list[bytes]:
         finally:
             cast(Any, body).close()
 
-    return contextvars.Context().run(ask)
+    return contextvars.Context().run(send)
 
 
 def _first(body: Iterable[bytes], parts: int | None) -> Iterator[bytes]:

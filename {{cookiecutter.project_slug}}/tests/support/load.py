@@ -1,4 +1,4 @@
-"""Requests that go on and on in threads, while something happens to the database."""
+"""Threads that send requests all the time, while something happens to the database."""
 
 import time
 from collections.abc import Iterator
@@ -18,60 +18,60 @@ PAUSE_SECONDS = 0.002
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a create got, and from when until when it took, by `time.monotonic`."""
+class Exchange:
+    """A create and its response, with its start and end by `time.monotonic`."""
 
-    began: float
+    started: float
     ended: float
     code: str
     response: TestResponse
 
     @property
     def status(self) -> int:
-        """The status of the answer."""
+        """The status of the response."""
         return self.response.status_code
 
 
 @dataclass
 class Load:
-    """The answers so far, of each thread apart."""
+    """The exchanges of each thread so far."""
 
-    threads: list[list[Answer]] = field(default_factory=list)
+    threads: list[list[Exchange]] = field(default_factory=list)
 
     @property
-    def answers(self) -> list[Answer]:
-        """All answers."""
-        return [answer for answers in self.threads for answer in answers]
+    def exchanges(self) -> list[Exchange]:
+        """The exchanges of all threads."""
+        return [exchange for thread in self.threads for exchange in thread]
 
     @property
     def created(self) -> set[str]:
-        """The codes of all that was answered with 201."""
-        return {answer.code for answer in self.answers if answer.status == 201}
+        """The codes of all rows whose create got 201."""
+        return {exchange.code for exchange in self.exchanges if exchange.status == 201}
 
     def wait_for(self, status: int, after: float = 0) -> None:
-        """Wait until each thread got this status for a request that began after this moment."""
-        wait_until(lambda: all(_has(list(answers), status, after) for answers in self.threads))
+        """Wait until each thread got this status for a request that started after this time."""
+        wait_until(lambda: all(_has(list(thread), status, after) for thread in self.threads))
 
-    def begun_after(self, moment: float) -> list[Answer]:
-        """The answers of requests that began after this moment."""
-        return [answer for answer in self.answers if answer.began > moment]
+    def started_after(self, moment: float) -> list[Exchange]:
+        """Return the exchanges that started after this time."""
+        return [exchange for exchange in self.exchanges if exchange.started > moment]
 
 
 @contextmanager
 def creating(app: Flask, threads: int) -> Iterator[Load]:
-    """Create rows in so many threads, each as fast as it can, while the block runs."""
+    """Create rows in this number of threads, each as fast as it can, while the block runs."""
     load = Load([[] for _ in range(threads)])
     stop = Event()
 
     def send(number: int) -> None:
         client = app.test_client()
-        for time_of_it in count():
+        for index in count():
             if stop.is_set():
                 return
-            code = f"{number}-{time_of_it}"
-            began = time.monotonic()
+            code = f"{number}-{index}"
+            started = time.monotonic()
             response = client.post(URL, json=new_body(code=code))
-            load.threads[number].append(Answer(began, time.monotonic(), code, response))
+            load.threads[number].append(Exchange(started, time.monotonic(), code, response))
             stop.wait(PAUSE_SECONDS)
 
     with ThreadPoolExecutor(threads) as pool:
@@ -84,5 +84,5 @@ def creating(app: Flask, threads: int) -> Iterator[Load]:
                 each.result(SECONDS)
 
 
-def _has(answers: list[Answer], status: int, after: float) -> bool:
-    return any(answer.status == status and answer.began > after for answer in answers)
+def _has(exchanges: list[Exchange], status: int, after: float) -> bool:
+    return any(each.status == status and each.started > after for each in exchanges)

@@ -1,4 +1,4 @@
-"""What the test kit needs to know about MariaDB."""
+"""Helpers of the test kit for MariaDB."""
 
 import re
 import time
@@ -31,17 +31,17 @@ SECONDS_TO_END = 60
 
 
 def database_name(url: URL) -> str:
-    """The name of the database."""
+    """Return the name of the database."""
     return url.database or ""
 
 
 def named(url: URL, name: str) -> URL:
-    """The URL of the database called `name` on the same server."""
+    """Return the URL of the database `name` on the same server."""
     return url.set(database=name)
 
 
 def run_script(driver: Any, script: str) -> None:
-    """Run a script of SQL, as the engine's own shell would."""
+    """Run an SQL script, as the engine's own shell would."""
     for statement in re.split(r";\s*", script):
         if statement:
             driver.query(statement)
@@ -49,22 +49,22 @@ def run_script(driver: Any, script: str) -> None:
 
 
 def open_transaction(connection: Connection) -> None:
-    """Open it for good, so that `is_transaction_open` can see it even before the first row."""
+    """Begin a transaction that `is_transaction_open` can see before the first statement."""
     connection.exec_driver_sql("START TRANSACTION")
 
 
 def is_transaction_open(driver: Any) -> bool:
-    """Whether the transaction that the test began in was not ended, as DDL does here silently."""
+    """Whether the transaction of the test is still open; DDL ends it silently in MariaDB."""
     return bool(driver.server_status & SERVER_STATUS_IN_TRANS)
 
 
 def deferred_checks(_sessions: object, _metadata: object) -> AbstractContextManager[None]:
-    """Nothing: no constraint is deferred to a commit here."""
+    """Do nothing: MariaDB defers no constraint to the commit."""
     return nullcontext()
 
 
 def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
-    """Delete all rows of the tables, whatever refers to whatever; InnoDB checks row by row."""
+    """Delete all rows, without foreign key checks, which InnoDB makes row by row."""
     connection.exec_driver_sql("SET foreign_key_checks = 0")
     for table in tables:
         connection.execute(delete(table))
@@ -72,18 +72,18 @@ def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
 
 
 def cut_off(connection: Connection, by: Engine) -> None:
-    """Let the server end this connection, by another; returns when it is gone."""
+    """Make the server end this connection, and wait until it is closed."""
     end_connection(connection_number(connection), by)
 
 
 def connection_number(connection: Connection) -> int:
-    """What the server calls this connection."""
+    """Return the number by which the server knows this connection."""
     driver: Any = connection.connection.driver_connection
     return int(driver.thread_id())
 
 
 def end_connection(number: int, by: Engine) -> None:
-    """Let the server end the connection with this number; returns when it is gone."""
+    """Make the server end the connection with this number, and wait until it is closed."""
     end = time.monotonic() + SECONDS_TO_END
     with by.connect() as other:
         other.exec_driver_sql(f"KILL {number}")

@@ -1,4 +1,4 @@
-"""What the test kit needs to know about PostgreSQL."""
+"""Helpers of the test kit for PostgreSQL."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,38 +32,38 @@ MILLISECONDS_TO_END = 60_000
 
 
 def database_name(url: URL) -> str:
-    """The name of the database."""
+    """Return the name of the database."""
     return url.database or ""
 
 
 def named(url: URL, name: str) -> URL:
-    """The URL of the database called `name` on the same server."""
+    """Return the URL of the database `name` on the same server."""
     return url.set(database=name)
 
 
 def run_script(driver: Any, script: str) -> None:
-    """Run a script of SQL, as the engine's own shell would."""
+    """Run an SQL script, as the engine's own shell would."""
     connection: psycopg.Connection[Any] = driver
     connection.set_autocommit(True)
     connection.execute(script.encode())
 
 
 def open_transaction(connection: Connection) -> None:
-    """Send the BEGIN, so that `is_transaction_open` can see it even before the first row."""
+    """Send the BEGIN, so that `is_transaction_open` can see it before the first statement."""
     connection.exec_driver_sql("SELECT 1")
 
 
 def is_transaction_open(driver: Any) -> bool:
-    """Whether the transaction that the test began in was not ended behind SQLAlchemy's back."""
+    """Whether the transaction of the test is still open, in spite of the driver or SQL."""
     connection: psycopg.Connection[Any] = driver
     return connection.info.transaction_status != TransactionStatus.IDLE
 
 
 @contextmanager
 def deferred_checks(target: sessionmaker[Session], metadata: MetaData) -> Iterator[None]:
-    """Check at each commit of these sessions what the models defer to it.
+    """Check deferred constraints at each commit of these sessions.
 
-    In a test a commit ends a savepoint, which is too early for the server to check it.
+    In a test a commit only releases a savepoint, at which the server does not check them.
     """
     if has_deferred(metadata):
         event.listen(target, "before_commit", check_deferred)
@@ -76,7 +76,7 @@ def deferred_checks(target: sessionmaker[Session], metadata: MetaData) -> Iterat
 
 
 def check_deferred(session: Session) -> None:
-    """Check now what is deferred to the commit."""
+    """Check now the constraints that are deferred to the commit."""
     session.flush()
     session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
@@ -84,7 +84,7 @@ def check_deferred(session: Session) -> None:
 
 @cache
 def has_deferred(metadata: MetaData) -> bool:
-    """Whether a constraint of these tables is deferred to the commit."""
+    """Whether these tables have a constraint that is deferred to the commit."""
     return any(
         (constraint.initially or "").upper() == "DEFERRED"
         for table in metadata.tables.values()
@@ -93,25 +93,25 @@ def has_deferred(metadata: MetaData) -> bool:
 
 
 def delete_rows(connection: Connection, tables: Sequence[Table]) -> None:
-    """Delete all rows of the tables, whatever refers to whatever: a statement is checked as one."""
+    """Delete all rows in one statement, at whose end PostgreSQL checks the foreign keys."""
     names = map(connection.dialect.identifier_preparer.format_table, tables)
     deletes = ", ".join(f"d{number} AS (DELETE FROM {name})" for number, name in enumerate(names))
     connection.exec_driver_sql(f"WITH {deletes} SELECT 1")
 
 
 def cut_off(connection: Connection, by: Engine) -> None:
-    """Let the server end this connection, by another; returns when it is gone."""
+    """Make the server end this connection, and wait until it is closed."""
     end_connection(connection_number(connection), by)
 
 
 def connection_number(connection: Connection) -> int:
-    """What the server calls this connection."""
+    """Return the number by which the server knows this connection."""
     driver: Any = connection.connection.driver_connection
     return int(driver.info.backend_pid)
 
 
 def end_connection(number: int, by: Engine) -> None:
-    """Let the server end the connection with this number; returns when it is gone."""
+    """Make the server end the connection with this number, and wait until it is closed."""
     with by.connect() as other:
         ended = text("SELECT pg_terminate_backend(:number, :milliseconds)")
         assert other.scalar(ended, {"number": number, "milliseconds": MILLISECONDS_TO_END})

@@ -1,4 +1,4 @@
-"""What every problem document has to be."""
+"""A check that holds for every problem document."""
 
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +11,7 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 
 
 def problem(response: TestResponse, status: int) -> dict[str, Any]:
-    """Assert that the answer is a whole problem document with this status, and return it."""
+    """Assert that the response is a complete problem document with this status, and return it."""
     body = response.get_data(as_text=True)
     assert response.status_code == status, f"{response.status}: {body}"
     assert response.content_type == "application/problem+json", body
@@ -23,7 +23,7 @@ def problem(response: TestResponse, status: int) -> dict[str, Any]:
     assert document["status"] == status
     assert document["instance"] == quote(response.request.path)
     assert document["request_id"] == response.headers["X-Request-ID"]
-    for fault in document.get("errors", []):
-        assert fault["detail"]
-        assert fault.keys() - {"detail"} in ({"pointer"}, {"parameter"})
+    for error in document.get("errors", []):
+        assert error["detail"]
+        assert error.keys() - {"detail"} in ({"pointer"}, {"parameter"})
     return document

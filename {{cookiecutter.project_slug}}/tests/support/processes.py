@@ -1,4 +1,4 @@
-"""Work at the same time in processes, which are forks of one that has imported it before."""
+"""Run work at the same time in processes, forked from one that has imported it."""
 
 import os
 import sys
@@ -13,10 +13,10 @@ from .programs import run_program
 
 
 def in_processes(module: str, settings: Settings, processes: int, *arguments: str) -> None:
-    """Run `main` of a module of the tests in so many processes on the database of `settings`.
+    """Run `main` of a test module in this number of processes on the database of `settings`.
 
-    It gets `arguments`, and before them a function with which each process waits for the others:
-    so they begin together. Fails, with what they said, if one does.
+    Its first argument is a function that waits for the other processes, so that all can start at
+    the same time; `arguments` follow. Fails with their output if one of them fails.
     """
     url = settings.database_url.get_secret_value()
     done = run_program(
@@ -27,12 +27,12 @@ def in_processes(module: str, settings: Settings, processes: int, *arguments: st
 
 
 def main(module: str, processes: str, *arguments: str) -> int:
-    """Run `main` of the module in each process; 0 if all ended well and in time."""
+    """Run `main` of the module in each process; return 0 if all succeed in time."""
     work = import_module(module).main
     fork = get_context("fork")
-    together = fork.Barrier(int(processes), timeout=SECONDS)
+    barrier = fork.Barrier(int(processes), timeout=SECONDS)
     running = [
-        fork.Process(target=work, args=(together.wait, *arguments)) for _ in range(int(processes))
+        fork.Process(target=work, args=(barrier.wait, *arguments)) for _ in range(int(processes))
     ]
     for process in running:
         process.start()

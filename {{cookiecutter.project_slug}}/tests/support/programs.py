@@ -1,6 +1,6 @@
-"""Programs that tests start, as `python -m` would: forks of one process that has the libraries.
+"""Programs that tests start like `python -m`, as forks of a process that imported the libraries.
 
-To import those takes longer than most of what the programs do. Each fork imports the service anew.
+Importing those takes longer than most of the programs. Each fork imports the service anew.
 """
 
 import gc
@@ -18,8 +18,8 @@ from .concurrency import SECONDS
 
 PROJECT = Path(__file__).parents[2]
 
-# None that looks around when it is imported: gunicorn reads in which folder it is, the library of
-# the metrics the environment.
+# Only libraries whose import does not depend on the process: gunicorn reads the current folder, the
+# metrics library the environment.
 LIBRARIES = [
     "alembic.command",
     "flask_openapi",
@@ -33,7 +33,7 @@ FORKS.set_forkserver_preload(LIBRARIES)
 
 
 class Program:
-    """A program that runs beside the tests, with processes of its own in its group."""
+    """A program that runs beside the tests, in a process group of its own."""
 
     def __init__(
         self,
@@ -44,41 +44,41 @@ class Program:
     ) -> None:
         output.touch()
         arguments = (list(command), dict(environment), output, folder)
-        self._process = FORKS.Process(target=become, args=arguments)
+        self._process = FORKS.Process(target=run_module, args=arguments)
         self._process.start()
 
     @property
     def pid(self) -> int:
-        """The process, and its group."""
+        """The id of the process and of its group."""
         assert self._process.pid is not None
         return self._process.pid
 
     def poll(self) -> int | None:
-        """The exit status; None while it runs."""
+        """Return the exit status; None while it runs."""
         return self._process.exitcode
 
     def wait(self, seconds: float = SECONDS) -> int:
-        """The exit status, once it has ended. Raises `subprocess.TimeoutExpired`."""
+        """Wait for the end and return the exit status. Raises `subprocess.TimeoutExpired`."""
         self._process.join(seconds)
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired("the program", seconds)
         return self._process.exitcode
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it and the processes of its group, if it still runs."""
+        """Kill its process group, if it still runs."""
         if self.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
             self.wait()
 
 
-def become(command: list[str], environment: dict[str, str], output: Path, folder: Path) -> None:
-    """Be what `python -m` makes of the command in this folder; say everything to the file."""
+def run_module(command: list[str], environment: dict[str, str], output: Path, folder: Path) -> None:
+    """Run the command in this folder like `python -m`, with all output in the file."""
     os.setsid()
-    gc.freeze()  # or it would look through all of the libraries, which are not garbage
+    gc.freeze()  # keeps the collector away from the objects of the libraries
     os.chdir(folder)
     with output.open("wb") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
@@ -93,10 +93,10 @@ def become(command: list[str], environment: dict[str, str], output: Path, folder
 def run_program(
     *command: str, environment: Mapping[str, str], folder: Path = PROJECT
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a program to its end; what it says is all in `stdout`."""
-    with tempfile.NamedTemporaryFile(encoding="utf-8", mode="r", errors="replace") as said:
-        program = Program(command, environment, Path(said.name), folder)
+    """Run a program to its end; `stdout` holds all of its output."""
+    with tempfile.NamedTemporaryFile(encoding="utf-8", mode="r", errors="replace") as output:
+        program = Program(command, environment, Path(output.name), folder)
         try:
-            return subprocess.CompletedProcess(command, program.wait(), said.read())
+            return subprocess.CompletedProcess(command, program.wait(), output.read())
         finally:
             program.kill()

@@ -1,4 +1,4 @@
-"""How many statements a piece of code sends, and which: an N+1 shows itself."""
+"""Count the statements that code sends, to detect an N+1."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event
 
 Queries = Callable[..., AbstractContextManager[list[str]]]
 
-# What begins and ends transactions and savepoints, some of which only a test has.
+# Statements that begin and end transactions and savepoints, some of which only a test has.
 NOT_COUNTED = re.compile(r"\s*(BEGIN|SAVEPOINT|RELEASE|ROLLBACK|COMMIT|SET)\b", re.IGNORECASE)
 
 
@@ -17,7 +17,7 @@ NOT_COUNTED = re.compile(r"\s*(BEGIN|SAVEPOINT|RELEASE|ROLLBACK|COMMIT|SET)\b", 
 def queries() -> Queries:
     """Collect the statements of a block: `with queries(at_most=2) as statements:`.
 
-    The test fails and shows them if they are more than `at_most`.
+    With more than `at_most` statements the test fails and shows them.
     """
     return count_queries
 

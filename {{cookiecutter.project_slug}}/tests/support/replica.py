@@ -1,4 +1,4 @@
-"""A replica that starts: it migrates its database, as others do at the same moment."""
+"""A starting replica: it migrates its database at the same time as others."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from {{ cookiecutter.__package }}.database.migrations import connected_config
 from {{ cookiecutter.__package }}.settings import Settings
 
 
-def main(begin_together: Callable[[], object]) -> None:
-    """Bring the schema of `DATABASE_URL` to the newest revision, beginning when the others do."""
+def main(wait_for_others: Callable[[], object]) -> None:
+    """Upgrade the schema of `DATABASE_URL` to the newest revision when the others do."""
     settings = Settings.load(env_file=None)
-    begin_together()
+    wait_for_others()
     with connected_config(settings) as config:
         command.upgrade(config, "head")

@@ -12,7 +12,7 @@ from dev.server_{{ cookiecutter.database }} import create_database, server_accou
 
 
 class RestartableServer:
-    """A server with its data on disk, kept over a restart; never the one of other tests."""
+    """A server with data that survive a restart; other tests do not use it."""
 
     def __init__(self, drivername: str, folder: Path) -> None:
         self.folder = folder
@@ -22,11 +22,11 @@ class RestartableServer:
         self.running: PrivateServer | None = None
 
     def start(self) -> None:
-        """Start it; returns when it answers."""
+        """Start it, and wait until it accepts connections."""
         self.running = start_development(self.url, self.folder)
 
     def stop(self) -> None:
-        """Stop it, if it runs; returns when it is gone."""
+        """Stop it, if it runs, and wait for its end."""
         if self.running is not None:
             self.running.stop()
         self.running = None
@@ -34,7 +34,7 @@ class RestartableServer:
 
 @pytest.fixture
 def restartable_server(worker_url: URL) -> Iterator[RestartableServer]:
-    """A server of the test's own, with an empty database; what it keeps is deleted afterwards."""
+    """A server for this test, with an empty database; its data are deleted afterwards."""
     folder = temporary_folder(server_account())
     server = RestartableServer(worker_url.drivername, folder)
     try:

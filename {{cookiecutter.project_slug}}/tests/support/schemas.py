@@ -1,4 +1,4 @@
-"""What tests of migrations need: a look at a schema, and migrations that are not in the project."""
+"""Helpers for tests of migrations: schemas, and migrations that are not part of the project."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,19 +29,19 @@ def upgrade():
 
 
 def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Migrate the database of these settings forward."""
+    """Upgrade the database of these settings."""
     with connected_config(settings) as config:
         command.upgrade(config, revision)
 
 
 def downgrade(settings: Settings, revision: str) -> None:
-    """Migrate the database of these settings back."""
+    """Downgrade the database of these settings."""
     with connected_config(settings) as config:
         command.downgrade(config, revision)
 
 
 def upgrade_with_more(settings: Settings, folder: Path, more: str = FAILS_HALFWAY) -> None:
-    """Migrate forward with one more migration after the last, by default one that fails halfway."""
+    """Upgrade with one more migration after the last, by default one that fails halfway."""
     names = f'revision = "more"\ndown_revision = "{expected_revision()}"\n'
     (folder / "more.py").write_text(names + more)
     with migration_connection(settings) as connection:
@@ -53,24 +53,24 @@ def upgrade_with_more(settings: Settings, folder: Path, more: str = FAILS_HALFWA
 
 @contextmanager
 def migration_connection(settings: Settings) -> Iterator[Connection]:
-    """A connection in a transaction, with an engine as migrations have it."""
+    """Yield a connection in a transaction, from an engine like that of migrations."""
     with _engine(settings).begin() as connection:
         yield connection
 
 
-@cache  # it keeps no connection, but the statements that look at a schema, which take long to make
+@cache  # it keeps no connections, only compiled statements of the inspector, which are slow to make
 def _engine(settings: Settings) -> Engine:
     return make_migration_engine(settings)
 
 
 def alter(settings: Settings, change: Callable[[Operations], object]) -> None:
-    """Change the schema behind the back of the migrations."""
+    """Change the schema without a migration."""
     with migration_connection(settings) as connection:
         change(Operations(MigrationContext.configure(connection)))
 
 
 def schema_of(settings: Settings) -> dict[str, Any]:
-    """All that can be told of a schema, in an order that does not depend on how it came to be."""
+    """Return a description of the schema, independent of the order in which it was created."""
     with migration_connection(settings) as connection:
         inspector = inspect(connection)
         names = set(inspector.get_table_names()) - {VERSION_TABLE}

@@ -1,6 +1,6 @@
-"""The test's own connection and session, and what keeps tests apart from each other.
+"""The connection and session of a test, and the isolation of tests from each other.
 
-A test runs inside one transaction that is rolled back: `connection`, `session`, `client`. One that
+A test runs in one transaction that is rolled back: `connection`, `session`, `client`. A test that
 needs real commits, other connections or threads asks for `committed_db` as well.
 """
 
@@ -38,8 +38,8 @@ from .engine import (
 from .factories import factory_session
 from .probe import ProbeBase
 
-MOST_TERMS = 400
-"""Of a compound SELECT; the strictest engine takes 500."""
+MAX_TERMS = 400
+"""Of a compound SELECT; the lowest limit of an engine is 500."""
 
 DDL = re.compile(r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b)", re.IGNORECASE)
 END = re.compile(r"\s*(COMMIT|END|ROLLBACK(?!\s+TO\b))\b", re.IGNORECASE)
@@ -66,26 +66,26 @@ WAS_ENDED = (
 
 
 class IsolationError(AssertionError):
-    """A test does what would touch other tests; the message says how to do it instead."""
+    """A test would affect other tests; the message says how to avoid that."""
 
 
 class Guard:
-    """Refuses, while it is armed, what would let a rolled-back test touch others."""
+    """Rejects, while it is armed, everything by which a rolled-back test would affect others."""
 
     def __init__(self) -> None:
         self.armed = False
 
     def watch(self, engine: Engine) -> None:
-        """Look at all that this engine does."""
-        event.listen(engine, "checkout", self._refuse_connection)
-        event.listen(engine, "before_cursor_execute", self._refuse_statement)
-        event.listen(engine, "commit", self._refuse_commit)
+        """Watch all connections and statements of this engine."""
+        event.listen(engine, "checkout", self._reject_connection)
+        event.listen(engine, "before_cursor_execute", self._reject_statement)
+        event.listen(engine, "commit", self._reject_commit)
 
-    def _refuse_connection(self, *_arguments: object) -> None:
+    def _reject_connection(self, *_arguments: object) -> None:
         if self.armed:
             raise IsolationError(SECOND_CONNECTION)
 
-    def _refuse_statement(
+    def _reject_statement(
         self, _connection: Connection, _cursor: object, statement: str, *_arguments: object
     ) -> None:
         if self.armed and DDL.match(statement):
@@ -93,14 +93,14 @@ class Guard:
         if self.armed and END.match(statement):
             raise IsolationError(REAL_COMMIT)
 
-    def _refuse_commit(self, _connection: Connection) -> None:
+    def _reject_commit(self, _connection: Connection) -> None:
         if self.armed:
             raise IsolationError(REAL_COMMIT)
 
 
 @pytest.fixture(scope="session")
 def guard() -> Guard:
-    """What keeps tests apart."""
+    """The guard that isolates tests."""
     return Guard()
 
 
@@ -124,9 +124,9 @@ def connection(
 
 @contextmanager
 def rolled_back(apps: Iterable[Flask], engine: Engine, guard: Guard) -> Iterator[Connection]:
-    """A connection that all sessions of the applications take part in; nothing of it stays.
+    """Yield a connection that all sessions of the applications use, and roll it back.
 
-    Raises IsolationError if something did.
+    Raises IsolationError if its transaction was ended before.
     """
     with engine.connect() as connection, ExitStack() as joined:
         connection.begin()
@@ -139,7 +139,7 @@ def rolled_back(apps: Iterable[Flask], engine: Engine, guard: Guard) -> Iterator
         finally:
             guard.armed = False
             joined.close()
-        driver = connection.connection  # SQLAlchemy gives up on a transaction after a refusal
+        driver = connection.connection  # SQLAlchemy abandons a transaction after an IsolationError
         intact = is_transaction_open(driver.driver_connection)
         driver.rollback()
     if not intact:
@@ -148,7 +148,7 @@ def rolled_back(apps: Iterable[Flask], engine: Engine, guard: Guard) -> Iterator
 
 @contextmanager
 def _joining(app: Flask, connection: Connection) -> Iterator[None]:
-    """Make the application's sessions use the connection, in savepoints."""
+    """Make the application's sessions use savepoints of the connection."""
     with app.app_context():
         factory = db.sessionmaker
     engine = factory.kw["bind"]
@@ -162,8 +162,8 @@ def _joining(app: Flask, connection: Connection) -> Iterator[None]:
 def committed_db(test_engine: Engine) -> Iterator[Engine]:
     """An engine for tests with real commits, several connections, threads or processes.
 
-    The application uses its own pool; `session` and `client` commit for real. Afterwards all rows
-    are deleted.
+    The application uses its own pool; commits of `session` and `client` are real. All rows are
+    deleted after the test.
     """
     yield test_engine
     delete_all_rows(test_engine)
@@ -171,7 +171,7 @@ def committed_db(test_engine: Engine) -> Iterator[Engine]:
 
 @pytest.fixture
 def session(request: pytest.FixtureRequest) -> Iterator[Session]:
-    """The test's own session, which is never that of a request and sees what requests committed."""
+    """The test's own session, which requests do not share; it sees what they committed."""
     if "committed_db" in request.fixturenames:
         bind: Engine | Connection = request.getfixturevalue("committed_db")
     else:
@@ -184,35 +184,35 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
 
 
 def delete_all_rows(engine: Engine) -> None:
-    """Empty all tables that are not empty."""
+    """Delete the rows of all tables."""
     with engine.begin() as connection:
         if tables := tables_with_rows(connection):
             delete_rows(connection, tables)
 
 
 def tables_with_rows(connection: Connection) -> list[Table]:
-    """The tables that hold rows, those that refer to others first."""
+    """Return the tables that have rows, referring tables first."""
     found: set[str] = set()
-    for names in _questions():
+    for names in _row_queries():
         found.update(connection.scalars(names))
     return [table for table in _tables() if table.name in found]
 
 
 @cache
 def _tables() -> list[Table]:
-    """All tables, those that refer to others first; some may refer to each other."""
+    """Return all tables, referring tables first; some may refer to each other."""
     tables = [*ProbeBase.metadata.tables.values(), *Base.metadata.tables.values()]
     ordered = sort_tables_and_constraints(tables)  # type: ignore[no-untyped-call]
     return [table for table, _ in ordered if table is not None][::-1]
 
 
 @cache
-def _questions() -> list[CompoundSelect[tuple[str]]]:
-    """Few statements that find the tables with rows, however many tables there are."""
+def _row_queries() -> list[CompoundSelect[tuple[str]]]:
+    """Make a few statements that find the tables with rows, for any number of tables."""
     terms = [
         select(literal(table.name)).where(exists(select(1).select_from(table)))
         for table in _tables()
     ]
     return [
-        union_all(*terms[start : start + MOST_TERMS]) for start in range(0, len(terms), MOST_TERMS)
+        union_all(*terms[start : start + MAX_TERMS]) for start in range(0, len(terms), MAX_TERMS)
     ]

@@ -1,4 +1,4 @@
-"""A process that writes: each of its threads so many times adds one to a price, and makes a row."""
+"""A process that writes: each of its threads repeatedly increments a price and adds a row."""
 
 import os
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from .concurrency import in_threads
 from .probe import Probe, ProbeFactory
 
 
-def main(begin_together: Callable[[], object], row_id: str, threads: str, times: str) -> None:
-    """Write on `DATABASE_URL`, beginning when the other processes do."""
+def main(wait_for_others: Callable[[], object], row_id: str, threads: str, times: str) -> None:
+    """Write to `DATABASE_URL` when the other processes do."""
     settings = Settings.load(env_file=None)
     app = create_app(settings.model_copy(update={"threads": int(threads)}))
 
@@ -29,5 +29,5 @@ def main(begin_together: Callable[[], object], row_id: str, threads: str, times:
                 db.session.add(ProbeFactory.build(code=code))
                 db.session.commit()
 
-    begin_together()
+    wait_for_others()
     in_threads(write, int(threads))

@@ -7,14 +7,14 @@ from {{ cookiecutter.__package }}.web import docs_page
 
 
 class Page(HTMLParser):
-    """What a page loads, and the text of its scripts."""
+    """The URLs that a page loads, its title and the text of its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.loads: list[str] = []
         self.title = ""
         self.tag = ""
-        self.inside_scripts = ""
+        self.script_text = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -24,18 +24,18 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.tag == "script":
-            self.inside_scripts += data.strip()
+            self.script_text += data.strip()
         if self.tag == "title":
             self.title += data.strip()
 
 
-def test_the_root_leads_to_the_page(app: Flask) -> None:
+def test_the_root_redirects_to_the_page(app: Flask) -> None:
     response = app.test_client().get("/")
 
     assert (response.status_code, response.headers["Location"]) == (302, "/docs")
 
 
-def test_the_page_loads_nothing_but_files_of_the_service(app: Flask) -> None:
+def test_the_page_loads_only_files_of_the_service(app: Flask) -> None:
     client = app.test_client()
 
     response = client.get("/docs")
@@ -43,7 +43,7 @@ def test_the_page_loads_nothing_but_files_of_the_service(app: Flask) -> None:
 
     assert response.mimetype == "text/html"
     assert page.title == app.test_client().get("/openapi.json").get_json()["info"]["title"]
-    assert page.inside_scripts == ""
+    assert page.script_text == ""
     files = [name for name in page.loads if not name.startswith("data:")]
     assert len(files) == 3
     for name in files:
@@ -51,7 +51,7 @@ def test_the_page_loads_nothing_but_files_of_the_service(app: Flask) -> None:
         assert client.get(name).status_code == 200
 
 
-def test_the_page_may_load_nothing_else(app: Flask) -> None:
+def test_the_content_security_policy_allows_nothing_else(app: Flask) -> None:
     headers = app.test_client().get("/docs").headers
 
     (policy,) = headers.getlist("Content-Security-Policy")
@@ -70,20 +70,20 @@ def test_the_page_may_load_nothing_else(app: Flask) -> None:
         ("start.js", "text/javascript"),
     ],
 )
-def test_the_files_say_what_they_are(app: Flask, name: str, mimetype: str) -> None:
+def test_files_have_the_right_media_type(app: Flask, name: str, mimetype: str) -> None:
     assert app.test_client().get(f"/docs/{name}").mimetype == mimetype
 
 
 @pytest.mark.parametrize("name", ["none.js", "..", "%2e%2e", "a.", "..%2f__init__.py", ".css"])
-def test_there_are_no_other_files(app: Flask, name: str) -> None:
+def test_other_files_are_not_found(app: Flask, name: str) -> None:
     assert app.test_client().get(f"/docs/{name}").status_code == 404
 
 
-def test_a_title_cannot_add_to_the_page() -> None:
+def test_the_title_is_escaped() -> None:
     service = Flask(__name__)
     docs_page.init_app(service, "<script>alert(1)</script>")
 
     page = Page(service.test_client().get("/docs").text)
 
     assert page.title == "<script>alert(1)</script>"
-    assert page.inside_scripts == ""
+    assert page.script_text == ""

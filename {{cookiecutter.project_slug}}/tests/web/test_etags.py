@@ -14,11 +14,11 @@ from {{ cookiecutter.__package }}.web.etags import (
 ROW = SimpleNamespace(version=7)
 
 
-def reading(tags: str | None) -> IfNoneMatchHeader:
+def if_none_match(tags: str | None) -> IfNoneMatchHeader:
     return IfNoneMatchHeader.model_validate({"If-None-Match": tags})
 
 
-def writing(tags: str | None) -> IfMatchHeader:
+def if_match(tags: str | None) -> IfMatchHeader:
     return IfMatchHeader.model_validate({"If-Match": tags})
 
 
@@ -27,29 +27,29 @@ def test_the_entity_tag_is_the_version() -> None:
 
 
 @pytest.mark.parametrize("tags", ['"7"', 'W/"7"', '"1", W/"7"', "*"])
-def test_a_reader_who_has_the_state(tags: str) -> None:
-    assert matches_if_none_match(ROW, reading(tags))
+def test_if_none_match_matches_the_current_version(tags: str) -> None:
+    assert matches_if_none_match(ROW, if_none_match(tags))
 
 
 @pytest.mark.parametrize("tags", [None, "", '"77"', 'W/"1", "2"', '"*"'])
-def test_a_reader_who_has_it_not(tags: str | None) -> None:
-    assert not matches_if_none_match(ROW, reading(tags))
+def test_if_none_match_does_not_match_another_version(tags: str | None) -> None:
+    assert not matches_if_none_match(ROW, if_none_match(tags))
 
 
 @pytest.mark.parametrize("tags", ['"7"', '"1","7"', "*"])
-def test_a_writer_who_has_seen_the_state(tags: str) -> None:
-    check_if_match(ROW, writing(tags))
+def test_if_match_accepts_the_current_version(tags: str) -> None:
+    check_if_match(ROW, if_match(tags))
 
 
 @pytest.mark.parametrize("tags", ["", '"77"', 'W/"7"', '"*"'])
-def test_a_writer_who_has_seen_another(tags: str) -> None:
+def test_if_match_rejects_another_version(tags: str) -> None:
     with pytest.raises(PreconditionFailed) as caught:
-        check_if_match(ROW, writing(tags))
-    assert caught.value.description == "This is not the present state; read it again."
+        check_if_match(ROW, if_match(tags))
+    assert caught.value.description == "This is not the current state; read it again."
 
 
-def test_a_writer_who_does_not_say() -> None:
+def test_if_match_is_required() -> None:
     with pytest.raises(PreconditionRequired) as caught:
-        check_if_match(ROW, writing(None))
-    cure = "Send If-Match with the ETag that you read, or * for any state."
-    assert caught.value.description == cure
+        check_if_match(ROW, if_match(None))
+    remedy = "Send If-Match with the ETag that you read, or * for any state."
+    assert caught.value.description == remedy

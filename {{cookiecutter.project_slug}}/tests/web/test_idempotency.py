@@ -28,24 +28,24 @@ def send(client: FlaskClient, key: str = "key-1", **changes: Any) -> TestRespons
     return client.post(URL, json=new_body(**changes), headers={"Idempotency-Key": key})
 
 
-def answer_of(response: TestResponse) -> tuple[object, ...]:
-    """What has to be the same when the answer is given again."""
-    kept = {name: response.headers[name] for name in ("Content-Type", "ETag", "Location")}
-    return response.status_code, response.data, kept
+def content_of(response: TestResponse) -> tuple[object, ...]:
+    """Return what a replay must repeat: status, body and these headers."""
+    headers = {name: response.headers[name] for name in ("Content-Type", "ETag", "Location")}
+    return response.status_code, response.data, headers
 
 
-def test_the_first_answer_is_given_again(client: FlaskClient, session: Session) -> None:
+def test_the_first_response_is_replayed(client: FlaskClient, session: Session) -> None:
     first, again = send(client, name="Zoë 😀"), send(client, name="Zoë 😀")
 
     assert first.status_code == 201
-    assert answer_of(again) == answer_of(first)
+    assert content_of(again) == content_of(first)
     assert first.headers["X-Request-ID"] != again.headers["X-Request-ID"]
     assert session.query(Probe).count() == 1
 
 
 def test_the_order_of_members_does_not_matter(client: FlaskClient) -> None:
     def send_in_order(body: dict[str, Any]) -> TestResponse:
-        return client.post(  # with `json` the client would put them in order
+        return client.post(  # with `json` the client would sort them
             URL,
             data=json.dumps(body),
             content_type="application/json",
@@ -56,10 +56,10 @@ def test_the_order_of_members_does_not_matter(client: FlaskClient) -> None:
     again = send_in_order(dict(reversed(new_body().items())))
 
     assert first.status_code == 201
-    assert answer_of(again) == answer_of(first)
+    assert content_of(again) == content_of(first)
 
 
-def test_another_body_is_refused(client: FlaskClient, session: Session) -> None:
+def test_a_different_body_is_rejected(client: FlaskClient, session: Session) -> None:
     send(client)
 
     document = problem(send(client, code="B-2"), 422)
@@ -68,22 +68,22 @@ def test_another_body_is_refused(client: FlaskClient, session: Session) -> None:
     assert session.query(Probe).count() == 1
 
 
-def test_another_key_is_another_request(client: FlaskClient) -> None:
+def test_a_different_key_is_a_different_request(client: FlaskClient) -> None:
     send(client)
 
     problem(send(client, key="key-2"), 409)
     assert send(client, key="KEY-1", code="B-2").status_code == 201
 
 
-def test_the_answer_survives_a_restart(make_app: MakeApp) -> None:
+def test_a_stored_response_survives_a_restart(make_app: MakeApp) -> None:
     first = send(make_app().test_client())
 
     again = send(make_app().test_client())
 
-    assert answer_of(again) == answer_of(first)
+    assert content_of(again) == content_of(first)
 
 
-def test_a_failed_request_keeps_no_key(client: FlaskClient, session: Session) -> None:
+def test_a_failed_request_stores_no_key(client: FlaskClient, session: Session) -> None:
     problem(send(client, price="free"), 422)
     problem(send(client, parent_id="00000000-0000-7000-8000-000000000000"), 409)
     assert session.query(IdempotencyKey).count() == 0
@@ -91,7 +91,7 @@ def test_a_failed_request_keeps_no_key(client: FlaskClient, session: Session) ->
     assert send(client).status_code == 201
 
 
-def test_an_answer_is_found_by_one_statement(client: FlaskClient, queries: Queries) -> None:
+def test_a_replay_takes_one_statement(client: FlaskClient, queries: Queries) -> None:
     send(client)
 
     with queries(at_most=1):
@@ -102,16 +102,16 @@ def test_a_key_is_kept_for_a_day(client: FlaskClient, session: Session) -> None:
     with time_machine.travel(START, tick=False):
         first = send(client)
     with time_machine.travel(A_DAY, tick=False):
-        assert answer_of(send(client)) == answer_of(first)
+        assert content_of(send(client)) == content_of(first)
     with time_machine.travel(AFTER_A_DAY, tick=False):
         second = send(client, code="B-2")
         assert second.status_code == 201
-        assert answer_of(send(client, code="B-2")) == answer_of(second)
+        assert content_of(send(client, code="B-2")) == content_of(second)
 
     assert session.query(IdempotencyKey).count() == 1
 
 
-def test_old_keys_are_forgotten(client: FlaskClient, session: Session) -> None:
+def test_expired_keys_are_purged(client: FlaskClient, session: Session) -> None:
     with time_machine.travel(START, tick=False):
         send(client)
         send(client, key="key-2", code="B-2")
@@ -127,45 +127,45 @@ def test_old_keys_are_forgotten(client: FlaskClient, session: Session) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "two words", "\xe9", "a" * 201, "\t"])
-def test_a_key_that_cannot_be_used_is_refused(client: FlaskClient, key: str) -> None:
+def test_an_invalid_key_is_rejected(client: FlaskClient, key: str) -> None:
     document = problem(send(client, key=key), 422)
 
     assert errors_of(document).keys() == {"Idempotency-Key"}
 
 
-def test_a_request_that_looks_too_early_gets_the_first_answer(
+def test_a_request_that_overlaps_the_first_gets_its_response(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = send(client)
     monkeypatch.setattr(idempotency, "_find", lambda *_arguments: None)
 
-    assert answer_of(send(client)) == answer_of(first)
+    assert content_of(send(client)) == content_of(first)
     assert errors_of(problem(send(client, code="B-2"), 422)).keys() == {"Idempotency-Key"}
 
 
 def test_callers_do_not_share_keys(app: Flask, client: FlaskClient) -> None:
     caller = ["anna"]
 
-    def request_ids_of() -> None:
+    def set_principal() -> None:
         g.principal = caller[0]
 
-    app.before_request_funcs.setdefault(None, []).append(request_ids_of)
+    app.before_request_funcs.setdefault(None, []).append(set_principal)
     try:
         send(client)
         caller[0] = "bert"
         assert send(client, code="B-2").status_code == 201
     finally:
-        app.before_request_funcs[None].remove(request_ids_of)
+        app.before_request_funcs[None].remove(set_principal)
 
 
-def test_of_simultaneous_requests_one_is_done(make_app: MakeApp) -> None:
+def test_one_of_several_concurrent_requests_is_processed(make_app: MakeApp) -> None:
     app = make_app(threads=4, pool_timeout_seconds=5.0)
-    together = Barrier(4)
+    barrier = Barrier(4)
     responses: list[TestResponse] = []
 
     def request() -> None:
         client = app.test_client()
-        together.wait()
+        barrier.wait()
         responses.append(send(client))
 
     threads = [Thread(target=request) for _ in range(4)]
@@ -175,7 +175,7 @@ def test_of_simultaneous_requests_one_is_done(make_app: MakeApp) -> None:
         thread.join()
 
     assert responses[0].status_code == 201
-    assert all(answer_of(response) == answer_of(responses[0]) for response in responses)
+    assert all(content_of(response) == content_of(responses[0]) for response in responses)
     listed = app.test_client().get(URL).json
     assert listed is not None
     assert len(listed["items"]) == 1

@@ -27,7 +27,7 @@ ONE = URL + "/{id}"
 BODY = re.compile(r"(Create|Patch)$")
 
 
-class Wanted(QueryParameters):
+class ThingQuery(QueryParameters):
     """Query parameters with a list."""
 
     tag: list[str] = Field(default=[])
@@ -35,13 +35,13 @@ class Wanted(QueryParameters):
 
 
 class Note(RequestModel):
-    """A body with parts in it."""
+    """A body with a list."""
 
     lines: list[int]
 
 
-class Place(Parameters):
-    """A path that is a number."""
+class ThingPath(Parameters):
+    """A path parameter that is a number."""
 
     number: int
 
@@ -54,25 +54,25 @@ def document(app: Flask) -> Document:
 
 @pytest.fixture
 def things(settings: Settings) -> Iterator[FlaskClient]:
-    """A client of an application with a second resource, made as a team would make it."""
+    """A client of an application with another resource, added as a team would add it."""
     app = new_app(settings)
     api = resource_blueprint("things")
 
     @api.get("")
-    def search(query: Wanted) -> Response:
+    def search(query: ThingQuery) -> Response:
         return jsonify(query.model_dump())
 
     @api.post("/<number>/start")
-    def start(path: Place) -> Response:
+    def start(path: ThingPath) -> Response:
         return jsonify(path.model_dump())
 
     @api.post("/<number>/notes")
-    def note(path: Place, body: Note) -> Response:
+    def note(path: ThingPath, body: Note) -> Response:
         return jsonify(path.number, body.lines)
 
     app.register_api(api)  # type: ignore[attr-defined]
     yield app.test_client()
-    for model in (Wanted, Note, Place):
+    for model in (ThingQuery, Note, ThingPath):
         assert MODELS[model.__name__] is model
 
 
@@ -83,7 +83,7 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 
 def references(part: Any) -> Iterator[str]:
-    """All `$ref` in a part of the document."""
+    """Yield each `$ref` in a part of the document."""
     if isinstance(part, dict):
         if "$ref" in part:
             yield part["$ref"]
@@ -99,7 +99,7 @@ def test_the_document_is_openapi_3_1(document: Document) -> None:
     assert document["info"]["version"] == "1"
 
 
-def test_every_route_of_the_api_is_documented(app: Flask, document: Document) -> None:
+def test_every_api_route_is_documented(app: Flask, document: Document) -> None:
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
@@ -110,7 +110,7 @@ def test_every_route_of_the_api_is_documented(app: Flask, document: Document) ->
     assert {(path, method) for path, method, _ in operations(document)} == routes
 
 
-def test_an_operation_that_takes_nothing_is_documented_too(settings: Settings) -> None:
+def test_an_operation_without_parameters_is_documented(settings: Settings) -> None:
     app = new_app(settings)
     assert isinstance(app, ApiFlask)
     api = resource_blueprint("clocks")
@@ -130,7 +130,7 @@ def test_operation_ids_are_unique(document: Document) -> None:
     assert set(ids.values()) == {1}
 
 
-def test_every_operation_lists_all_its_answers(document: Document) -> None:
+def test_every_operation_lists_all_its_responses(document: Document) -> None:
 {% if cookiecutter.auth == "none" %}
     common = {"400", "422", "500", "503"}
 {% else %}
@@ -151,7 +151,7 @@ def test_every_operation_lists_all_its_answers(document: Document) -> None:
         assert document["paths"][path][method]["responses"].keys() >= statuses
 
 
-def test_every_problem_is_documented_as_one(document: Document) -> None:
+def test_every_error_response_is_documented_as_a_problem(document: Document) -> None:
     for _, _, operation in operations(document):
         for status, response in operation["responses"].items():
             assert response["description"]
@@ -163,7 +163,7 @@ def test_every_problem_is_documented_as_one(document: Document) -> None:
                 assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
-def test_all_references_lead_somewhere(document: Document) -> None:
+def test_all_references_resolve(document: Document) -> None:
     found = set(references(document))
 
     assert found
@@ -173,7 +173,7 @@ def test_all_references_lead_somewhere(document: Document) -> None:
             part = part[name]
 
 
-def test_schemas_are_called_as_their_models_are(document: Document) -> None:
+def test_schemas_have_the_names_of_their_models(document: Document) -> None:
     schemas = set(document["components"]["schemas"])
 
     assert {"Problem", "ErrorItem"} <= schemas
@@ -181,7 +181,7 @@ def test_schemas_are_called_as_their_models_are(document: Document) -> None:
         assert name in MODELS or "enum" in document["components"]["schemas"][name]
 
 
-def test_schemas_are_json_schemas_and_their_examples_fit(document: Document) -> None:
+def test_schemas_are_valid_and_their_examples_match(document: Document) -> None:
     components = document["components"]
     for schema in components["schemas"].values():
         jsonschema_rs.meta.validate({**schema, "components": components})
@@ -192,7 +192,7 @@ def test_schemas_are_json_schemas_and_their_examples_fit(document: Document) -> 
                 validator.validate(example)
 
 
-def test_bodies_refuse_what_they_do_not_know_and_a_change_requires_nothing(
+def test_bodies_forbid_unknown_members_and_patches_require_none(
     document: Document,
 ) -> None:
     bodies = {
@@ -218,14 +218,14 @@ def test_parameters_are_never_null(document: Document) -> None:
             assert '"null"' not in str(parameter["schema"]).replace("'", '"')
 
 
-def test_another_application_leaves_the_document_alone(
+def test_another_application_does_not_change_the_document(
     settings: Settings, things: FlaskClient, document: Document
 ) -> None:
     assert things.get("/api/v1/things").status_code == 200
     assert new_app(settings).test_client().get("/openapi.json").json == document
 
 
-def test_the_document_does_not_touch_the_database(settings: Settings) -> None:
+def test_the_document_needs_no_database(settings: Settings) -> None:
     app = create_app(settings)
     with app.app_context():
         event.listen(db.engine, "do_connect", lambda *_arguments: pytest.fail("connects"))
@@ -233,51 +233,51 @@ def test_the_document_does_not_touch_the_database(settings: Settings) -> None:
     assert app.test_client().get("/openapi.json").status_code == 200
 
 
-def test_the_library_serves_no_pages_and_no_files_of_its_own(app: Flask) -> None:
+def test_flask_openapi_serves_no_pages_of_its_own(app: Flask) -> None:
     documents = {"/openapi.json", "/", "/docs", "/docs/start.js", "/docs/<name>"}
 
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     assert {rule for rule in rules if not rule.startswith("/api/")} == PROBES | documents
 
 
-def test_an_integer_keeps_its_digits(things: FlaskClient) -> None:
+def test_a_large_integer_keeps_its_digits(things: FlaskClient) -> None:
     number = 2**60 + 1
 
     assert things.post("/api/v1/things/7/notes", json={"lines": [number]}).json == [7, [number]]
 
 
-def test_an_integer_beyond_any_use_is_infinite(app: Flask) -> None:
+def test_an_integer_with_more_than_400_digits_becomes_infinity(app: Flask) -> None:
     assert app.json.loads("1" + "0" * 399) == 10**399
     assert app.json.loads("1" + "0" * 400) == float("inf")
 
 
-def test_a_parameter_may_be_a_list(things: FlaskClient) -> None:
+def test_a_query_parameter_can_be_a_list(things: FlaskClient) -> None:
     response = things.get("/api/v1/things?tag=a&tag=b&size=2")
 
     assert response.json == {"tag": ["a", "b"], "size": 2}
 
 
-def test_a_fault_beside_a_list_is_named(things: FlaskClient) -> None:
+def test_errors_beside_a_list_parameter_are_reported(things: FlaskClient) -> None:
     document = problem(things.get("/api/v1/things?tag=a&tag=b&size=x&size=2"), 422)
 
-    assert [(fault["parameter"], fault["detail"][:8]) for fault in document["errors"]] == [
+    assert [(error["parameter"], error["detail"][:8]) for error in document["errors"]] == [
         ("size", "is given"),
         ("size", "Input sh"),
     ]
 
 
-def test_a_route_without_a_body_wants_none(things: FlaskClient) -> None:
+def test_a_post_route_can_have_no_body(things: FlaskClient) -> None:
     assert things.post("/api/v1/things/7/start").json == {"number": 7}
 
 
-def test_faults_of_path_and_body_are_named_at_once(things: FlaskClient) -> None:
+def test_errors_of_path_and_body_are_reported_together(things: FlaskClient) -> None:
     document = problem(things.post("/api/v1/things/x/notes", json={"lines": [1, "x", {}]}), 422)
 
     assert errors_of(document).keys() == {"number", "#/lines/1", "#/lines/2"}
 
 
 @pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])
-def test_the_bound_of_a_body_is_exact(client: FlaskClient, size: int) -> None:
+def test_the_size_limit_of_a_body_is_exact(client: FlaskClient, size: int) -> None:
     body = b'{"unknown": "' + b"a" * (size - 15) + b'"}'
     assert len(body) == size
 
@@ -286,7 +286,7 @@ def test_the_bound_of_a_body_is_exact(client: FlaskClient, size: int) -> None:
     problem(response, 422 if size == 1024 * 1024 else 413)
 
 
-def test_parameters_of_the_media_type_are_fine(client: FlaskClient) -> None:
+def test_media_type_parameters_are_accepted(client: FlaskClient) -> None:
     response = client.post(
         URL, json=new_body(), headers={"Content-Type": "Application/JSON; charset=utf-8"}
     )

@@ -1,4 +1,4 @@
-"""openapi.json and docs/problems.md say what the service does."""
+"""openapi.json and docs/problems.md agree with the service."""
 
 import json
 import re
@@ -11,27 +11,27 @@ from {{ cookiecutter.__package }}.web.problems import TITLES, problem_type
 from ..support.api import URL
 from ..support.programs import PROJECT
 
-EXPLAINED = re.compile(r"^## (/problems/\S+)\n\n(\d{3})\.", re.MULTILINE)
+PROBLEM_HEADING = re.compile(r"^## (/problems/\S+)\n\n(\d{3})\.", re.MULTILINE)
 
 
-def test_the_file_is_up_to_date(service: Flask) -> None:
+def test_openapi_json_is_up_to_date(service: Flask) -> None:
     printed = service.test_cli_runner().invoke(args=["openapi", "--indent", "2"]).output
 
-    kept = (PROJECT / "openapi.json").read_text(encoding="utf-8")
-    assert kept == printed, "run `make openapi`, and look at what changed for callers"
-    assert json.loads(kept) == service.test_client().get("/openapi.json").get_json()
+    committed = (PROJECT / "openapi.json").read_text(encoding="utf-8")
+    assert committed == printed, "run `make openapi` and review what changes for callers"
+    assert json.loads(committed) == service.test_client().get("/openapi.json").get_json()
 
 
-def test_all_names_of_operations_differ(app: Flask) -> None:
+def test_operation_ids_are_unique(app: Flask) -> None:
     document = app.test_client().get("/openapi.json").get_json()
 
     assert document["openapi"].startswith("3.1.")
-    names = [
+    ids = [
         operation["operationId"]
         for path in document["paths"].values()
         for operation in path.values()
     ]
-    assert len(set(names)) == len(names) > 0
+    assert len(set(ids)) == len(ids) > 0
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_all_names_of_operations_differ(app: Flask) -> None:
         ("delete", "/{id}", "503", {"Retry-After", "X-Request-ID"}),
     ],
 )
-def test_answers_list_their_headers(
+def test_responses_list_their_headers(
     app: Flask, method: str, path: str, status: str, headers: set[str]
 ) -> None:
     document = app.test_client().get("/openapi.json").get_json()
@@ -57,7 +57,7 @@ def test_answers_list_their_headers(
     assert headers <= document["components"]["headers"].keys()
 
 
-def test_every_operation_lists_what_any_request_can_give(app: Flask) -> None:
+def test_every_operation_lists_the_common_problems(app: Flask) -> None:
     document = app.test_client().get("/openapi.json").get_json()
 
     for path in document["paths"].values():
@@ -67,9 +67,9 @@ def test_every_operation_lists_what_any_request_can_give(app: Flask) -> None:
                 assert {"413", "415"} <= operation["responses"].keys()
 
 
-def test_every_problem_is_explained() -> None:
+def test_every_problem_type_is_documented() -> None:
     page = (PROJECT / "docs" / "problems.md").read_text(encoding="utf-8")
 
-    explained = {(name, int(status)) for name, status in EXPLAINED.findall(page)}
-    assert explained == {(problem_type(status), status) for status in TITLES}
-    assert len(re.findall("^## ", page, re.MULTILINE)) == len(explained)
+    documented = {(name, int(status)) for name, status in PROBLEM_HEADING.findall(page)}
+    assert documented == {(problem_type(status), status) for status in TITLES}
+    assert len(re.findall("^## ", page, re.MULTILINE)) == len(documented)

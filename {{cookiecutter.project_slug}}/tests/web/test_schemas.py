@@ -17,21 +17,21 @@ from {{ cookiecutter.__package }}.web.schemas import (
     Timestamp,
 )
 
-INSTANT: TypeAdapter[datetime] = TypeAdapter(Timestamp)
+TIMESTAMP: TypeAdapter[datetime] = TypeAdapter(Timestamp)
 AMOUNT: TypeAdapter[Decimal] = TypeAdapter(Amount)
 
 
 @pytest.fixture(autouse=True)
-def forget_models() -> Any:
-    """Let every test define models of its own."""
-    known = dict(MODELS)
+def restore_models() -> Any:
+    """Allow every test to define models of its own."""
+    registered = dict(MODELS)
     yield
     MODELS.clear()
-    MODELS.update(known)
+    MODELS.update(registered)
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("value", "written"),
     [
         ("2030-01-31T12:00:00Z", "2030-01-31T12:00:00Z"),
         ("2030-01-31t12:00:00z", "2030-01-31T12:00:00Z"),
@@ -40,26 +40,26 @@ def forget_models() -> Any:
         (datetime(2030, 1, 31, tzinfo=UTC), "2030-01-31T00:00:00Z"),
     ],
 )
-def test_an_instant_is_shown_in_utc(given: object, shown: str) -> None:
-    assert INSTANT.dump_json(INSTANT.validate_python(given)) == f'"{shown}"'.encode()
+def test_a_timestamp_is_written_in_utc(value: object, written: str) -> None:
+    assert TIMESTAMP.dump_json(TIMESTAMP.validate_python(value)) == f'"{written}"'.encode()
 
 
-def test_an_instant_is_shown_in_utc_wherever_the_service_runs(
+def test_a_timestamp_is_written_in_utc_in_any_time_zone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     time.tzset()
     try:
-        shown = INSTANT.dump_json(INSTANT.validate_python("2030-01-31T12:00:00Z"))
+        written = TIMESTAMP.dump_json(TIMESTAMP.validate_python("2030-01-31T12:00:00Z"))
     finally:
         monkeypatch.undo()
         time.tzset()
 
-    assert shown == b'"2030-01-31T12:00:00Z"'
+    assert written == b'"2030-01-31T12:00:00Z"'
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "2030-01-31T12:00:00",
         "2030-01-31 12:00:00Z",
@@ -79,13 +79,13 @@ def test_an_instant_is_shown_in_utc_wherever_the_service_runs(
         ["2030-01-31T12:00:00Z"],
     ],
 )
-def test_what_is_no_instant(given: object) -> None:
+def test_an_invalid_timestamp_is_rejected(value: object) -> None:
     with pytest.raises(ValidationError):
-        INSTANT.validate_python(given)
+        TIMESTAMP.validate_python(value)
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("value", "reason"),
     [
         (
             "tomorrow",
@@ -94,13 +94,13 @@ def test_what_is_no_instant(given: object) -> None:
         ("9999-12-31T23:59:59-00:01", "is outside the years 1 to 9999 in UTC"),
     ],
 )
-def test_why_it_is_no_instant_is_said(given: str, why: str) -> None:
-    with pytest.raises(ValidationError, match=f"Value error, {why} "):
-        INSTANT.validate_python(given)
+def test_the_error_for_a_timestamp_gives_the_reason(value: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=f"Value error, {reason} "):
+        TIMESTAMP.validate_python(value)
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("value", "written"),
     [
         ("0", "0.00"),
         ("12.5", "12.50"),
@@ -108,20 +108,20 @@ def test_why_it_is_no_instant_is_said(given: str, why: str) -> None:
         (Decimal("1.20"), "1.20"),
     ],
 )
-def test_an_amount_keeps_its_digits(given: object, shown: str) -> None:
-    assert AMOUNT.dump_json(AMOUNT.validate_python(given)) == f'"{shown}"'.encode()
+def test_an_amount_keeps_its_digits(value: object, written: str) -> None:
+    assert AMOUNT.dump_json(AMOUNT.validate_python(value)) == f'"{written}"'.encode()
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     ["", "-1", "+1", "01", ".5", "1.", "1.234", "1e2", "NaN", " 1", "1\n", "1" * 17, 1, None],
 )
-def test_what_is_no_amount(given: object) -> None:
+def test_an_invalid_amount_is_rejected(value: object) -> None:
     with pytest.raises(ValidationError, match=r'a decimal in a string .*, such as "12\.50"'):
-        AMOUNT.validate_python(given)
+        AMOUNT.validate_python(value)
 
 
-def test_a_body_refuses_what_it_does_not_know() -> None:
+def test_a_request_model_rejects_unknown_members() -> None:
     class Small(RequestModel):
         name: str
 
@@ -129,14 +129,14 @@ def test_a_body_refuses_what_it_does_not_know() -> None:
         Small.model_validate({"name": "x", "colour": "red"})
 
 
-def test_an_answer_is_made_of_attributes() -> None:
-    class Shown(ResponseModel):
+def test_a_response_model_is_made_from_attributes() -> None:
+    class Named(ResponseModel):
         name: str
 
-    assert Shown.from_row(SimpleNamespace(name="x", secret="y")).model_dump() == {"name": "x"}
+    assert Named.from_row(SimpleNamespace(name="x", secret="y")).model_dump() == {"name": "x"}
 
 
-def test_models_cannot_be_changed() -> None:
+def test_models_are_frozen() -> None:
     class Fixed(ApiModel):
         name: str
 
@@ -144,7 +144,7 @@ def test_models_cannot_be_changed() -> None:
         Fixed(name="x").name = "y"  # type: ignore[misc]
 
 
-def test_two_models_of_one_name_are_refused() -> None:
+def test_two_models_with_the_same_name_are_rejected() -> None:
     class Twin(ApiModel):
         """The first."""
 
@@ -152,7 +152,7 @@ def test_two_models_of_one_name_are_refused() -> None:
         type("Twin", (ApiModel,), {"__module__": "elsewhere"})
 
 
-def test_the_schema_of_parameters_is_made_once_and_never_null() -> None:
+def test_the_schema_of_parameters_is_cached_and_never_null() -> None:
     class Search(Parameters):
         limit: int = 5
         colour: str | None = None

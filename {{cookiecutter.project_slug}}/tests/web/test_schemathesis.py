@@ -1,6 +1,6 @@
-"""The application against its own document, with requests that schemathesis generates.
+"""Check the application against its own document with requests that schemathesis generates.
 
-`SCHEMATHESIS_EXAMPLES=500 pytest tests/web/test_schemathesis.py` tries more of them.
+`SCHEMATHESIS_EXAMPLES=500 pytest tests/web/test_schemathesis.py` generates more of them.
 """
 
 import os
@@ -27,7 +27,7 @@ EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 
 pytestmark = pytest.mark.slow
 
-# Made when tests are collected, as schemathesis wants it: this does not touch a database.
+# Made when tests are collected, as schemathesis requires: this does not touch a database.
 application = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)), resources=PROBES)
 document = schemathesis.openapi.from_wsgi("/openapi.json", application)
 checks = document.config.checks
@@ -43,11 +43,11 @@ checks.missing_required_header.expected_statuses = ["422", "428"]
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_the_application_keeps_to_its_document(
+def test_the_application_conforms_to_its_document(
     case: "schemathesis.Case[Any]", app: Flask, session: Session
 ) -> None:
     if case.meta is None or case.meta.generation.mode.is_positive:
-        aim(case, session)
+        refer_to_rows(case, session)
 
 {% if cookiecutter.auth == "none" %}
     response = case.call_and_validate(app=app)
@@ -58,10 +58,10 @@ def test_the_application_keeps_to_its_document(
     assert response.status_code < 500
 
 
-def aim(case: "schemathesis.Case[Any]", session: Session) -> None:
-    """Let a request that fits the document hit what exists, and mostly succeed.
+def refer_to_rows(case: "schemathesis.Case[Any]", session: Session) -> None:
+    """Make a valid request refer to rows that exist, so that most of them succeed.
 
-    It uses no cursor, for none can be made up.
+    It sends no cursor: cursors are signed, so none can be made up.
     """
     row = ProbeFactory.create()
     case.query.pop("cursor", None)

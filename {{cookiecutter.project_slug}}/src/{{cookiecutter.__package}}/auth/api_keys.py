@@ -1,7 +1,7 @@
-"""API keys: made and revoked by command, kept only as digests.
+"""API keys: created and revoked by commands, stored only as digests.
 
-A key is `<prefix>.<secret>`. The prefix is stored and shown, so that a key can be told from others;
-of the secret only the SHA-256 is kept, which is enough, as 256 random bits cannot be guessed.
+A key is `<prefix>.<secret>`. The prefix identifies the key and is stored and shown. Of the secret
+only the SHA-256 is stored; a slow hash is not needed, because 256 random bits cannot be guessed.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from .guard import Principal, reject_token
 
 PREFIX_BYTES = 4
 SECRET_BYTES = 32
-KEY = re.compile(r"(?P<prefix>key_[0-9a-f]{8})\.(?P<secret>[A-Za-z0-9_-]{43})")
-NOBODY = hashlib.sha256(b"").hexdigest()
+KEY_PATTERN = re.compile(r"(?P<prefix>key_[0-9a-f]{8})\.(?P<secret>[A-Za-z0-9_-]{43})")
+UNKNOWN_DIGEST = hashlib.sha256(b"").hexdigest()
 MAX_NAME_LENGTH = 200
 LAST_USED_RESOLUTION = timedelta(hours=1)
 
 
 class ApiKey(Base):
-    """What is known of a key; not the key itself."""
+    """A key without its secret, of which only the digest is stored."""
 
     __tablename__ = "api_keys"
 
@@ -45,7 +45,7 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-KNOWN = select(
+FIND_KEY = select(
     ApiKey.id,
     ApiKey.digest,
     ApiKey.scopes,
@@ -58,7 +58,7 @@ KNOWN = select(
 def create_key(
     session: Session, name: str, scopes: Iterable[str], lifetime: timedelta | None = None
 ) -> str:
-    """Add a key and return it, which is the only time that it can be seen; the caller commits."""
+    """Add a key and return it: it cannot be read again. The caller commits."""
     prefix = f"key_{secrets.token_hex(PREFIX_BYTES)}"
     secret = secrets.token_urlsafe(SECRET_BYTES)
     session.add(
@@ -74,7 +74,10 @@ def create_key(
 
 
 def revoke_key(session: Session, prefix: str) -> bool:
-    """Revoke the key with this prefix, if there is one that is not revoked; the caller commits."""
+    """Revoke the key with this prefix; the caller commits.
+
+    Returns False if there is no such key, or it is revoked already.
+    """
     key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
     if key is None or key.revoked_at is not None:
         return False
@@ -83,7 +86,7 @@ def revoke_key(session: Session, prefix: str) -> bool:
 
 
 def state_of(key: ApiKey | Row[*tuple[Any, ...]]) -> str:
-    """`active`, `expired` or `revoked`."""
+    """Return `active`, `expired` or `revoked`."""
     if key.revoked_at is not None:
         return "revoked"
     if key.expires_at is not None and key.expires_at <= utc_now():
@@ -92,14 +95,15 @@ def state_of(key: ApiKey | Row[*tuple[Any, ...]]) -> str:
 
 
 def authenticate(token: str) -> Principal:
-    """Whom the key stands for. Refuses it unless it is known, unexpired and not revoked."""
-    given = KEY.fullmatch(token)
+    """Return the principal of a key. Rejects a key that is unknown, expired or revoked."""
+    given = KEY_PATTERN.fullmatch(token)
     if given is None:
         reject_token()
     session = db.session()
-    key = session.execute(KNOWN, {"prefix": given["prefix"]}).one_or_none()
-    session.rollback()  # the view wants the connection, and may first wait for a slow body
-    expected = NOBODY if key is None else key.digest  # compared all the same: time tells nothing
+    key = session.execute(FIND_KEY, {"prefix": given["prefix"]}).one_or_none()
+    session.rollback()  # the view needs the connection, and may first wait for a slow body
+    # Compared in any case, so that the time does not reveal which prefixes exist.
+    expected = UNKNOWN_DIGEST if key is None else key.digest
     is_right = hmac.compare_digest(_digest(given["secret"]), expected)
     if key is None or not is_right or state_of(key) != "active":
         reject_token()
@@ -108,9 +112,9 @@ def authenticate(token: str) -> Principal:
 
 
 def _record_use(session: Session, key: Row[*tuple[Any, ...]]) -> None:
-    """Write down that the key was used, but not with each request: an hour is exact enough.
+    """Record the use of the key at most once an hour, so that most requests do not write.
 
-    The write is a transaction of its own, over before the view begins.
+    The write is a transaction of its own, which ends before the view begins.
     """
     before = utc_now() - LAST_USED_RESOLUTION
     if key.last_used_at is not None and key.last_used_at > before:

@@ -12,21 +12,21 @@ from .guard import known_scopes
 
 MAX_DAYS = 36_500
 
-keys = AppGroup("keys", help="The API keys.")
+keys = AppGroup("keys", help="Manage API keys.")
 
 
 @keys.command("create")
-@click.option("--name", required=True, help="Whose key it is.")
-@click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; repeat it.")
+@click.option("--name", required=True, help="The owner of the key.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="A scope; can be repeated.")
 @click.option(
     "--days",
     type=click.IntRange(1, MAX_DAYS),
-    help="How long it is good; without it, until it is revoked.",
+    help="Days until the key expires; by default it does not.",
 )
 def create(name: str, scopes: tuple[str, ...], days: int | None) -> None:
-    """Make a key and show it, this once."""
+    """Create a key and show it, once."""
     if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
-        raise click.UsageError(f"A name has 1 to {MAX_NAME_LENGTH} characters that can be printed.")
+        raise click.UsageError(f"A name has 1 to {MAX_NAME_LENGTH} printable characters.")
     if unknown := set(scopes) - known_scopes():
         raise click.UsageError(
             f"No route needs {', '.join(sorted(unknown))}; the scopes are"
@@ -36,12 +36,12 @@ def create(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     key = create_key(session, name, scopes, timedelta(days=days) if days else None)
     session.commit()
     click.echo(key)
-    click.echo("It is shown only now, and kept as a digest. Store it like a password.", err=True)
+    click.echo("The key is shown only now. Only its digest is stored: keep it safe.", err=True)
 
 
 @keys.command("list")
 def list_keys() -> None:
-    """Show all keys, without their secrets."""
+    """List all keys without their secrets."""
     for key in db.session().scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)):
         expires, used = _day(key.expires_at), _day(key.last_used_at)
         click.echo(
@@ -53,7 +53,7 @@ def list_keys() -> None:
 @keys.command("revoke")
 @click.argument("prefix")
 def revoke(prefix: str) -> None:
-    """Revoke the key that begins with PREFIX, at once."""
+    """Revoke the key that begins with PREFIX."""
     prefix = prefix.partition(".")[0]
     session = db.session()
     if not revoke_key(session, prefix):
@@ -62,5 +62,5 @@ def revoke(prefix: str) -> None:
     click.echo(f"{prefix} is revoked.")
 
 
-def _day(instant: datetime | None) -> str:
-    return f"{instant:%Y-%m-%d}" if instant else "never"
+def _day(timestamp: datetime | None) -> str:
+    return f"{timestamp:%Y-%m-%d}" if timestamp else "never"

@@ -1,7 +1,7 @@
-"""Who may call: every route under `/api` needs a credential, unless its view is marked `@public`.
+"""Access control: every route under `/api` requires a credential, unless its view is `@public`.
 
-The credential is a bearer token (RFC 6750). What a token is, and whom it stands for, is the concern
-of the module whose `authenticate` is passed in by `create_app`.
+The credential is a bearer token (RFC 6750). The module whose `authenticate` is passed in by
+`create_app` decides which tokens are valid and to whom they belong.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls, by a name that nobody else has, and what they may do."""
+    """An authenticated caller: a unique id and the scopes."""
 
     id: str
     scopes: frozenset[str]
@@ -34,11 +34,11 @@ class Principal:
 
 
 Authenticate = Callable[[str], Principal]
-"""Finds out whom a token stands for; calls `reject_token` if for nobody."""
+"""Returns the principal of a token, or calls `reject_token`."""
 
 
 def init_app(app: ApiFlask, authenticate: Authenticate) -> None:
-    """Guard the API, and say so in the document."""
+    """Guard the API, and document that."""
     app.extensions["authenticate"] = authenticate
     app.before_request(check_credential)
     app.security_schemes = {SCHEME: {"type": "http", "scheme": SCHEME}}
@@ -47,45 +47,47 @@ def init_app(app: ApiFlask, authenticate: Authenticate) -> None:
 
 
 def public(view: View) -> View:
-    """Let everybody call this view; write it below the route's own decorator."""
+    """Mark a view as public; write it below the route's decorator."""
     view.is_public = True  # type: ignore[attr-defined]
     return view
 
 
 def is_public(endpoint: str | None) -> bool:
-    """Whether everybody may call this view of the current application."""
+    """Whether this view of the current application is public."""
     return getattr(current_app.view_functions.get(endpoint or ""), "is_public", False)
 
 
 def is_guarded(path: str) -> bool:
-    """Whether this path, or that of a rule, is one that needs a credential by default."""
+    """Whether this path, or that of a rule, requires a credential by default."""
     return f"{path}/".startswith(GUARDED_PREFIX)
 
 
 def check_credential() -> None:
-    """Let a request under `/api` go on only for somebody who may send it: else 401 or 403.
+    """Reject a request under `/api` with 401 or 403, unless its token allows it.
 
-    For a path that nothing serves, any valid token will do: then the answer is 404.
+    For a path without a route any valid token is enough: the response is then 404.
     """
     if not is_guarded(request.path) or is_public(request.endpoint):
         return
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not token.strip():
-        _refuse(401, "Send a bearer token in the Authorization header.")
+        _reject(401, "Send a bearer token in the Authorization header.")
     g.principal = current_app.extensions["authenticate"](token.strip())
     if request.endpoint is not None:
         scope = scope_of(request.endpoint, request.method)
         if scope not in g.principal.scopes:
-            _refuse(403, f"This needs the scope {scope}.", error="insufficient_scope", scope=scope)
+            _reject(
+                403, f"This requires the scope {scope}.", error="insufficient_scope", scope=scope
+            )
 
 
 def reject_token() -> NoReturn:
-    """Refuse a token, without saying what is wrong with it: only its forger would want to know."""
-    _refuse(401, "The bearer token is not valid.", error="invalid_token")
+    """Reject a token without the reason, which would only help to forge one."""
+    _reject(401, "The bearer token is not valid.", error="invalid_token")
 
 
 def _document_credentials(document: dict[str, Any], app: ApiFlask) -> None:
-    """Document the problems of a missing credential, or that an operation needs none."""
+    """Document the problems of missing credentials, or that an operation is public."""
     public = {
         name.replace(".", "_")
         for name, view in app.view_functions.items()
@@ -100,13 +102,13 @@ def _document_credentials(document: dict[str, Any], app: ApiFlask) -> None:
 
 
 def scope_of(endpoint: str, method: str) -> str:
-    """The scope that a call needs: `<resource>:read` or `<resource>:write`."""
+    """Return the scope that a request requires: `<resource>:read` or `<resource>:write`."""
     action = "read" if method in SAFE_METHODS else "write"
     return f"{endpoint.rpartition('.')[0] or 'api'}:{action}"
 
 
 def known_scopes() -> frozenset[str]:
-    """All scopes that the routes of the current application need."""
+    """Return all scopes that the routes of the current application require."""
     return frozenset(
         scope_of(rule.endpoint, method)
         for rule in current_app.url_map.iter_rules()
@@ -115,7 +117,8 @@ def known_scopes() -> frozenset[str]:
     )
 
 
-def _refuse(status: int, detail: str, **challenge: str) -> NoReturn:
-    # Quoted, as RFC 9110 (11.6.1) demands of a realm: Werkzeug leaves what could be a word alone.
-    told = ", ".join(f'{name}="{value}"' for name, value in {"realm": REALM, **challenge}.items())
-    abort(problem(status, detail, headers={"WWW-Authenticate": f"Bearer {told}"}))
+def _reject(status: int, detail: str, **challenge: str) -> NoReturn:
+    # Quoted, as RFC 9110 (11.6.1) requires of a realm: Werkzeug does not quote what is a token.
+    parameters = {"realm": REALM, **challenge}
+    text = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+    abort(problem(status, detail, headers={"WWW-Authenticate": f"Bearer {text}"}))

@@ -1,8 +1,8 @@
-"""A whole unit of work, done again when it lost a race: a deadlock, or a serialisation failure.
+"""Retry a whole unit of work after a deadlock or a serialization failure.
 
 The database ends one of two transactions that wait for each other, or that read what the other
-wrote. The loser has done nothing wrong and nothing at all: begun again, it succeeds. It must begin
-in a new session, for what the old one read is no longer true.
+wrote. It is rolled back, and a retry succeeds. The retry needs a new session, because the data
+that the old one read have changed.
 """
 
 import logging
@@ -27,13 +27,13 @@ Result = TypeVar("Result")
 
 
 def run_in_transaction(work: Callable[[Session], Result], *, attempts: int = ATTEMPTS) -> Result:
-    """Do `work` with a session of its own, commit, and return what it returned.
+    """Call `work` with a new session, commit, and return its result.
 
-    When the transaction lost a race, or another changed a versioned row first, all of it is done
-    again, at most `attempts` times; then, and for every other error at once, the error is raised.
-    So `work` reads what it needs by itself, and does nothing that cannot be undone, such as sending
-    a mail. Call it instead of `db.session`, not in the middle of its transaction: it takes a
-    connection for itself, and would wait for the locks of its own caller.
+    After a deadlock, a serialization failure or a concurrent change of a versioned row, `work` is
+    called again, up to `attempts` times in total. The last error is raised, and every other error
+    at once. So `work` reads everything it needs, and does nothing that cannot be rolled back, such
+    as sending a mail. Do not call this while a transaction of `db.session` is open: it takes a
+    second connection, which would wait for the locks of the first.
 
         def transfer(session: Session) -> None: ...
         run_in_transaction(transfer)
@@ -44,9 +44,9 @@ def run_in_transaction(work: Callable[[Session], Result], *, attempts: int = ATT
         except (DBAPIError, StaleDataError) as error:
             if isinstance(error, DBAPIError) and not is_retryable(error):
                 raise
-            log.info("A transaction lost a race for the %d. time: begun again", attempt)
+            log.info("Attempt %d of a transaction lost a race: retrying", attempt)
         longest = FIRST_PAUSE_SECONDS * 2**attempt
-        time.sleep(random.uniform(0, longest))  # noqa: S311  so that two do not meet once more
+        time.sleep(random.uniform(0, longest))  # noqa: S311  so that two do not collide again
     return _once(work)
 
 

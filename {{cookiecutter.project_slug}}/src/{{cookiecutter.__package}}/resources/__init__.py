@@ -1,4 +1,4 @@
-"""The resources of the service: an import and an entry for each."""
+"""The resources that the service serves: an import and an entry for each."""
 
 from .{{ cookiecutter.resource_plural }}.routes import api as {{ cookiecutter.resource_plural }}
 

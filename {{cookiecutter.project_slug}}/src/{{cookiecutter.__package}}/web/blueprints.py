@@ -8,7 +8,7 @@ PREFIX = "/api/v1"
 
 
 def resource_blueprint(name: str) -> APIBlueprint:
-    """Return the blueprint of a resource; register it in the list of `resources`."""
+    """Make the blueprint of a resource; add it to the list in `resources/__init__.py`."""
     blueprint = APIBlueprint(
         name,
         __name__,

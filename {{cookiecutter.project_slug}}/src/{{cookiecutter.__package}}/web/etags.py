@@ -1,6 +1,6 @@
-"""Conditional requests (RFC 9110, section 13): nobody overwrites a change that they have not seen.
+"""Conditional requests (RFC 9110, section 13), which prevent lost updates.
 
-The entity tag is the row's version: the same from every worker, and compared without a body.
+The entity tag is the row's version: it is the same in every worker, and needs no body to compare.
 """
 
 from typing import Protocol
@@ -17,12 +17,12 @@ class Versioned(Protocol):
 
     @property
     def version(self) -> int:
-        """Goes up by one with each change."""
+        """The number of the version, which each change increments."""
         ...
 
 
 class IfNoneMatchHeader(Parameters):
-    """The conditional headers of a read."""
+    """The conditional header of a read."""
 
     if_none_match: str | None = Field(
         default=None,
@@ -32,9 +32,9 @@ class IfNoneMatchHeader(Parameters):
 
 
 class IfMatchHeader(Parameters):
-    """The conditional headers of a change.
+    """The conditional header of a change.
 
-    Documented as required; a change without is answered with 428, which says more than 422.
+    It is documented as required; without it the response is 428, which says more than 422.
     """
 
     model_config = ConfigDict(json_schema_extra={"required": ["If-Match"]})
@@ -47,21 +47,21 @@ class IfMatchHeader(Parameters):
 
 
 def entity_tag(row: Versioned) -> str:
-    """The row's entity tag, quoted as the ETag header wants it."""
+    """Return the row's entity tag, quoted for the ETag header."""
     return f'"{row.version}"'
 
 
 def matches_if_none_match(row: Versioned, conditions: IfNoneMatchHeader) -> bool:
-    """Whether the caller of a read has this state already."""
+    """Whether the caller of a read already has this version."""
     return parse_etags(conditions.if_none_match).contains_weak(str(row.version))
 
 
 def check_if_match(row: Versioned, conditions: IfMatchHeader) -> None:
-    """Let a change go on only if it is based on the row's present state.
+    """Check that a change is based on the row's current version.
 
-    Raises the HTTP errors 428 without If-Match, and 412 if it names another state.
+    Raises the HTTP errors 428 without If-Match, and 412 if it names another version.
     """
     if conditions.if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag that you read, or * for any state.")
     if not parse_etags(conditions.if_match).contains(str(row.version)):
-        raise PreconditionFailed("This is not the present state; read it again.")
+        raise PreconditionFailed("This is not the current state; read it again.")

@@ -1,7 +1,7 @@
 """The API document: completes what flask-openapi generates, and serves it.
 
-flask-openapi 5.0 documents neither the problems that every operation may answer with nor the
-headers of responses.
+flask-openapi 5.0 documents neither the problems that every operation can return nor the headers of
+responses.
 """
 
 from typing import Any
@@ -35,11 +35,11 @@ HEADERS_BY_STATUS = {
     "503": {"Retry-After"},
 }
 HEADERS_BY_PARAMETER = {"cursor": "Link", "If-Match": "ETag", "If-None-Match": "ETag"}
-"""The header of a 200 whose operation takes this parameter."""
+"""The header in a 200 response of an operation with this parameter."""
 
 
 def serve_document(app: OpenAPI) -> None:
-    """Serve the document at `/openapi.json`; built now, because two first requests would race."""
+    """Serve the document at `/openapi.json`; built once, because two first requests would race."""
     document = json.dumps(app.api_doc)
 
     @app.get("/openapi.json", doc_ui=False)
@@ -48,7 +48,7 @@ def serve_document(app: OpenAPI) -> None:
 
 
 def complete_document(document: dict[str, Any]) -> None:
-    """Add to every operation all its problems, and to every response its headers."""
+    """Add the common problems to every operation, and the headers to every response."""
     document["components"]["headers"] = {
         name: {"description": description, "schema": {"type": "string"}}
         for name, description in HEADERS.items()

@@ -1,1 +1,1 @@
-"""What the session guarantees, a test for each; docs/sessions.md says why."""
+"""The guarantees of the session, with a test for each; docs/sessions.md gives the reasons."""

@@ -1,4 +1,4 @@
-"""What most tests of sessions start with: an application with a view of the test's own."""
+"""The fixture of most session tests: an application with a view of the test's own."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ View = Callable[..., Any]
 
 
 class Serve(Protocol):
-    """Makes a client of an application that has a further view at `/view`; takes settings too."""
+    """Make a client of an application with a further view at `/view`; keywords are settings."""
 
     def __call__(
         self, view: View, prepare: Callable[[Flask], object] = ..., **changes: Any
@@ -22,9 +22,9 @@ class Serve(Protocol):
 
 @pytest.fixture
 def serve(make_app: MakeApp) -> Serve:
-    """A client whose `/view` is the function given; commits are real, its pool has one connection.
+    """Make a client whose `/view` is this function; commits are real, the pool has one connection.
 
-    `prepare` may add more to the application before its first request.
+    `prepare` can change the application before its first request.
     """
 
     def serve(

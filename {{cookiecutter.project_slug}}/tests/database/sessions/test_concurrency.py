@@ -1,4 +1,4 @@
-"""Many writers lose nothing; of several changes to one state one wins; readers do not wait."""
+"""Writers lose nothing, one of several changes to a version wins, and readers do not wait."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 from ...support.api import URL, new_body
 from ...support.applications import MakeApp
 from ...support.concurrency import SECONDS, in_threads
-from ...support.leaks import assert_at_rest, count_rows
+from ...support.leaks import assert_nothing_leaked, count_rows
 from ...support.probe import Probe, ProbeFactory
 from ...support.processes import in_processes
 
@@ -36,7 +36,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def row_id(session: Session) -> UUID:
-    """The id of a row that is committed, with the price 0."""
+    """The id of a committed row with the price 0."""
     row_id = ProbeFactory.create(price=Decimal(0)).id
     session.commit()
     return row_id
@@ -59,11 +59,11 @@ def test_threads_lose_no_row(app: Flask, committed_db: Engine) -> None:
     statuses = Counter(chain.from_iterable(in_threads(write, WRITERS)))
     assert statuses == {201: WRITERS * TIMES}
     assert count_rows(committed_db) == WRITERS * TIMES
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_threads_lose_no_update(app: Flask, committed_db: Engine, row_id: UUID) -> None:
-    """Each reads, adds and writes. A row that is read FOR UPDATE is not read by two at once."""
+    """Each thread reads, adds and writes; with FOR UPDATE only one at a time reads the row."""
 
     def write(_number: int) -> None:
         for _ in range(TIMES):
@@ -77,19 +77,19 @@ def test_threads_lose_no_update(app: Flask, committed_db: Engine, row_id: UUID) 
     assert stored(committed_db, row_id).price == WRITERS * TIMES
 
 
-def test_clients_lose_no_change_that_was_answered_with_200(
+def test_clients_lose_no_change_with_a_200_response(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
-    """Each reads, changes what it read, and begins again after a 412."""
+    """Each client reads the row, changes it, and starts again after a 412."""
 
     def write(_number: int) -> list[int]:
         client = app.test_client()
         statuses: list[int] = []
         while statuses.count(200) < 2:
             read = client.get(f"{URL}/{row_id}")
-            seen = {"If-Match": read.headers["ETag"]}
+            headers = {"If-Match": read.headers["ETag"]}
             price = str(Decimal(read.get_json()["price"]) + 1)
-            changed = client.patch(f"{URL}/{row_id}", json={"price": price}, headers=seen)
+            changed = client.patch(f"{URL}/{row_id}", json={"price": price}, headers=headers)
             statuses.append(changed.status_code)
         return statuses
 
@@ -108,10 +108,10 @@ def test_processes_lose_no_row_and_no_update(
     assert count_rows(committed_db) == 1 + WRITERS * TIMES
 
 
-# Changes to one state
+# Changes to one version
 
 
-def test_of_simultaneous_patches_of_one_state_one_wins(
+def test_one_of_many_concurrent_patches_wins(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
     def write(number: int) -> int:
@@ -127,15 +127,13 @@ def test_of_simultaneous_patches_of_one_state_one_wins(
     assert stored(committed_db, row_id).version == 2
 
 
-def test_of_simultaneous_patches_and_a_delete_of_one_state_one_wins(
-    app: Flask, row_id: UUID
-) -> None:
+def test_one_of_many_concurrent_patches_and_a_delete_wins(app: Flask, row_id: UUID) -> None:
     def write(number: int) -> int:
         client = app.test_client()
-        seen = {"If-Match": '"1"'}
+        headers = {"If-Match": '"1"'}
         if number == 0:
-            return client.delete(f"{URL}/{row_id}", headers=seen).status_code
-        return client.patch(f"{URL}/{row_id}", json={"name": "x"}, headers=seen).status_code
+            return client.delete(f"{URL}/{row_id}", headers=headers).status_code
+        return client.patch(f"{URL}/{row_id}", json={"name": "x"}, headers=headers).status_code
 
     statuses = Counter(in_threads(write, WRITERS))
     assert statuses[200] + statuses[204] == 1
@@ -146,7 +144,7 @@ def test_of_simultaneous_patches_and_a_delete_of_one_state_one_wins(
 
 
 def test_reader_is_not_blocked_by_a_writer(app: Flask, row_id: UUID) -> None:
-    """And sees what was committed before."""
+    """The reader sees what was committed before."""
     written, read = Event(), Event()
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""Two requests that overlap exactly; a server lets both read before either writes."""
+"""Two requests that overlap exactly: on a server both read before either writes."""
 
 from threading import Barrier
 from uuid import UUID
@@ -13,17 +13,17 @@ from {{ cookiecutter.__package }}.database import db
 from ...support.api import URL
 from ...support.applications import MakeApp
 from ...support.concurrency import SECONDS, in_threads
-from ...support.leaks import assert_at_rest
+from ...support.leaks import assert_nothing_leaked
 from ...support.probe import Probe, ProbeFactory
 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """An application in which a write waits until two requests want to write."""
+    """An application in which each write waits until a second request is about to write."""
     app = make_app(threads=2, pool_timeout_seconds=30.0)
-    together = Barrier(2, timeout=SECONDS)
+    barrier = Barrier(2, timeout=SECONDS)
     with app.app_context():
-        event.listen(db.sessionmaker, "before_flush", lambda *_: together.wait())
+        event.listen(db.sessionmaker, "before_flush", lambda *_: barrier.wait())
     return app
 
 
@@ -34,9 +34,7 @@ def row_id(session: Session) -> UUID:
     return row_id
 
 
-def test_of_two_patches_that_read_the_same_state_one_wins(
-    app: Flask, committed_db: Engine, row_id: UUID
-) -> None:
+def test_one_of_two_concurrent_patches_wins(app: Flask, committed_db: Engine, row_id: UUID) -> None:
     def write(number: int) -> int:
         change = {"name": f"by {number}"}
         client = app.test_client()
@@ -44,12 +42,12 @@ def test_of_two_patches_that_read_the_same_state_one_wins(
 
     statuses = in_threads(write, 2)
     assert sorted(statuses) == [200, 412]
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     with Session(committed_db) as session:
         assert session.get_one(Probe, row_id).name == f"by {statuses.index(200)}"
 
 
-def test_of_a_patch_and_a_delete_that_read_the_same_state_one_wins(
+def test_one_of_a_concurrent_patch_and_delete_wins(
     app: Flask, committed_db: Engine, row_id: UUID
 ) -> None:
     def write(number: int) -> int:

@@ -1,4 +1,4 @@
-"""How many connections a request takes: one when it uses the database, none when it does not."""
+"""A request takes one connection if it uses the database, and none if it does not."""
 
 import pytest
 from flask import Flask
@@ -8,14 +8,14 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.api import URL
 from ...support.applications import MakeApp
-from ...support.leaks import assert_at_rest, engine_of, pool_of, traffic
+from ...support.leaks import assert_nothing_leaked, engine_of, pool_of, traffic
 from ...support.probe import ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve
 
 
-def test_all_tests_run_on_a_pool_of_one_connection(app: Flask) -> None:
-    """So a request that takes two at once fails in whatever test sends it."""
+def test_the_pool_of_the_tests_has_one_connection(app: Flask) -> None:
+    """So a request that takes two at once fails in any test that sends it."""
     pool = pool_of(app)
     assert pool.size() == 1
     assert pool._max_overflow == 0
@@ -28,7 +28,7 @@ def test_pool_has_a_connection_for_each_thread_and_no_more(make_app: MakeApp) ->
     assert pool._max_overflow == 0
 
 
-NEVER_TOUCH = [
+WITHOUT_DATABASE = [
     ("GET", "/livez", 200),
     ("GET", "/openapi.json", 200),
     ("GET", "/docs", 200),
@@ -40,8 +40,8 @@ NEVER_TOUCH = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "status"), NEVER_TOUCH)
-def test_request_without_need_of_the_database_takes_no_connection(
+@pytest.mark.parametrize(("method", "path", "status"), WITHOUT_DATABASE)
+def test_request_that_needs_no_database_takes_no_connection(
     make_app: MakeApp, method: str, path: str, status: int
 ) -> None:
     app = make_app()
@@ -55,7 +55,7 @@ def test_making_an_application_takes_no_connection(make_app: MakeApp) -> None:
     assert pool_of(make_app()).checkedin() == 0
 
 
-def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
+def test_session_without_a_statement_takes_no_connection(make_app: MakeApp) -> None:
     app = make_app()
     with app.app_context():
         db.session.add(ProbeFactory.build())
@@ -63,15 +63,15 @@ def test_mere_session_takes_no_connection(make_app: MakeApp) -> None:
 
 
 @pytest.mark.usefixtures("session")
-def test_second_connection_in_a_rolled_back_test_names_the_cure(app: Flask) -> None:
+def test_error_for_a_second_connection_names_the_fixture_to_use(app: Flask) -> None:
     with pytest.raises(AssertionError, match="ask for the fixture `committed_db`"):
         engine_of(app).connect()
 
 
-def test_request_that_takes_two_connections_is_refused(
+def test_request_that_takes_two_connections_gets_503(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log names the cure; the caller learns no more than that the service is busy."""
+    """The log says what to change; the caller only learns that the service is busy."""
 
     def view() -> str:
         db.session.connection()
@@ -82,4 +82,4 @@ def test_request_that_takes_two_connections_is_refused(
     client: FlaskClient = serve(view)
     problem(client.get("/view"), 503)
     assert "one connection at most (docs/sessions.md)" in caplog.text
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)

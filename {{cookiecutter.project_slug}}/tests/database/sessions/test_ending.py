@@ -1,4 +1,4 @@
-"""However a request ends: no connection stays out, no row stays, no session is kept."""
+"""However a request ends, it leaves no connection checked out, no row and no open session."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.api import URL, new_body
 from ...support.engine import cut_off
-from ...support.leaks import assert_at_rest, count_rows, read_stream
+from ...support.leaks import assert_nothing_leaked, count_rows, read_stream
 from ...support.probe import Probe, ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve, View
@@ -34,7 +34,7 @@ def violate_a_constraint() -> None:
 
 
 def after_a_row(end: Callable[[], Any]) -> View:
-    """A view that has written a row when it ends."""
+    """Return a view that writes a row and then ends as given."""
 
     def view() -> Any:
         db.session.add(ProbeFactory.build())
@@ -45,7 +45,7 @@ def after_a_row(end: Callable[[], Any]) -> View:
 
 
 def prepare(app: Flask) -> None:
-    """Answer errors as in production, and handle one kind of them."""
+    """Handle errors as in production, and register a handler for one of them."""
     app.testing = False
     app.register_error_handler(KnownError, lambda _: ("handled", 400))
 
@@ -69,31 +69,31 @@ def test_nothing_is_left_after(serve: Serve, committed_db: Engine, end: Callable
     client = serve(after_a_row(end), prepare)
     with contextlib.suppress(SystemExit, KeyboardInterrupt):
         client.post("/view")
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
 
 
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
 def test_next_request_works_after(serve: Serve, end: Callable[[], Any]) -> None:
-    """The pool has one connection, so the next request gets the same."""
+    """The pool has one connection, so the next request gets the same one."""
     client = serve(after_a_row(end), prepare)
     with contextlib.suppress(SystemExit, KeyboardInterrupt):
         client.post("/view")
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_after_a_commit_the_row_stays_and_nothing_else(serve: Serve, committed_db: Engine) -> None:
+def test_committed_row_stays_and_nothing_else(serve: Serve, committed_db: Engine) -> None:
     def commit() -> str:
         db.session.commit()
         return "done"
 
     client = serve(after_a_row(commit))
     assert client.post("/view").status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 1
 
 
-def test_what_follows_a_commit_is_rolled_back(serve: Serve, committed_db: Engine) -> None:
+def test_changes_after_the_commit_are_rolled_back(serve: Serve, committed_db: Engine) -> None:
     def view() -> str:
         db.session.add(ProbeFactory.build())
         db.session.commit()
@@ -103,15 +103,15 @@ def test_what_follows_a_commit_is_rolled_back(serve: Serve, committed_db: Engine
 
     client = serve(view)
     assert client.post("/view").status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 1
 
 
-# The teardown of others
+# The teardown functions of extensions
 
 
 def fail_at_teardown(app: Flask) -> None:
-    """Flask 3.1 skips the teardown functions that come after one that fails."""
+    """Flask 3.1 skips the teardown functions after one that fails."""
     app.teardown_appcontext(lambda _: fail(ArithmeticError))
 
 
@@ -121,7 +121,7 @@ def test_failing_teardown_of_an_extension_leaves_nothing(
     client = serve(after_a_row(lambda: "done"), fail_at_teardown)
     with pytest.raises(ArithmeticError):
         client.post("/view")
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
 
 
@@ -145,53 +145,51 @@ def test_teardown_of_an_extension_can_use_the_session(serve: Serve) -> None:
     client = serve(view, lambda app: app.teardown_appcontext(lambda _: seen.append(db.session())))
     client.get("/view")
     assert seen[0] is seen[1]
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
 
 
-# A server that dies in the middle of a request
+# A connection that is lost in the middle of a request
 
 
-def test_connection_that_dies_in_a_request_is_answered_with_503(
-    serve: Serve, committed_db: Engine
-) -> None:
-    def die() -> Any:
+def test_connection_lost_in_a_request_gets_503(serve: Serve, committed_db: Engine) -> None:
+    def lose_the_connection() -> Any:
         cut_off(db.session.connection(), committed_db)
         return db.session.scalar(select(Probe.name))
 
-    response = serve(after_a_row(die), prepare).post("/view")
+    response = serve(after_a_row(lose_the_connection), prepare).post("/view")
     problem(response, 503)
     assert response.headers["Retry-After"] == "1"
 
 
-def test_nothing_is_left_of_a_connection_that_died(serve: Serve, committed_db: Engine) -> None:
-    def die() -> Any:
+def test_lost_connection_leaves_nothing(serve: Serve, committed_db: Engine) -> None:
+    def lose_the_connection() -> Any:
         cut_off(db.session.connection(), committed_db)
         return db.session.scalar(select(Probe.name))
 
-    client = serve(after_a_row(die), prepare)
+    client = serve(after_a_row(lose_the_connection), prepare)
     client.post("/view")
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_connection_that_died_unnoticed_changes_no_answer(
+def test_unnoticed_loss_of_the_connection_does_not_change_the_response(
     serve: Serve, committed_db: Engine
 ) -> None:
-    """The rollback at the end of the request is what meets the dead connection."""
+    """The rollback at the end of the request is the first to use the lost connection."""
 
-    def die() -> str:
+    def lose_the_connection() -> str:
         cut_off(db.session.connection(), committed_db)
         return "done"
 
-    client = serve(after_a_row(die), prepare)
+    client = serve(after_a_row(lose_the_connection), prepare)
     assert client.post("/view").text == "done"
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_connection_that_dies_in_a_stream_is_given_back(serve: Serve, committed_db: Engine) -> None:
+def test_connection_lost_in_a_stream_is_returned(serve: Serve, committed_db: Engine) -> None:
     def view() -> Any:
         def lines() -> Iterator[str]:
             cut_off(db.session.connection(), committed_db)
@@ -202,19 +200,19 @@ def test_connection_that_dies_in_a_stream_is_given_back(serve: Serve, committed_
     client = serve(view, prepare)
     with pytest.raises(SQLAlchemyError):
         read_stream(client.application, "/view")
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert client.post(URL, json=new_body()).status_code == 201
 
 
-def test_failing_rollback_at_the_end_gives_the_connection_back(
+def test_failing_rollback_at_the_end_returns_the_connection(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the error is: SQLAlchemy itself only expects those of the driver."""
+    """This holds for any error: SQLAlchemy itself only handles those of the driver."""
     client = serve(after_a_row(lambda: "done"), prepare)
     with monkeypatch.context() as patch:
         patch.setattr(Session, "rollback", lambda _: fail(ArithmeticError))
         assert client.post("/view").text == "done"
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     [record] = [each for each in caplog.records if each.levelname == "WARNING"]
     assert record.getMessage() == "The rollback at the end of a context failed"
     assert record.exc_info

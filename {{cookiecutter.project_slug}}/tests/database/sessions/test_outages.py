@@ -1,4 +1,4 @@
-"""A database that cannot be had just now is answered with 503, in time, and only so long."""
+"""A request without a free connection gets 503 within the timeout, and only while that lasts."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,39 +8,39 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.api import URL
 from ...support.concurrency import SECONDS
-from ...support.leaks import assert_at_rest
+from ...support.leaks import assert_nothing_leaked
 from ...support.problems import problem
 from .conftest import Serve
 
-BOUND = 0.3
+TIMEOUT_SECONDS = 0.3
 
 
-def test_exhausted_pool_is_answered_with_503_within_its_bound(serve: Serve) -> None:
-    taken, free = Event(), Event()
+def test_exhausted_pool_gets_503_within_its_timeout(serve: Serve) -> None:
+    taken, release = Event(), Event()
 
     def view() -> str:
         db.session.connection()
         taken.set()
-        free.wait(SECONDS)
+        release.wait(SECONDS)
         return "done"
 
-    client = serve(view, pool_timeout_seconds=BOUND)
+    client = serve(view, pool_timeout_seconds=TIMEOUT_SECONDS)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(client.get, "/view")
         try:
             assert taken.wait(SECONDS)
-            began = time.monotonic()
-            response = pool.submit(client.get, URL).result(timeout=BOUND + 15)
-            took = time.monotonic() - began
+            started = time.monotonic()
+            response = pool.submit(client.get, URL).result(timeout=TIMEOUT_SECONDS + 15)
+            elapsed = time.monotonic() - started
         finally:
-            free.set()
+            release.set()
         assert first.result(SECONDS).status_code == 200
     problem(response, 503)
     assert response.headers["Retry-After"] == "1"
-    assert took >= BOUND
+    assert elapsed >= TIMEOUT_SECONDS
 
 
-def test_pool_that_was_exhausted_serves_again(serve: Serve) -> None:
+def test_pool_recovers_after_it_was_exhausted(serve: Serve) -> None:
     def view() -> str:
         with db.sessionmaker.begin() as other:
             other.connection()
@@ -49,4 +49,4 @@ def test_pool_that_was_exhausted_serves_again(serve: Serve) -> None:
     client = serve(view)
     assert client.get("/view").text == "503"
     assert client.get(URL).status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)

@@ -1,4 +1,4 @@
-"""A server that ends connections, or goes away and comes back, while the service runs on."""
+"""A server that ends connections or restarts while the service runs."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from ...support.api import URL, new_body
 from ...support.applications import MakeApp, new_app
 from ...support.databases import create_tables
 from ...support.engine import connection_number, end_connection
-from ...support.leaks import assert_at_rest, engine_of, pool_of
+from ...support.leaks import assert_nothing_leaked, engine_of, pool_of
 from ...support.load import creating
 from ...support.probe import Probe
 from ...support.problems import problem
@@ -31,7 +31,7 @@ THREADS = 4
 
 @pytest.fixture
 def idle(make_app: MakeApp, committed_db: Engine) -> FlaskClient:
-    """A client of an application whose pool is full of connections that the server has ended."""
+    """A client of an application whose pooled connections have all been ended by the server."""
     app = make_app(threads=THREADS)
     with ExitStack() as stack:
         opened = [stack.enter_context(engine_of(app).connect()) for _ in range(THREADS)]
@@ -42,11 +42,11 @@ def idle(make_app: MakeApp, committed_db: Engine) -> FlaskClient:
     return app.test_client()
 
 
-def test_idle_connections_that_the_server_ended_are_seen_by_no_read(idle: FlaskClient) -> None:
+def test_reads_survive_idle_connections_that_the_server_ended(idle: FlaskClient) -> None:
     assert [idle.get(URL).status_code for _ in range(2 * THREADS)] == [200] * 2 * THREADS
 
 
-def test_idle_connections_that_the_server_ended_are_seen_by_no_write(idle: FlaskClient) -> None:
+def test_writes_survive_idle_connections_that_the_server_ended(idle: FlaskClient) -> None:
     bodies = [new_body(code=f"code-{number}") for number in range(2 * THREADS)]
     assert {idle.post(URL, json=body).status_code for body in bodies} == {201}
 
@@ -67,33 +67,33 @@ def app(restartable_server: RestartableServer, settings: Settings) -> Iterator[F
 
 
 @pytest.mark.slow
-def test_restart_under_load_is_seen_only_while_the_server_is_away(
+def test_restart_under_load_gets_503_only_while_the_server_is_unreachable(
     app: Flask, restartable_server: RestartableServer
 ) -> None:
-    """And no row is missing that was answered with 201."""
+    """No row whose create got 201 is lost."""
     with creating(app, THREADS) as load:
         load.wait_for(201)
         stopping = time.monotonic()
         restartable_server.stop()
         load.wait_for(503, after=time.monotonic())
         restartable_server.start()
-        back = time.monotonic()
-        load.wait_for(201, after=back)
+        restarted = time.monotonic()
+        load.wait_for(201, after=restarted)
 
-    assert {answer.status for answer in load.answers} == {201, 503}
-    away = [answer for answer in load.answers if answer.status == 503]
-    for answer in away:
-        problem(answer.response, 503)
-        assert answer.response.headers["Retry-After"] == "1"
-    assert min(answer.ended for answer in away) > stopping
-    assert {answer.status for answer in load.begun_after(back)} == {201}
+    assert {exchange.status for exchange in load.exchanges} == {201, 503}
+    failed = [exchange for exchange in load.exchanges if exchange.status == 503]
+    for exchange in failed:
+        problem(exchange.response, 503)
+        assert exchange.response.headers["Retry-After"] == "1"
+    assert min(exchange.ended for exchange in failed) > stopping
+    assert {exchange.status for exchange in load.started_after(restarted)} == {201}
     with Session(engine_of(app)) as session:
         assert load.created <= set(session.scalars(select(Probe.code)))
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 @pytest.mark.slow
-def test_probes_tell_a_server_that_is_away(
+def test_readyz_reports_an_unreachable_server(
     app: Flask, restartable_server: RestartableServer
 ) -> None:
     client = app.test_client()

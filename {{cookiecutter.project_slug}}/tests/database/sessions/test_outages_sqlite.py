@@ -1,8 +1,8 @@
-"""A database that another program keeps locked: the nearest to an outage that a file knows.
+"""A database that another program keeps locked: the closest that a file comes to an outage.
 
-A backup or a long migration does it. Who writes waits for the busy timeout and gets 503, who reads
-goes on, and nothing has to be restarted when the lock is gone. (A file that is moved or deleted is
-still there for connections that are open, so this is no outage that a request could see.)
+A backup or a long migration does it. Writes wait for the busy timeout and get 503, reads work, and
+nothing has to be restarted when the lock is released. (A file that is moved or deleted still exists
+for open connections, so a request does not notice.)
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from {{ cookiecutter.__package }}.database import sqlite
 
 from ...support.api import URL, new_body
 from ...support.applications import MakeApp
-from ...support.leaks import assert_at_rest, engine_of
+from ...support.leaks import assert_nothing_leaked, engine_of
 from ...support.load import creating
 from ...support.probe import Probe
 from ...support.problems import problem
@@ -28,7 +28,7 @@ BUSY_TIMEOUT_MS = 100
 
 @contextmanager
 def locked(file: str) -> Iterator[None]:
-    """Keep the write lock of the database file, as another program would."""
+    """Hold the write lock of the database file, as another program would."""
     with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -36,35 +36,35 @@ def locked(file: str) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _connection_with_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_busy_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", BUSY_TIMEOUT_MS)
 
 
-def test_lock_of_another_program_is_seen_only_while_it_lasts(make_app: MakeApp) -> None:
-    """And no row is missing that was answered with 201."""
+def test_lock_of_another_program_gets_503_only_while_it_lasts(make_app: MakeApp) -> None:
+    """No row whose create got 201 is lost."""
     app = make_app()
     file = str(engine_of(app).url.database)
-    # One thread: several would wait for each other too, on a busy machine longer than they are let.
+    # One thread: several would wait for each other too, on a busy machine beyond the timeout.
     with creating(app, threads=1) as load:
         load.wait_for(201)
         with locked(file):
             load.wait_for(503)
-        back = time.monotonic()
-        load.wait_for(201, after=back)
+        released = time.monotonic()
+        load.wait_for(201, after=released)
 
-    assert {answer.status for answer in load.answers} == {201, 503}
-    for answer in load.answers:
-        if answer.status == 503:
-            problem(answer.response, 503)
-            assert answer.response.headers["Retry-After"] == "1"
-            assert answer.ended - answer.began >= BUSY_TIMEOUT_MS / 1000
-    assert {answer.status for answer in load.begun_after(back)} == {201}
+    assert {exchange.status for exchange in load.exchanges} == {201, 503}
+    for exchange in load.exchanges:
+        if exchange.status == 503:
+            problem(exchange.response, 503)
+            assert exchange.response.headers["Retry-After"] == "1"
+            assert exchange.ended - exchange.started >= BUSY_TIMEOUT_MS / 1000
+    assert {exchange.status for exchange in load.started_after(released)} == {201}
     with Session(engine_of(app)) as session:
         assert load.created == set(session.scalars(select(Probe.code)))
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
-def test_reads_go_on_while_another_program_keeps_the_lock(make_app: MakeApp) -> None:
+def test_reads_work_while_another_program_holds_the_lock(make_app: MakeApp) -> None:
     app = make_app()
     client = app.test_client()
     with locked(str(engine_of(app).url.database)):

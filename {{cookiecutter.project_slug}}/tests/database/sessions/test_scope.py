@@ -1,4 +1,4 @@
-"""Who shares a session with whom: those in one application context, and nobody else."""
+"""Code in one application context shares a session; every other context has its own."""
 
 import asyncio
 import contextvars
@@ -18,12 +18,12 @@ from {{ cookiecutter.__package }}.database import db
 
 from ...support.applications import MakeApp
 from ...support.leaks import (
-    assert_at_rest,
+    assert_nothing_leaked,
     count_rows,
     engine_of,
+    open_sessions,
     pool_of,
     read_stream,
-    sessions_kept,
 )
 from ...support.probe import Probe, ProbeFactory
 from .conftest import Serve
@@ -53,10 +53,10 @@ def test_next_context_has_another_session(app: Flask) -> None:
         assert db.session() is not first
 
 
-def test_context_that_ends_keeps_no_session(app: Flask) -> None:
+def test_ended_context_keeps_no_session(app: Flask) -> None:
     with app.app_context():
         db.session()
-    assert sessions_kept() == 0
+    assert open_sessions() == 0
 
 
 def test_each_request_has_a_session_of_its_own(serve: Serve) -> None:
@@ -80,7 +80,7 @@ def test_nested_context_has_a_session_of_its_own(app: Flask) -> None:
         assert db.session() is outer
 
 
-def test_nested_context_leaves_the_transaction_around_it_open(
+def test_nested_context_leaves_the_outer_transaction_open(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
     app = make_app()
@@ -93,7 +93,7 @@ def test_nested_context_leaves_the_transaction_around_it_open(
     assert count_rows(committed_db) == 1
 
 
-def test_rolled_back_nested_context_takes_nothing_from_the_one_around_it(
+def test_rollback_in_a_nested_context_does_not_affect_the_outer_one(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
     app = make_app()
@@ -106,10 +106,10 @@ def test_rolled_back_nested_context_takes_nothing_from_the_one_around_it(
     assert count_rows(committed_db) == 1
 
 
-def test_context_that_is_never_torn_down_hands_no_session_on(
+def test_context_without_teardown_passes_no_session_on(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next context often gets the address of the one before."""
+    """The next context often has the same address as the one before."""
     monkeypatch.setattr(app, "do_teardown_appcontext", lambda *_: None)
     seen = []
     for _ in range(MANY):
@@ -118,13 +118,13 @@ def test_context_that_is_never_torn_down_hands_no_session_on(
     assert len(set(seen)) == MANY
 
 
-def test_context_that_is_never_torn_down_keeps_no_session(
+def test_context_without_teardown_keeps_no_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "do_teardown_appcontext", lambda *_: None)
     with app.app_context():
         db.session()
-    assert sessions_kept() == 0
+    assert open_sessions() == 0
 
 
 # A request inside a context
@@ -141,10 +141,10 @@ def test_request_inside_a_context_has_a_session_of_its_own(serve: Serve, own_cli
     if not own_client:
         client = FlaskClient(client.application)
     with client.application.app_context():
-        around = db.session()
+        outer = db.session()
         client.get("/view")
         client.get("/view")
-        assert len({around, *seen}) == 3
+        assert len({outer, *seen}) == 3
 
 
 @pytest.mark.parametrize("own_client", [True, False], ids=["the kit's client", "Flask's client"])
@@ -160,7 +160,7 @@ def test_request_inside_a_context_is_torn_down(
         client = FlaskClient(client.application)
     with client.application.app_context():
         assert client.post("/view").status_code == 200
-        assert_at_rest(client.application)
+        assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
 
 
@@ -188,7 +188,7 @@ def test_use_outside_a_context_says_what_to_do(use: Callable[[], object]) -> Non
 
 
 @pytest.mark.parametrize("name", ["session", "engine", "sessionmaker"])
-def test_what_is_used_outside_a_context_is_named(name: str) -> None:
+def test_error_outside_a_context_names_the_attribute(name: str) -> None:
     with pytest.raises(RuntimeError, match=rf"\bdb\.{name}\b"):
         getattr(db, name)()
 
@@ -196,7 +196,7 @@ def test_what_is_used_outside_a_context_is_named(name: str) -> None:
 def test_use_outside_a_context_leaves_no_stray_session() -> None:
     with pytest.raises(RuntimeError):
         db.session()
-    assert sessions_kept() == 0
+    assert open_sessions() == 0
 
 
 # Several applications
@@ -217,7 +217,7 @@ def test_sessions_of_several_applications_use_their_own_engines(make_app: MakeAp
         assert outer.get_bind() is engine_of(one)
 
 
-def test_request_to_another_application_leaves_the_session_of_the_first(serve: Serve) -> None:
+def test_request_to_another_application_does_not_change_the_session(serve: Serve) -> None:
     def view() -> str:
         db.session()
         return "done"
@@ -266,7 +266,7 @@ def test_copied_context_is_torn_down(
 
     def view() -> str:
         run(copy_current_request_context(work))
-        assert_at_rest(current_app)
+        assert_nothing_leaked(current_app)
         return "done"
 
     client = serve(view)
@@ -310,11 +310,11 @@ def test_async_view_is_torn_down(serve: Serve, committed_db: Engine) -> None:
 
     client = serve(view)
     assert client.post("/view").status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 0
 
 
-def test_tasks_at_the_same_time_take_sessions_of_their_own(
+def test_concurrent_asyncio_tasks_have_sessions_of_their_own(
     serve: Serve, committed_db: Engine
 ) -> None:
     async def task() -> None:
@@ -329,7 +329,7 @@ def test_tasks_at_the_same_time_take_sessions_of_their_own(
 
     client = serve(view, threads=2, pool_timeout_seconds=30)
     assert client.post("/view").status_code == 200
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)
     assert count_rows(committed_db) == 2
 
 
@@ -337,7 +337,7 @@ def test_tasks_at_the_same_time_take_sessions_of_their_own(
 
 
 def make_stream(*, fail: bool = False) -> Callable[[], Any]:
-    """A view whose body uses the session while it is sent."""
+    """Return a view that uses the session while its body is sent."""
 
     def view() -> Any:
         db.session.execute(select(1))
@@ -357,35 +357,35 @@ def make_stream(*, fail: bool = False) -> Callable[[], Any]:
 def test_stream_can_use_the_session(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view") == [b"0\n", b"1\n", b"2\n"]
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
-def test_stream_that_the_caller_leaves_gives_the_connection_back(serve: Serve) -> None:
+def test_abandoned_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view", parts=1) == [b"0\n"]
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
-def test_stream_that_nobody_reads_gives_the_connection_back(serve: Serve) -> None:
+def test_unread_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream()).application
     assert read_stream(app, "/view", parts=0) == []
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
-def test_stream_that_fails_gives_the_connection_back(serve: Serve) -> None:
+def test_failing_stream_returns_the_connection(serve: Serve) -> None:
     app = serve(make_stream(fail=True)).application
     with pytest.raises(ArithmeticError):
         read_stream(app, "/view")
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
 
 
 def test_stream_holds_no_connection_before_its_first_part(serve: Serve) -> None:
     app = serve(make_stream()).application
 
-    def ask() -> None:
+    def send() -> None:
         with app.test_request_context("/view"):
             response = app.full_dispatch_request()
         assert pool_of(app).checkedout() == 0
         response.close()
 
-    contextvars.Context().run(ask)
+    contextvars.Context().run(send)

@@ -1,4 +1,4 @@
-"""What a commit promises: nothing without it, an error answer when it fails, no work after it."""
+"""Nothing is stored without a commit, a failing commit is an error, no statement follows it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from {{ cookiecutter.__package }}.database import db
 from ...support.api import ANY, URL, new_body
 from ...support.applications import MakeApp
 from ...support.engine import cut_off
-from ...support.leaks import Traffic, assert_at_rest, count_rows, engine_of, traffic
+from ...support.leaks import Traffic, assert_nothing_leaked, count_rows, engine_of, traffic
 from ...support.probe import Probe, ProbeFactory
 from ...support.problems import problem
 from .conftest import Serve
@@ -28,7 +28,7 @@ def rows_seen_by(session: Session) -> int:
 # Without a commit
 
 
-def test_view_that_forgets_to_commit_leaves_nothing(serve: Serve, committed_db: Engine) -> None:
+def test_view_without_a_commit_stores_nothing(serve: Serve, committed_db: Engine) -> None:
     def view() -> str:
         db.session.add(ProbeFactory.build())
         db.session.flush()
@@ -38,10 +38,10 @@ def test_view_that_forgets_to_commit_leaves_nothing(serve: Serve, committed_db: 
     assert count_rows(committed_db) == 0
 
 
-def test_rolled_back_test_of_a_view_sees_a_forgotten_commit(
+def test_rolled_back_test_detects_a_missing_commit(
     app: Flask, client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where all commits are savepoints of one transaction, as in most tests."""
+    """It does so where commits only release savepoints of one transaction, as in most tests."""
 
     def view() -> str:
         db.session.add(ProbeFactory.build())
@@ -53,7 +53,7 @@ def test_rolled_back_test_of_a_view_sees_a_forgotten_commit(
     assert rows_seen_by(session) == 0
 
 
-def test_rolled_back_test_of_a_view_sees_a_commit(
+def test_rolled_back_test_sees_a_commit(
     app: Flask, client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def view() -> str:
@@ -88,12 +88,11 @@ def test_delete_commits(client: FlaskClient, session: Session) -> None:
 
 
 def fail_at_commit(app: Flask, by: Engine) -> None:
-    """Let the application's next commit find that its connection is gone."""
-
+    """Cut the connection of the application's next commit."""
     event.listen(engine_of(app), "commit", lambda connection: cut_off(connection, by), once=True)
 
 
-def test_create_whose_commit_fails_is_no_201(make_app: MakeApp, committed_db: Engine) -> None:
+def test_create_with_a_failing_commit_gets_503(make_app: MakeApp, committed_db: Engine) -> None:
     app = make_app()
     fail_at_commit(app, committed_db)
     response = app.test_client().post(URL, json=new_body())
@@ -101,17 +100,17 @@ def test_create_whose_commit_fails_is_no_201(make_app: MakeApp, committed_db: En
     assert response.headers["Retry-After"] == "1"
 
 
-def test_create_whose_commit_fails_leaves_nothing(make_app: MakeApp, committed_db: Engine) -> None:
+def test_create_with_a_failing_commit_stores_nothing(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
     app = make_app()
     fail_at_commit(app, committed_db)
     app.test_client().post(URL, json=new_body())
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     assert count_rows(committed_db) == 0
 
 
-def test_create_works_again_after_a_commit_that_failed(
-    make_app: MakeApp, committed_db: Engine
-) -> None:
+def test_create_works_after_a_failed_commit(make_app: MakeApp, committed_db: Engine) -> None:
     app = make_app()
     fail_at_commit(app, committed_db)
     client = app.test_client()
@@ -121,7 +120,7 @@ def test_create_works_again_after_a_commit_that_failed(
 
 
 @pytest.mark.parametrize("method", ["patch", "delete"])
-def test_change_whose_commit_fails_is_no_success(
+def test_change_with_a_failing_commit_gets_503(
     make_app: MakeApp, committed_db: Engine, session: Session, method: str
 ) -> None:
     row_id = ProbeFactory.create(name="before").id
@@ -152,7 +151,7 @@ def lose_the_connection(by: Engine) -> None:
 
 
 @pytest.mark.parametrize("violate", [violate_by_flush, violate_by_commit, lose_the_connection])
-def test_what_follows_an_errorhandler_can_use_the_session(
+def test_after_request_function_can_use_the_session_after_an_error(
     serve: Serve, committed_db: Engine, violate: Callable[[Engine], None]
 ) -> None:
     seen = []
@@ -168,8 +167,8 @@ def test_what_follows_an_errorhandler_can_use_the_session(
     assert seen == [0]
 
 
-def test_errorhandler_of_the_application_can_use_the_session(serve: Serve) -> None:
-    """One that is more special than the service's own: it rolls back first, as the rule says."""
+def test_custom_error_handler_can_use_the_session_after_a_rollback(serve: Serve) -> None:
+    """It is for a subclass of the errors that the service handles, and rolls back first."""
 
     def prepare(app: Flask) -> None:
         @app.errorhandler(IntegrityError)
@@ -184,7 +183,7 @@ def test_errorhandler_of_the_application_can_use_the_session(serve: Serve) -> No
     assert serve(view, prepare).post("/view").text == "0"
 
 
-# What a request costs
+# The cost of a request
 
 
 def steps_of(request: Callable[[], Any], app: Flask) -> Traffic:
@@ -193,15 +192,15 @@ def steps_of(request: Callable[[], Any], app: Flask) -> Traffic:
     return seen
 
 
-def test_create_is_one_checkout_one_insert_and_one_commit(make_app: MakeApp) -> None:
+def test_create_takes_one_checkout_one_insert_and_one_commit(make_app: MakeApp) -> None:
     app = make_app()
     client = app.test_client()
-    client.get("/readyz")  # the first connection of an engine asks the server who it is
+    client.get("/readyz")  # the first connection of an engine sends statements of its own
     seen = steps_of(lambda: client.post(URL, json=new_body()), app)
     assert seen.steps == ["checkout", "INSERT", "COMMIT"]
 
 
-def test_patch_is_one_checkout_with_nothing_after_its_commit(
+def test_patch_takes_one_checkout_and_sends_nothing_after_its_commit(
     make_app: MakeApp, session: Session
 ) -> None:
     row_id = ProbeFactory.create().id
@@ -215,7 +214,7 @@ def test_patch_is_one_checkout_with_nothing_after_its_commit(
     assert seen.steps == ["checkout", "SELECT", "UPDATE", "COMMIT"]
 
 
-def test_read_is_one_checkout_and_one_select(make_app: MakeApp, session: Session) -> None:
+def test_read_takes_one_checkout_and_one_select(make_app: MakeApp, session: Session) -> None:
     row_id = ProbeFactory.create().id
     session.commit()
     app = make_app()

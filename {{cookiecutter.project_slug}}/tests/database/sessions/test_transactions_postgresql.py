@@ -1,10 +1,10 @@
-"""A constraint that PostgreSQL looks at only when the transaction commits."""
+"""A constraint that PostgreSQL checks only at the commit."""
 
 from sqlalchemy import text
 
 from {{ cookiecutter.__package }}.database import db
 
-from ...support.leaks import assert_at_rest
+from ...support.leaks import assert_nothing_leaked
 from ...support.problems import problem
 from .conftest import Serve
 
@@ -20,7 +20,7 @@ def violate_at_commit() -> str:
     return "done"
 
 
-def test_constraint_that_refuses_at_commit_is_409(serve: Serve) -> None:
+def test_constraint_violated_at_commit_gets_409(serve: Serve) -> None:
     client = serve(violate_at_commit)
     problem(client.post("/view"), 409)
-    assert_at_rest(client.application)
+    assert_nothing_leaked(client.application)

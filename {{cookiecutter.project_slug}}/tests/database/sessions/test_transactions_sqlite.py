@@ -1,11 +1,11 @@
-"""A constraint that SQLite looks at only when the transaction commits."""
+"""A constraint that SQLite checks only at the commit."""
 
 from flask import Flask
 from sqlalchemy import Engine, event
 
 from ...support.api import MISSING_URL, URL, new_body
 from ...support.applications import MakeApp
-from ...support.leaks import assert_at_rest, count_rows, engine_of
+from ...support.leaks import assert_nothing_leaked, count_rows, engine_of
 from ...support.problems import problem
 
 
@@ -17,19 +17,19 @@ def check_foreign_keys_at_commit(app: Flask) -> None:
     )
 
 
-def test_create_that_a_constraint_refuses_at_commit_is_409(
+def test_create_that_violates_a_constraint_at_commit_gets_409(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
     app = make_app()
     check_foreign_keys_at_commit(app)
     orphan = new_body(parent_id=MISSING_URL.rsplit("/", 1)[1])
     problem(app.test_client().post(URL, json=orphan), 409)
-    assert_at_rest(app)
+    assert_nothing_leaked(app)
     assert count_rows(committed_db) == 0
 
 
-def test_create_works_after_a_constraint_that_refused_at_commit(make_app: MakeApp) -> None:
-    """SQLite leaves a transaction open whose COMMIT failed."""
+def test_create_works_after_a_constraint_was_violated_at_commit(make_app: MakeApp) -> None:
+    """SQLite leaves a transaction open when its COMMIT fails."""
     app = make_app()
     check_foreign_keys_at_commit(app)
     client = app.test_client()
