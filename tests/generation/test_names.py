@@ -60,7 +60,7 @@ def test_checks_find_nothing_for_any_name(projects: list[BakedProject], name: st
 
 def test_names_are_used(projects: list[BakedProject]) -> None:
     for project in projects:
-        folder = project.source / project.answers["resource_plural"]
+        folder = project.source / "resources" / project.answers["resource_plural"]
         assert (folder / "models.py").is_file()
         assert f"class {project.answers['__class']}(Base)" in read(folder / "models.py")
 
