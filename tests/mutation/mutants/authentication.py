@@ -71,7 +71,7 @@ AUTHENTICATION_MUTANTS = (
         "expired keys taken",
         "a key ends when it expires",
         API_KEYS,
-        (("if key.expires_at is not None and key.expires_at <= now():", "if False:"),),
+        (("if key.expires_at is not None and key.expires_at <= utc_now():", "if False:"),),
         (f"{KEY_TESTS}::test_an_expired_key_is_rejected",),
         options=WITH_KEYS,
     ),

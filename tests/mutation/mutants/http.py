@@ -12,7 +12,7 @@ HTTP_MUTANTS = (
         "a page has at most 100 items",
         PAGINATION,
         (("ge=1, le=MAX_PAGE_SIZE,", "ge=1,"),),
-        ("tests/resources/items/test_list.py::test_other_lengths_are_refused[101]",),
+        ("tests/web/contract/test_list.py::test_other_lengths_are_refused[101]",),
     ),
     Mutant(
         "cursor not signed",
@@ -24,7 +24,7 @@ HTTP_MUTANTS = (
                 'if not position.startswith(b"["):',
             ),
         ),
-        ("tests/resources/items/test_list.py::test_a_cursor_that_was_changed_is_refused",),
+        ("tests/web/contract/test_list.py::test_a_cursor_that_was_changed_is_refused",),
     ),
     Mutant(
         "idempotency key ignored",
@@ -45,8 +45,8 @@ HTTP_MUTANTS = (
         "each request has an id of its own",
         REQUEST_IDS,
         (
-            ("known: RequestIds | None = environ.get(KEY)", 'known = globals().get("LAST")'),
-            ("known = environ[KEY] = RequestIds(", 'known = globals()["LAST"] = RequestIds('),
+            ("ids: RequestIds | None = environ.get(KEY)", 'ids = globals().get("LAST")'),
+            ("ids = environ[KEY] = RequestIds(", 'ids = globals()["LAST"] = RequestIds('),
         ),
         ("tests/observability/test_request_ids.py::test_each_request_has_an_id_of_its_own",),
     ),

@@ -100,7 +100,7 @@ JOB_MUTANTS = (
         "no retry",
         "a job that fails is due again later",
         RUNNER,
-        (("due_at = None if is_last else now() + pause(attempt.number)", "due_at = None"),),
+        (("due_at = None if is_last else utc_now() + pause(attempt.number)", "due_at = None"),),
         (f"{RUNNER_TESTS}::test_a_job_that_fails_is_due_again_later",),
         options=WITH_JOBS,
     ),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = "src/my_service"
 OUTAGES_SQLITE = "tests/database/sessions/test_outages_sqlite.py"
-PROBLEMS = f"{PACKAGE}/web/problems.py"
+ERROR_HANDLERS = f"{PACKAGE}/web/error_handlers.py"
 SQLITE = f"{PACKAGE}/database/sqlite.py"
 POSTGRESQL = f"{PACKAGE}/database/postgresql.py"
 MARIADB = f"{PACKAGE}/database/mariadb.py"

@@ -1,15 +1,15 @@
 """Mutants of what holds while the database goes away and comes back."""
 
-from .mutant import MARIADB, OUTAGES_SQLITE, POSTGRESQL, PROBLEMS, SQLITE, Mutant
+from .mutant import ERROR_HANDLERS, MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
-NO_PING = (('"pool_pre_ping": True,', '"pool_pre_ping": False,'),)
+NO_PING = (('"pool_pre_ping": True', '"pool_pre_ping": False'),)
 
 OUTAGE_MUTANTS = (
     Mutant(
         "no connection is a defect",
         "a database that is away is a 503",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (
             (
                 "if error.connection_invalidated or error.statement is None:",
@@ -41,7 +41,7 @@ OUTAGE_MUTANTS = (
     Mutant(
         "no 503 without Retry-After",
         "a 503 says when to come back",
-        PROBLEMS,
+        f"{PACKAGE}/web/problems.py",
         (('retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}', "retry: dict[str, str] = {}"),),
         (f"{OUTAGES_SQLITE}::test_lock_of_another_program_gets_503_only_while_it_lasts",),
     ),

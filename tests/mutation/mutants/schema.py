@@ -10,7 +10,7 @@ SCHEMA_MUTANTS = (
         "a row refers to rows that exist",
         SQLITE,
         (('        connection.execute("PRAGMA foreign_keys=ON")\n', ""),),
-        ("tests/resources/items/test_create.py::test_a_parent_that_is_not_there_is_a_conflict",),
+        ("tests/web/contract/test_create.py::test_a_parent_that_is_not_there_is_a_conflict",),
     ),
     Mutant(
         "stock DateTime (SQLite)",
@@ -22,7 +22,7 @@ SCHEMA_MUTANTS = (
                 "return instant",
             ),
         ),
-        ("tests/resources/items/test_create.py::test_instants_come_back_as_they_are",),
+        ("tests/web/contract/test_create.py::test_instants_come_back_as_they_are",),
     ),
     Mutant(
         "stock DateTime (MariaDB)",
@@ -30,7 +30,7 @@ SCHEMA_MUTANTS = (
         COLUMN_TYPES,
         (("impl = DATETIME(fsp=6)", "impl = DATETIME()"),),
         (
-            "tests/resources/items/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
+            "tests/web/contract/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
         ),
         database="mariadb",
     ),
@@ -44,7 +44,7 @@ SCHEMA_MUTANTS = (
                 "return Decimal(str(float(value) / 10**self.scale))",
             ),
         ),
-        ("tests/resources/items/test_create.py::test_the_largest_price_loses_no_digit",),
+        ("tests/web/contract/test_create.py::test_the_largest_price_loses_no_digit",),
     ),
     Mutant(
         "decimals without their digits in new migrations",

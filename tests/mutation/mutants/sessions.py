@@ -1,6 +1,6 @@
 """Mutants of what a session guarantees: its scope, its ending, transactions, connections."""
 
-from .mutant import OUTAGES_SQLITE, PACKAGE, PROBLEMS, SQLITE, Mutant
+from .mutant import ERROR_HANDLERS, OUTAGES_SQLITE, PACKAGE, SQLITE, Mutant
 
 SCOPE = "tests/database/sessions/test_scope.py"
 ENDING = "tests/database/sessions/test_ending.py"
@@ -70,7 +70,7 @@ SESSION_MUTANTS = (
         DATABASE,
         (
             (
-                'return self._state("db.session").sessions()',
+                'return self._state("db.session").sessionmaker()',
                 'return self.__dict__.setdefault("one", self._state("db.session").sessions())',
             ),
         ),
@@ -96,7 +96,7 @@ SESSION_MUTANTS = (
         "request in the context around it",
         "a request inside a context has its own session and is torn down",
         DATABASE,
-        (("app.wsgi_app = _in_a_context_of_its_own(app)", "_in_a_context_of_its_own(app)"),),
+        (("app.wsgi_app = SeparateContextMiddleware(app)", "SeparateContextMiddleware(app)"),),
         (
             f"{SCOPE}::test_request_inside_a_context_is_torn_down[Flask's client]",
             f"{SCOPE}::test_request_inside_a_context_has_a_session_of_its_own[Flask's client]",
@@ -139,7 +139,7 @@ SESSION_MUTANTS = (
                 'raise RuntimeError(OUTSIDE_A_CONTEXT.format(name="db.session")) from None',
                 "return NOWHERE",
             ),
-            ('return self._state("db.session").sessions()', "return Session()"),
+            ('return self._state("db.session").sessionmaker()', "return Session()"),
         ),
         (
             f"{SCOPE}::test_use_outside_a_context_leaves_no_stray_session",
@@ -152,8 +152,11 @@ SESSION_MUTANTS = (
         DATABASE,
         (
             (
-                "engine = make_engine(settings)",
-                'engine = self.__dict__.setdefault("one", make_engine(settings))',
+                "factory = orm.sessionmaker(engine, expire_on_commit=False)",
+                (
+                    'engine = self.__dict__.setdefault("one", engine)\n'
+                    "        factory = orm.sessionmaker(engine, expire_on_commit=False)"
+                ),
             ),
         ),
         (f"{SCOPE}::test_each_application_has_an_engine_of_its_own",),
@@ -163,7 +166,7 @@ SESSION_MUTANTS = (
         "teardown dropped",
         "a stream gives its connection back, whole, left, unread or failed",
         DATABASE,
-        (("                self.session.remove()\n", "                pass\n"),),
+        (("            self._session.remove()\n", "            pass\n"),),
         (
             f"{SCOPE}::test_stream_can_use_the_session",
             f"{SCOPE}::test_abandoned_stream_returns_the_connection",
@@ -176,7 +179,7 @@ SESSION_MUTANTS = (
         "teardown dropped (PostgreSQL)",
         "nothing is left after a request, however it ends, and the next one works",
         DATABASE,
-        (("                self.session.remove()\n", "                pass\n"),),
+        (("            self._session.remove()\n", "            pass\n"),),
         (
             f"{ENDING}::test_nothing_is_left_after[forgotten commit]",
             f"{ENDING}::test_nothing_is_left_after[SystemExit]",
@@ -194,10 +197,10 @@ SESSION_MUTANTS = (
         DATABASE,
         (
             (
-                "            finally:\n                self.session.remove()\n",
+                "        finally:\n            self._session.remove()\n",
                 (
-                    "            except ZeroDivisionError:\n                pass\n"
-                    "            self.session.remove()\n"
+                    "        except ZeroDivisionError:\n            pass\n"
+                    "        self._session.remove()\n"
                 ),
             ),
         ),
@@ -236,7 +239,7 @@ SESSION_MUTANTS = (
     Mutant(
         "lost connection is a defect",
         "a server that died in the request is a 503",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (
             (
                 "if error.connection_invalidated or error.statement is None:",
@@ -252,14 +255,14 @@ SESSION_MUTANTS = (
         (
             (
                 (
-                    "                tear_down(*context_and_error)\n"
-                    "            finally:\n"
-                    "                self.session.remove()\n"
+                    "            self._teardown(*context_and_error)\n"
+                    "        finally:\n"
+                    "            self._session.remove()\n"
                 ),
                 (
-                    "                self.session.remove()\n"
-                    "            finally:\n"
-                    "                tear_down(*context_and_error)\n"
+                    "            self._session.remove()\n"
+                    "        finally:\n"
+                    "            self._teardown(*context_and_error)\n"
                 ),
             ),
         ),
@@ -269,7 +272,7 @@ SESSION_MUTANTS = (
     Mutant(
         "failing commit is a defect",
         "a commit that fails for want of a server is a 503, and the next request works",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (
             (
                 "if error.connection_invalidated or error.statement is None:",
@@ -330,7 +333,7 @@ SESSION_MUTANTS = (
     Mutant(
         "errorhandler without rollback",
         "what follows a database error can use the session",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (("    _roll_back()\n    if is_conflict(error):\n", "    if is_conflict(error):\n"),),
         (
             f"{TRANSACTIONS}::test_after_request_function_can_use_the_session_after_an_error[violate_by_flush]",
@@ -358,7 +361,7 @@ SESSION_MUTANTS = (
     Mutant(
         "constraint is a defect",
         "a constraint is a 409",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
             f"{TRANSACTIONS_SQLITE}::test_create_that_violates_a_constraint_at_commit_gets_409",
@@ -368,7 +371,7 @@ SESSION_MUTANTS = (
     Mutant(
         "lost race is an error",
         "a unit of work that lost a race is done again",
-        f"{PACKAGE}/transactions.py",
+        f"{PACKAGE}/database/transactions.py",
         (
             (
                 "if isinstance(error, DBAPIError) and not is_retryable(error):",
@@ -380,7 +383,7 @@ SESSION_MUTANTS = (
     Mutant(
         "constraint is a defect (PostgreSQL)",
         "a constraint that refuses at COMMIT is a 409",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
             "tests/database/sessions/test_transactions_postgresql.py::test_constraint_violated_at_commit_gets_409",
@@ -400,7 +403,7 @@ SESSION_MUTANTS = (
         "tests/support/sessions.py",
         (
             (
-                'sessions.configure(bind=connection, join_transaction_mode="create_savepoint")',
+                'factory.configure(bind=connection, join_transaction_mode="create_savepoint")',
                 "pass",
             ),
         ),
@@ -425,8 +428,11 @@ SESSION_MUTANTS = (
         DATABASE,
         (
             (
-                "engine = make_engine(settings)",
-                "engine = make_engine(settings)\n        engine.connect().close()",
+                "factory = orm.sessionmaker(engine, expire_on_commit=False)",
+                (
+                    "factory = orm.sessionmaker(engine, expire_on_commit=False)\n"
+                    "        engine.connect().close()"
+                ),
             ),
         ),
         (f"{CONNECTIONS}::test_making_an_application_takes_no_connection",),
@@ -437,9 +443,9 @@ SESSION_MUTANTS = (
         DATABASE,
         (
             (
-                'return self._state("db.session").sessions()',
+                'return self._state("db.session").sessionmaker()',
                 (
-                    'made = self._state("db.session").sessions()\n'
+                    'made = self._state("db.session").sessionmaker()\n'
                     "        return made.connection() and made"
                 ),
             ),
@@ -470,7 +476,7 @@ SESSION_MUTANTS = (
     Mutant(
         "pool without a bound",
         "the pool has a connection for each thread and no more",
-        SQLITE,
+        DATABASE,
         (('"max_overflow": 0,', '"max_overflow": 10,'),),
         (
             f"{CONNECTIONS}::test_pool_has_a_connection_for_each_thread_and_no_more",
@@ -480,7 +486,7 @@ SESSION_MUTANTS = (
     Mutant(
         "pool waits as long as it likes",
         "an exhausted pool answers within its bound",
-        SQLITE,
+        DATABASE,
         (('"pool_timeout": settings.pool_timeout_seconds,', '"pool_timeout": 30.0,'),),
         (
             f"{CONNECTIONS}::test_the_pool_of_the_tests_has_one_connection",
@@ -490,7 +496,7 @@ SESSION_MUTANTS = (
     Mutant(
         "exhausted pool is a defect",
         "an exhausted pool answers 503",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (("    app.register_error_handler(PoolTimeout, _pool_exhausted)\n", ""),),
         (
             f"{OUTAGES}::test_exhausted_pool_gets_503_within_its_timeout",
@@ -546,7 +552,7 @@ SESSION_MUTANTS = (
     Mutant(
         "stale row is a defect",
         "of changes that read the same state one wins, the other gets 412",
-        PROBLEMS,
+        ERROR_HANDLERS,
         (("    app.register_error_handler(StaleDataError, _stale_data)\n", ""),),
         (
             f"{CONCURRENCY_SERVERS}::test_one_of_two_concurrent_patches_wins",
