@@ -7,10 +7,14 @@ An update (cruft) renders an old and a new version of the template in one proces
 removes this module from `sys.modules`, so that each version gets its own filters.
 """
 
+import importlib.util
 import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cookiecutter.exceptions import EmptyDirNameException
@@ -28,6 +32,7 @@ EXPRESSION = re.compile(
 JINJA = re.compile(r"\{[{%#]")
 
 FALLBACK_SLUG = "my-service"
+GENERATOR = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "dev" / "resource"
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 
 IRREGULAR_PLURALS = {
@@ -225,3 +230,25 @@ def _double_quoted(text: str, escaped: re.Pattern[str]) -> str:
         raise ValueError(f"{half[0]!r} is a lone surrogate, which a file cannot contain")
     text = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + '"'
+
+
+@cache
+def load_generator() -> ModuleType:
+    """Return the generator of resources, `dev.resource` of every project.
+
+    It leaves the table of modules as this module does, and no bytecode in the template.
+    """
+    name = "_resource_generator"
+    spec = importlib.util.spec_from_file_location(name, GENERATOR / "__init__.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{GENERATOR} cannot be loaded")
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    generator = importlib.util.module_from_spec(spec)
+    sys.modules[name] = generator
+    try:
+        spec.loader.exec_module(generator)
+    finally:
+        sys.dont_write_bytecode = before
+        for loaded in [each for each in sys.modules if each.partition(".")[0] == name]:
+            del sys.modules[loaded]
+    return generator

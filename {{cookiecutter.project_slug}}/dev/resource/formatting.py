@@ -13,6 +13,8 @@ INDENT = "    "
 
 TOKEN = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[()\[\]{}]|,|[^\"'()\[\]{},]+")
 OPENING, CLOSING = "([{", ")]}"
+COMPARISON = re.compile(r"(\s+\S.*\)) ([<>]= .+,)")
+"""A comparison among arguments, whose left side ends with a bracket."""
 ANNOTATED_VALUE = re.compile(r"(\s*\w+: .+?) = (.+)")
 
 
@@ -41,6 +43,8 @@ def break_line(line: str) -> list[str]:
     if len(line) <= WIDTH or line.lstrip().startswith(("#", '"""')):
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
+    if comparison := COMPARISON.fullmatch(line):
+        return [comparison[1], indent + comparison[2]]
     annotated = ANNOTATED_VALUE.fullmatch(line)
     pair = _last_brackets(line)
     if annotated and (pair is None or pair[0] < len(annotated[1]) or pair[0] >= WIDTH):

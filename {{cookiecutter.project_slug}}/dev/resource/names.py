@@ -192,4 +192,4 @@ def field_name_errors(name: str, columns: tuple[str, ...], database: str) -> Ite
     elif name in KIT_NAMES:
         yield "is an attribute of this project's base classes"
     elif reserved := UNQUOTED_WORDS[database].intersection(columns):
-        yield f"gives the column {reserved.pop()}, a word that {database} reserves"
+        yield f"gives the column {min(reserved)}, a word that {database} reserves"

@@ -190,7 +190,7 @@ def _with_descending(columns: Sequence[str]) -> list[str]:
 
 def _reference_errors(resource: Resource, context: Context) -> Iterator[FieldError]:
     for field in resource.fields:
-        if field.type == "ref" and field.target not in (resource.plural, *context.resources):
+        if field.target and field.target not in (resource.plural, *context.resources):
             rule = f"refers to {field.target}, which is not a resource"
             known = ", ".join(sorted([*context.resources, resource.plural]))
             yield FieldError(field.name, rule, f"make that one first, or use one of {known}")
