@@ -13,7 +13,7 @@ INDENT = "    "
 
 TOKEN = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[()\[\]{}]|,|[^\"'()\[\]{},]+")
 OPENING, CLOSING = "([{", ")]}"
-COMPARISON = re.compile(r"(\s+\S.*\)) ([<>]= .+,)")
+COMPARISON = re.compile(r"(\s+\S.*\)) ([<>]= [^,]+,)")
 """A comparison among arguments, whose left side ends with a bracket."""
 ANNOTATED_VALUE = re.compile(r"(\s*\w+: .+?) = (.+)")
 

@@ -161,7 +161,9 @@ def _variables(resource: Resource, context: Context) -> dict[str, Any]:
         "sorted_fields": sorted_fields,
         "repeated_fields": [field for field in sorted_fields if not field.field.unique],
         "filtered_fields": [field for field in fields if field.field.is_filtered],
-        "unfiltered_fields": [field for field in fields if not field.field.is_filtered],
+        "unfiltered_fields": [
+            field for field in fields if not field.field.is_filtered and field.name != "sort"
+        ],
         "ranged_fields": [field for field in fields if field.field.is_ranged],
         "optional_filters": any(
             field.field.optional and field.field.is_filtered for field in fields

@@ -18,8 +18,8 @@ def upgrade() -> None:
     op.create_table(
         TABLE,
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("code", column_types.exact_string(64), nullable=False),
-        sa.Column("name", column_types.exact_string(200), nullable=False),
+        sa.Column("code", column_types.ExactString(64), nullable=False),
+        sa.Column("name", column_types.ExactString(200), nullable=False),
         sa.Column(
             "status",
             sa.Enum(
@@ -50,10 +50,10 @@ def upgrade() -> None:
     op.create_index(op.f(f"ix_{TABLE}_parent_id"), TABLE, ["parent_id"])
     op.create_table(
         "idempotency_keys",
-        sa.Column("digest", column_types.exact_string(64), nullable=False),
-        sa.Column("body_digest", column_types.exact_string(64), nullable=False),
+        sa.Column("digest", column_types.ExactString(64), nullable=False),
+        sa.Column("body_digest", column_types.ExactString(64), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
-        sa.Column("headers", column_types.exact_string(2000), nullable=False),
+        sa.Column("headers", column_types.ExactString(2000), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_idempotency_keys")),
@@ -63,14 +63,14 @@ def upgrade() -> None:
     op.create_table(
         "jobs",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("task", column_types.exact_string(200), nullable=False),
-        sa.Column("arguments", column_types.exact_string(2000), nullable=False),
-        sa.Column("request_id", column_types.exact_string(128), nullable=True),
-        sa.Column("trace_id", column_types.exact_string(32), nullable=True),
+        sa.Column("task", column_types.ExactString(200), nullable=False),
+        sa.Column("arguments", column_types.ExactString(2000), nullable=False),
+        sa.Column("request_id", column_types.ExactString(128), nullable=True),
+        sa.Column("trace_id", column_types.ExactString(32), nullable=True),
         sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
         sa.Column("due_at", column_types.UtcDateTime(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("error", column_types.exact_string(1000), nullable=True),
+        sa.Column("error", column_types.ExactString(1000), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
     op.create_index(op.f("ix_jobs_due_at"), "jobs", ["due_at"])
@@ -79,10 +79,10 @@ def upgrade() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("prefix", column_types.exact_string(16), nullable=False),
-        sa.Column("digest", column_types.exact_string(64), nullable=False),
-        sa.Column("name", column_types.exact_string(200), nullable=False),
-        sa.Column("scopes", column_types.exact_string(1000), nullable=False),
+        sa.Column("prefix", column_types.ExactString(16), nullable=False),
+        sa.Column("digest", column_types.ExactString(64), nullable=False),
+        sa.Column("name", column_types.ExactString(200), nullable=False),
+        sa.Column("scopes", column_types.ExactString(1000), nullable=False),
         sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
         sa.Column("expires_at", column_types.UtcDateTime(), nullable=True),
         sa.Column("revoked_at", column_types.UtcDateTime(), nullable=True),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ...clock import utc_now
 from ...database import Base
-from ...database.column_types import ExactDecimal, UtcDateTime, exact_string, uuid7
+from ...database.column_types import ExactDecimal, ExactString, UtcDateTime, uuid7
 
 TABLE = "{{ cookiecutter.resource_plural }}"
 
@@ -29,8 +29,8 @@ class {{ cookiecutter.__class }}(Base):
     __tablename__ = TABLE
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    code: Mapped[str] = mapped_column(exact_string(64), unique=True)
-    name: Mapped[str] = mapped_column(exact_string(200))
+    code: Mapped[str] = mapped_column(ExactString(64), unique=True)
+    name: Mapped[str] = mapped_column(ExactString(200))
     status: Mapped[{{ cookiecutter.__class }}Status] = mapped_column(
         Enum(
             {{ cookiecutter.__class }}Status,
