@@ -82,10 +82,12 @@ class TemplateExtension(Extension):
             class_name=class_name,
             engine=engine,
             json_string=json_string,
+            generated=generated,
             package=package,
             plural=plural,
             python_string=python_string,
             slug=slug,
+            specification_errors=specification_errors,
             toml_string=toml_string,
             yaml_string=yaml_string,
         )
@@ -252,3 +254,48 @@ def load_generator() -> ModuleType:
         for loaded in [each for each in sys.modules if each.partition(".")[0] == name]:
             del sys.modules[loaded]
     return generator
+
+
+def specification_errors(answers: Mapping[str, str]) -> str:
+    """Return the errors of the first resource as JSON, for the hook that reports all of them."""
+    generator = load_generator()
+    try:
+        _resource(answers)
+    except generator.SpecificationError as error:
+        return json.dumps([list(each) for each in error.errors])
+    return "[]"
+
+
+def generated(answers: Mapping[str, str], name: str) -> str:
+    """Return the text of a file of the first resource, without its last line end."""
+    generator = load_generator()
+    try:
+        text: str = generator.render_file(name, _resource(answers), _context(answers))
+    except generator.SpecificationError as error:  # only if the hooks are switched off
+        raise EmptyDirNameException(f"The resource cannot be written:\n{error}") from None
+    return text.removesuffix("\n")
+
+
+def _resource(answers: Mapping[str, str]) -> Any:
+    """Return the first resource. Raises SpecificationError."""
+    names = answers["resource"], answers["resource_plural"]
+    return _specified(*names, answers["fields"], _context(answers))
+
+
+def _context(answers: Mapping[str, str]) -> Any:
+    return load_generator().Context(
+        package=answers["__package"],
+        database=answers["database"],
+        jobs=answers["background_jobs"] == "celery",
+    )
+
+
+_cached: dict[tuple[Any, ...], Any] = {}
+
+
+def _specified(name: str, plural: str, fields: str, context: Any) -> Any:
+    """Return the resource, whose clashes are looked for once and not for each file."""
+    key = name, plural, fields, *map(str, context)
+    if key not in _cached:
+        _cached[key] = load_generator().specify(name, plural, fields, context)
+    return _cached[key]

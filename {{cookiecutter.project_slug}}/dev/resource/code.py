@@ -19,9 +19,7 @@ class Target(NamedTuple):
 class FieldCode:
     """What the generated modules say of a field; `owner` is its resource's class."""
 
-    def __init__(
-        self, field: Field, owner: str, plural: str, target: Target | None = None
-    ) -> None:
+    def __init__(self, field: Field, owner: str, plural: str, target: Target | None = None) -> None:
         self.field = field
         self.owner = owner
         self.plural = plural

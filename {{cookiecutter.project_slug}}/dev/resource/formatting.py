@@ -47,10 +47,9 @@ def break_line(line: str) -> list[str]:
         return [comparison[1], indent + comparison[2]]
     annotated = ANNOTATED_VALUE.fullmatch(line)
     pair = _last_brackets(line)
-    if annotated and (pair is None or pair[0] < len(annotated[1]) or pair[0] >= WIDTH):
-        if len(annotated[1]) + len(" = (") <= WIDTH:
-            value = break_line(indent + INDENT + annotated[2])
-            return [f"{annotated[1]} = (", *value, f"{indent})"]
+    if annotated and _goes_into_brackets(annotated, pair):
+        value = break_line(indent + INDENT + annotated[2])
+        return [f"{annotated[1]} = (", *value, f"{indent})"]
     if pair is None:
         return [line]
     start, end = pair
@@ -66,31 +65,38 @@ def break_line(line: str) -> list[str]:
     return [head, *(each for part in parts for each in break_line(f"{inner}{part},")), tail]
 
 
+def _goes_into_brackets(annotated: re.Match[str], pair: tuple[int, int] | None) -> bool:
+    """Return true if the value of an annotated name gets brackets of its own."""
+    if len(annotated[1]) + len(" = (") > WIDTH:
+        return False
+    return pair is None or pair[0] < len(annotated[1]) or pair[0] >= WIDTH
+
+
 def _last_brackets(line: str) -> tuple[int, int] | None:
     """Return where the last outermost brackets that hold something open and close."""
     found, depth, start, position = None, 0, 0, 0
-    for token in TOKEN.findall(line):
-        if token in OPENING:
+    for piece in TOKEN.findall(line):
+        if piece in OPENING:
             if depth == 0:
                 start = position
             depth += 1
-        elif token in CLOSING:
+        elif piece in CLOSING:
             depth -= 1
             if depth == 0 and position > start + 1:
                 found = start, position
-        position += len(token)
+        position += len(piece)
     return found
 
 
 def _split(body: str) -> list[str]:
     """Return the parts between the commas that are in no further brackets."""
     parts, depth = [""], 0
-    for token in TOKEN.findall(body):
-        if token == "," and depth == 0:
+    for piece in TOKEN.findall(body):
+        if piece == "," and depth == 0:
             parts.append("")
             continue
-        depth += (token in OPENING) - (token in CLOSING)
-        parts[-1] += token
+        depth += (piece in OPENING) - (piece in CLOSING)
+        parts[-1] += piece
     return [part.strip() for part in parts if part.strip()]
 
 

@@ -63,7 +63,7 @@ class Field(NamedTuple):
     type: str
     optional: bool = False
     unique: bool = False
-    index: bool = False
+    has_index: bool = False
     length: int = 0
     """Of a string."""
     digits: int = 0
@@ -85,7 +85,7 @@ class Field(NamedTuple):
     @property
     def is_filtered(self) -> bool:
         """True if lists can be filtered by it: it has an index."""
-        return self.unique or self.index or self.type == "ref"
+        return self.unique or self.has_index or self.type == "ref"
 
     @property
     def is_sorted(self) -> bool:
@@ -160,7 +160,7 @@ def _parse_entry(entry: str) -> tuple[Field | None, list[FieldError]]:
         type=words[0],
         optional="optional" in modifiers,
         unique="unique" in modifiers,
-        index="index" in modifiers,
+        has_index="index" in modifiers,
     )
     field, found = ARGUMENTS.get(field.type, _no_arguments)(field, arguments)
     bounded, bound_errors = _with_bounds(field, modifiers)
@@ -282,7 +282,10 @@ def _bound_error(field: Field, value: str) -> tuple[str, str] | None:
         return None
     units = number.scaleb(field.scale)
     if units != units.to_integral_value() or abs(units) >= 10**field.digits:
-        return f"which does not fit {field.digits} digits, {field.scale} after the point", "round it"
+        return (
+            f"which does not fit {field.digits} digits, {field.scale} after the point",
+            "round it",
+        )
     return None
 
 
@@ -312,7 +315,7 @@ def _name_errors(field: Field, database: str) -> Iterator[FieldError]:
 
 def _modifier_errors(field: Field, own_plural: str) -> Iterator[FieldError]:
     subject = field.name
-    if field.type in NOT_INDEXED and (field.unique or field.index):
+    if field.type in NOT_INDEXED and (field.unique or field.has_index):
         word = "unique" if field.unique else "index"
         remedy = "leave it out, or use a string" if field.type == "text" else "leave it out"
         yield FieldError(subject, f"is {field.type}, which cannot have {word}", remedy)
@@ -369,7 +372,7 @@ def _either(words: Sequence[str]) -> str:
 
 def _nearest(word: str, known: Sequence[str]) -> str:
     """Return a remedy for an unknown word: the nearest known one, or all of them."""
-    from difflib import get_close_matches  # noqa: PLC0415 - needed for errors only
+    from difflib import get_close_matches
 
     key, equals, _ = word.partition("=")
     near = get_close_matches((key + equals).lower(), known, n=1, cutoff=0.6)

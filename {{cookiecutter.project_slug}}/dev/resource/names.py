@@ -22,23 +22,26 @@ SQLALCHEMY_NAMES = frozenset({"metadata", "registry"})
 """Attributes that SQLAlchemy's declarative base keeps for itself."""
 
 PYDANTIC_NAMES = frozenset(
-    """
-    construct copy dict from_orm json model_computed_fields model_config model_construct model_copy
-    model_dump model_dump_json model_extra model_fields model_fields_set model_json_schema
-    model_parametrized_name model_post_init model_rebuild model_validate model_validate_json
-    model_validate_strings parse_file parse_obj parse_raw schema schema_json update_forward_refs
-    validate
-    """.split()
+    {
+        *("construct", "copy", "dict", "from_orm", "json", "model_computed_fields"),
+        *("model_config", "model_construct", "model_copy", "model_dump"),
+        *("model_dump_json", "model_extra", "model_fields", "model_fields_set"),
+        *("model_json_schema", "model_parametrized_name", "model_post_init"),
+        *("model_rebuild", "model_validate", "model_validate_json"),
+        *("model_validate_strings", "parse_file", "parse_obj", "parse_raw", "schema"),
+        *("schema_json", "update_forward_refs", "validate"),
+    }
 )
 """Attributes of pydantic's BaseModel."""
 
 PYDANTIC_PREFIXES = ("model_validate", "model_dump")
 
 FACTORY_NAMES = frozenset(
-    """
-    build build_batch create create_batch generate generate_batch reset_sequence simple_generate
-    simple_generate_batch stub stub_batch
-    """.split()
+    {
+        *("build", "build_batch", "create", "create_batch", "generate"),
+        *("generate_batch", "reset_sequence", "simple_generate"),
+        *("simple_generate_batch", "stub", "stub_batch"),
+    }
 )
 """Methods of factory_boy's factories, which the tests use."""
 
@@ -48,14 +51,16 @@ KIT_NAMES = frozenset({"from_row", "self"})
 UNQUOTED_WORDS = {
     "sqlite": frozenset({"nothing", "returning"}),
     "postgresql": frozenset(
-        """
-        cmax cmin collation concurrently ctid lateral tablesample tableoid xmax xmin
-        """.split()
+        {
+            *("cmax", "cmin", "collation", "concurrently", "ctid", "lateral"),
+            *("tablesample", "tableoid", "xmax", "xmin"),
+        }
     ),
     "mariadb": frozenset(
-        """
-        delete_domain_id master_demote_to_replica master_demote_to_slave portion
-        """.split()
+        {
+            *("delete_domain_id", "master_demote_to_replica", "master_demote_to_slave"),
+            *("portion",),
+        }
     ),
     "mysql": frozenset({"library", "manual", "tablesample"}),
 }

@@ -125,7 +125,7 @@ def _environment() -> Environment:
 
 
 def _variables(resource: Resource, context: Context) -> dict[str, Any]:
-    fields = [_field_code(field, resource, context) for field in resource.fields]
+    fields = field_codes(resource, context)
     sorted_fields = [field for field in fields if field.field.is_sorted]
     return {
         "package": context.package,
@@ -157,6 +157,7 @@ def _variables(resource: Resource, context: Context) -> dict[str, Any]:
             field.check or field.index_columns or (field.target and field.target.is_self)
             for field in fields
         ),
+        "enforced": any(field.check or field.enum for field in fields),
         "changes": any(field.field.type == "json" for field in fields),
         "sorted_fields": sorted_fields,
         "repeated_fields": [field for field in sorted_fields if not field.field.unique],
@@ -169,6 +170,11 @@ def _variables(resource: Resource, context: Context) -> dict[str, Any]:
             field.field.optional and field.field.is_filtered for field in fields
         ),
     }
+
+
+def field_codes(resource: Resource, context: Context) -> list[FieldCode]:
+    """Return what the generated modules say of each field."""
+    return [_field_code(field, resource, context) for field in resource.fields]
 
 
 def _field_code(field: Field, resource: Resource, context: Context) -> FieldCode:
@@ -200,7 +206,7 @@ def _reference_errors(resource: Resource, context: Context) -> Iterator[FieldErr
 
 def _clash_errors(resource: Resource, context: Context) -> Iterator[FieldError]:
     """Yield an error for each name that the generated modules cannot hold, read from them."""
-    fields = [_field_code(field, resource, context) for field in resource.fields]
+    fields = field_codes(resource, context)
     for field in fields:
         if len(field.enum) > MAX_CLASS_NAME:
             rule = f"makes the class {field.enum}, longer than {MAX_CLASS_NAME} characters"
@@ -211,9 +217,7 @@ def _clash_errors(resource: Resource, context: Context) -> Iterator[FieldError]:
     }
     found = {name: module for module, text in rendered.items() for name in clashes(text)}
     taken = context.classes & {
-        name
-        for module in ("models.py", "schemas.py")
-        for name in bound_classes(rendered[module])
+        name for module in ("models.py", "schemas.py") for name in bound_classes(rendered[module])
     }
     for name in sorted(found):
         yield _clash_error(name, f"which {found[name]} uses for something else", resource, fields)

@@ -72,9 +72,7 @@ def below(attribute: InstrumentedAttribute[Any]) -> Condition:
     return lambda value: attribute < value
 
 
-def conditions(
-    query: PageQuery, filters: Mapping[str, Condition]
-) -> list[ColumnElement[bool]]:
+def conditions(query: PageQuery, filters: Mapping[str, Condition]) -> list[ColumnElement[bool]]:
     """Return the conditions of the filters that the query has; `filters` are by its parameters."""
     given = {name: getattr(query, name) for name in filters}
     return [filters[name](value) for name, value in given.items() if value is not None]
@@ -99,10 +97,10 @@ class SortKey:
         return bool(column.unique)
 
     @property
-    def row_id(self) -> InstrumentedAttribute[UUID]:
+    def row_id(self) -> ColumnElement[UUID]:
         """The id of the rows."""
-        attribute: InstrumentedAttribute[UUID] = self.attribute.class_.id
-        return attribute
+        row_id: ColumnElement[UUID] = self.attribute.class_.id
+        return row_id
 
     def parse(self, text: str) -> Any:
         """Return the value of the attribute for its `str(value)`."""
@@ -110,7 +108,9 @@ class SortKey:
 
     def order(self) -> list[ColumnElement[Any]]:
         """Return the ORDER BY."""
-        attributes = [self.attribute] if self.is_unique else [self.attribute, self.row_id]
+        attributes: list[Any] = [self.attribute]
+        if not self.is_unique:
+            attributes.append(self.row_id)
         return [each.desc() if self.descending else each.asc() for each in attributes]
 
     def keyset_condition(self, value: Any, row_id: UUID) -> ColumnElement[bool]:
@@ -119,11 +119,12 @@ class SortKey:
         The first comparison lets every database begin in the middle of the index.
         """
         column, last = self.attribute, self.row_id
+        beyond: ColumnElement[bool] = column < value if self.descending else column > value
         if self.is_unique:
-            return column < value if self.descending else column > value
+            return beyond
         if self.descending:
-            return and_(column <= value, or_(column < value, last < row_id))
-        return and_(column >= value, or_(column > value, last > row_id))
+            return and_(column <= value, or_(beyond, last < row_id))
+        return and_(column >= value, or_(beyond, last > row_id))
 
 
 @dataclass(frozen=True)

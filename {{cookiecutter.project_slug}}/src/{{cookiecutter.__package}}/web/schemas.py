@@ -126,7 +126,7 @@ class IntegerOf:
         self.maximum = maximum
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        """Return pydantic's schema of the type: neither `1.0` nor `true` nor `"1"` is an integer."""
+        """Return pydantic's schema of the type, which accepts no `1.0`, `true` or `"1"`."""
         bounds = Field(strict=True, ge=self.minimum, le=self.maximum)
         schema = Field(json_schema_extra={"format": "int64"})
         return handler.generate_schema(Annotated[source, bounds, schema])
@@ -136,17 +136,16 @@ Integer = Annotated[int, IntegerOf()]
 """A JSON integer of 64 bits."""
 
 
-def _integer_parameter(value: Any) -> Any:
+def _integer_parameter(value: Any) -> int:
     """Return the integer of a parameter; pydantic alone would also accept `5_0` and `1.0`."""
-    if isinstance(value, str) and INTEGER.fullmatch(value):
-        return int(value)
-    if isinstance(value, int):
-        return value
-    raise ValueError("should be an integer, such as 42")
+    number = int(value) if isinstance(value, str) and INTEGER.fullmatch(value) else value
+    if not isinstance(number, int) or not MIN_INTEGER <= number <= MAX_INTEGER:
+        raise ValueError("should be an integer of 64 bits, such as 42")
+    return number
 
 
 IntegerParameter = Annotated[
-    int, Field(ge=MIN_INTEGER, le=MAX_INTEGER), BeforeValidator(_integer_parameter)
+    int, BeforeValidator(_integer_parameter), Field(json_schema_extra={"format": "int64"})
 ]
 """An integer of 64 bits in the query."""
 

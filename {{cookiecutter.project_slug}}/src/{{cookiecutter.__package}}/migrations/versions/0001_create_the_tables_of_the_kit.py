@@ -1,4 +1,4 @@
-"""Create the first tables."""
+"""Create the tables of the kit."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,44 +10,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-TABLE = "{{ cookiecutter.resource_plural }}"
-
 
 def upgrade() -> None:
     """Go forward."""
-    op.create_table(
-        TABLE,
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("code", column_types.ExactString(64), nullable=False),
-        sa.Column("name", column_types.ExactString(200), nullable=False),
-        sa.Column(
-            "status",
-            sa.Enum(
-                "draft",
-                "active",
-                "retired",
-                name=op.f(f"ck_{TABLE}_status"),
-                native_enum=False,
-                create_constraint=True,
-                length=16,
-            ),
-            nullable=False,
-        ),
-        sa.Column("price", column_types.ExactDecimal(18, 2), nullable=False),
-        sa.Column("available_at", column_types.UtcDateTime(), nullable=True),
-        sa.Column("parent_id", sa.Uuid(), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
-        sa.Column("updated_at", column_types.UtcDateTime(), nullable=False),
-        sa.CheckConstraint("price >= 0", name=op.f(f"ck_{TABLE}_price_not_negative")),
-        sa.CheckConstraint("parent_id <> id", name=op.f(f"ck_{TABLE}_not_its_own_parent")),
-        sa.ForeignKeyConstraint(["parent_id"], [f"{TABLE}.id"], name=op.f(f"fk_{TABLE}_parent_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{TABLE}")),
-        sa.UniqueConstraint("code", name=op.f(f"uq_{TABLE}_code")),
-    )
-    op.create_index(op.f(f"ix_{TABLE}_created_at_id"), TABLE, ["created_at", "id"])
-    op.create_index(op.f(f"ix_{TABLE}_name_id"), TABLE, ["name", "id"])
-    op.create_index(op.f(f"ix_{TABLE}_parent_id"), TABLE, ["parent_id"])
     op.create_table(
         "idempotency_keys",
         sa.Column("digest", column_types.ExactString(64), nullable=False),
@@ -102,4 +67,3 @@ def downgrade() -> None:
     op.drop_table("jobs")
 {% endif %}
     op.drop_table("idempotency_keys")
-    op.drop_table(TABLE)
