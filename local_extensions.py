@@ -35,33 +35,6 @@ FALLBACK_SLUG = "my-service"
 GENERATOR = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "dev" / "resource"
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 
-IRREGULAR_PLURALS = {
-    "analysis": "analyses",
-    "child": "children",
-    "criterion": "criteria",
-    "diagnosis": "diagnoses",
-    "echo": "echoes",
-    "foot": "feet",
-    "half": "halves",
-    "hero": "heroes",
-    "knife": "knives",
-    "leaf": "leaves",
-    "life": "lives",
-    "loaf": "loaves",
-    "man": "men",
-    "mouse": "mice",
-    "person": "people",
-    "potato": "potatoes",
-    "quiz": "quizzes",
-    "shelf": "shelves",
-    "thesis": "theses",
-    "tomato": "tomatoes",
-    "tooth": "teeth",
-    "wife": "wives",
-    "wolf": "wolves",
-    "woman": "women",
-}
-
 # Control characters, line ends, surrogates, invisible characters and those that change the
 # direction of the text. `str.isprintable` would also escape the joiners of an emoji.
 ESCAPED_IN_PYTHON = re.compile(
@@ -180,24 +153,15 @@ def package(project_slug: str) -> str:
 
 
 def class_name(name: str) -> str:
-    """Return `OrderLine` for `order_line`."""
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    """Return the name of a resource's class: `OrderLine` for `order_line`."""
+    made: str = load_generator().names.class_name(name)
+    return made
 
 
 def plural(name: str) -> str:
-    """Return `name` with its last word in the English plural, correct for most nouns."""
-    head, underscore, word = name.rpartition("_")
-    return head + underscore + _plural_of(word)
-
-
-def _plural_of(word: str) -> str:
-    if word in IRREGULAR_PLURALS:
-        return IRREGULAR_PLURALS[word]
-    if re.search(r"[^aeiou]y$", word):
-        return word[:-1] + "ies"
-    if re.search(r"(s|x|z|ch|sh)$", word):
-        return word + "es"
-    return word + "s"
+    """Return the English plural of the last word of `name`; right for most nouns."""
+    made: str = load_generator().names.plural(name)
+    return made
 
 
 def engine(database: str) -> str:
@@ -262,8 +226,18 @@ def specification_errors(answers: Mapping[str, str]) -> str:
     try:
         _resource(answers)
     except generator.SpecificationError as error:
-        return json.dumps([list(each) for each in error.errors])
+        return json.dumps([_of_an_answer(*each, answers) for each in error.errors])
     return "[]"
+
+
+def _of_an_answer(
+    subject: str, rule: str, remedy: str, answers: Mapping[str, str]
+) -> tuple[str, str, str, str]:
+    """Return an error with the answer that it is about: one of the names, or the fields."""
+    for label, name in (("name ", "resource"), ("plural ", "resource_plural")):
+        if subject.startswith(label):
+            return name, answers[name], rule, remedy
+    return "fields", subject, rule, remedy
 
 
 def generated(answers: Mapping[str, str], name: str) -> str:

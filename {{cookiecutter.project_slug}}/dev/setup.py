@@ -286,7 +286,7 @@ STEPS = (
     Step("settings", make_settings, "All other files are written."),
     Step("environment", make_environment, "All files are written."),
     Step("packages", install_packages, "All files are written."),
-    Step("API document", write_document, "Everything is installed: `make run` serves it."),
+    Step("document", write_document, "Everything is installed: `make run` serves it."),
     Step("repository", make_repository, "Everything is installed: `make run` serves it."),
     Step("migration", migrate, "Everything is installed: `make check` and `make test` work."),
     Step("tests", run_quick_tests, "Everything is installed and migrated: `make run` serves it."),

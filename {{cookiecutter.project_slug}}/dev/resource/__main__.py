@@ -177,7 +177,7 @@ def _check(
     progress.begin("types")
     call(progress, PYTHON, "-m", "mypy", "--no-error-summary")
     progress.end("+", "mypy")
-    progress.begin("API document")
+    progress.begin("document")
     document = call(
         progress, PYTHON, "-m", "flask", "--app", project.package, "openapi", "--indent", "2"
     )

@@ -71,8 +71,17 @@ UNQUOTED_TABLES = {"mariadb": frozenset({"value"})}
 
 KIT_TABLES = frozenset({"alembic_version", "api_keys", "idempotency_keys", "jobs"})
 
-KIT_CLASSES = frozenset({"ApiKey", "Base", "ErrorItem", "IdempotencyKey", "Job", "Problem"})
-"""Classes of this project that are tables, or schemas of its API document."""
+KIT_CLASSES = frozenset(
+    {
+        *("ApiKey", "Base", "ErrorItem", "IdempotencyKey", "Job", "Problem"),
+        *("Probe", "ProbeCreate", "ProbePage", "ProbePatch", "ProbePath", "ProbeQuery"),
+        *("ProbeRead", "ProbeStatus"),
+    }
+)
+"""Tables of this project and its tests, and schemas of their API documents."""
+
+KIT_FOLDERS = frozenset({"conftest"})
+"""Names beside the folder of a resource, in `resources/` or `tests/resources/`."""
 
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul"]
@@ -169,6 +178,8 @@ def resource_name_errors(name: str, plural: str, database: str) -> Iterator[tupl
         yield "plural", "is a table of the service itself", remedy
     if plural.startswith("sqlite_"):
         yield "plural", "begins with sqlite_, as SQLite's own tables do", "leave that out"
+    if plural in KIT_FOLDERS:
+        yield "plural", "is a module beside those of the resources", remedy
     if plural in DEVICES:
         yield "plural", "is the name of a device on Windows, where no folder can have it", remedy
     if plural in UNQUOTED_WORDS[database] | UNQUOTED_TABLES.get(database, frozenset()):

@@ -11,7 +11,7 @@ from .clashes import bound_classes, clashes
 from .code import FieldCode, Target
 from .formatting import tidy
 from .grammar import Field, FieldError, parse_fields
-from .names import class_name, label, resource_name_errors
+from .names import KIT_CLASSES, class_name, label, resource_name_errors
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -215,8 +215,11 @@ def _clash_errors(resource: Resource, context: Context) -> Iterator[FieldError]:
         name: render_file(name, resource, context)
         for name in ("models.py", "schemas.py", "routes.py", "tasks.py", "factories.py")
     }
-    found = {name: module for module, text in rendered.items() for name in clashes(text)}
-    taken = context.classes & {
+    found: dict[str, str] = {}
+    for module, text in rendered.items():
+        for name in clashes(text):
+            found.setdefault(name, module)
+    taken = (context.classes | KIT_CLASSES) & {
         name for module in ("models.py", "schemas.py") for name in bound_classes(rendered[module])
     }
     for name in sorted(found):
