@@ -289,7 +289,7 @@ def new_body(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def full_body(fields: Fields) -> dict[str, Any]:
     """Return a body with a value for each member."""
-    return {name: field.json(0) for name, field in fields.items()}
+    return {name: values.json(5_000) for name, values in fields.items()}
 
 
 def stored(fields: Fields, row: Any) -> dict[str, Any]:
