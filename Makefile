@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check mutants bench pictures matrix openapi servers mariadb redis builders browser
+.PHONY: help demo test test-fast check mutants bench pictures matrix servers mariadb redis builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -43,9 +43,6 @@ bench: build/benchmarks/ready servers ## measure the service and its tests; only
 pictures: build/benchmarks/ready browser ## draw the pictures of README.md
 	@$(PYTHON) tools/make_recording.py
 	@build/benchmarks/bin/python tools/make_screenshot.py
-
-openapi: build/benchmarks/ready ## write the API document of new projects
-	@build/benchmarks/bin/python tools/make_openapi.py
 
 matrix: .venv/ready ## write docs/proof.md from the prompts and the mutants
 	@$(PYTHON) -m tests.repository.matrix

@@ -7,10 +7,14 @@ An update (cruft) renders an old and a new version of the template in one proces
 removes this module from `sys.modules`, so that each version gets its own filters.
 """
 
+import importlib.util
 import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cookiecutter.exceptions import EmptyDirNameException
@@ -28,34 +32,8 @@ EXPRESSION = re.compile(
 JINJA = re.compile(r"\{[{%#]")
 
 FALLBACK_SLUG = "my-service"
+GENERATOR = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "dev" / "resource"
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
-
-IRREGULAR_PLURALS = {
-    "analysis": "analyses",
-    "child": "children",
-    "criterion": "criteria",
-    "diagnosis": "diagnoses",
-    "echo": "echoes",
-    "foot": "feet",
-    "half": "halves",
-    "hero": "heroes",
-    "knife": "knives",
-    "leaf": "leaves",
-    "life": "lives",
-    "loaf": "loaves",
-    "man": "men",
-    "mouse": "mice",
-    "person": "people",
-    "potato": "potatoes",
-    "quiz": "quizzes",
-    "shelf": "shelves",
-    "thesis": "theses",
-    "tomato": "tomatoes",
-    "tooth": "teeth",
-    "wife": "wives",
-    "wolf": "wolves",
-    "woman": "women",
-}
 
 # Control characters, line ends, surrogates, invisible characters and those that change the
 # direction of the text. `str.isprintable` would also escape the joiners of an emoji.
@@ -77,10 +55,12 @@ class TemplateExtension(Extension):
             class_name=class_name,
             engine=engine,
             json_string=json_string,
+            generated=generated,
             package=package,
             plural=plural,
             python_string=python_string,
             slug=slug,
+            specification_errors=specification_errors,
             toml_string=toml_string,
             yaml_string=yaml_string,
         )
@@ -173,24 +153,15 @@ def package(project_slug: str) -> str:
 
 
 def class_name(name: str) -> str:
-    """Return `OrderLine` for `order_line`."""
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    """Return the name of a resource's class: `OrderLine` for `order_line`."""
+    made: str = load_generator().names.class_name(name)
+    return made
 
 
 def plural(name: str) -> str:
-    """Return `name` with its last word in the English plural, correct for most nouns."""
-    head, underscore, word = name.rpartition("_")
-    return head + underscore + _plural_of(word)
-
-
-def _plural_of(word: str) -> str:
-    if word in IRREGULAR_PLURALS:
-        return IRREGULAR_PLURALS[word]
-    if re.search(r"[^aeiou]y$", word):
-        return word[:-1] + "ies"
-    if re.search(r"(s|x|z|ch|sh)$", word):
-        return word + "es"
-    return word + "s"
+    """Return the English plural of the last word of `name`; right for most nouns."""
+    made: str = load_generator().names.plural(name)
+    return made
 
 
 def engine(database: str) -> str:
@@ -225,3 +196,80 @@ def _double_quoted(text: str, escaped: re.Pattern[str]) -> str:
         raise ValueError(f"{half[0]!r} is a lone surrogate, which a file cannot contain")
     text = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + '"'
+
+
+@cache
+def load_generator() -> ModuleType:
+    """Return the generator of resources, `dev.resource` of every project.
+
+    It leaves the table of modules as this module does, and no bytecode in the template.
+    """
+    name = "_resource_generator"
+    spec = importlib.util.spec_from_file_location(name, GENERATOR / "__init__.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{GENERATOR} cannot be loaded")
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    generator = importlib.util.module_from_spec(spec)
+    sys.modules[name] = generator
+    try:
+        spec.loader.exec_module(generator)
+    finally:
+        sys.dont_write_bytecode = before
+        for loaded in [each for each in sys.modules if each.partition(".")[0] == name]:
+            del sys.modules[loaded]
+    return generator
+
+
+def specification_errors(answers: Mapping[str, str]) -> str:
+    """Return the errors of the first resource as JSON, for the hook that reports all of them."""
+    generator = load_generator()
+    try:
+        _resource(answers)
+    except generator.SpecificationError as error:
+        return json.dumps([_of_an_answer(*each, answers) for each in error.errors])
+    return "[]"
+
+
+def _of_an_answer(
+    subject: str, rule: str, remedy: str, answers: Mapping[str, str]
+) -> tuple[str, str, str, str]:
+    """Return an error with the answer that it is about: one of the names, or the fields."""
+    for label, name in (("name ", "resource"), ("plural ", "resource_plural")):
+        if subject.startswith(label):
+            return name, answers[name], rule, remedy
+    return "fields", subject, rule, remedy
+
+
+def generated(answers: Mapping[str, str], name: str) -> str:
+    """Return the text of a file of the first resource, without its last line end."""
+    generator = load_generator()
+    try:
+        text: str = generator.render_file(name, _resource(answers), _context(answers))
+    except generator.SpecificationError as error:  # only if the hooks are switched off
+        raise EmptyDirNameException(f"The resource cannot be written:\n{error}") from None
+    return text.removesuffix("\n")
+
+
+def _resource(answers: Mapping[str, str]) -> Any:
+    """Return the first resource. Raises SpecificationError."""
+    names = answers["resource"], answers["resource_plural"]
+    return _specified(*names, answers["fields"], _context(answers))
+
+
+def _context(answers: Mapping[str, str]) -> Any:
+    return load_generator().Context(
+        package=answers["__package"],
+        database=answers["database"],
+        jobs=answers["background_jobs"] == "celery",
+    )
+
+
+_cached: dict[tuple[Any, ...], Any] = {}
+
+
+def _specified(name: str, plural: str, fields: str, context: Any) -> Any:
+    """Return the resource, whose clashes are looked for once and not for each file."""
+    key = name, plural, fields, *map(str, context)
+    if key not in _cached:
+        _cached[key] = load_generator().specify(name, plural, fields, context)
+    return _cached[key]

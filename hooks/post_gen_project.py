@@ -88,6 +88,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "docs/jobs.md",
             "src/{package}/jobs",
             "src/{package}/resources/{resource_plural}/tasks.py",
+            "tests/resources/{resource_plural}/test_tasks.py",
             "src/{package}/worker.py",
             "tests/dev/test_server_redis.py",
             "tests/jobs",

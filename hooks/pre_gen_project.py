@@ -13,13 +13,10 @@ from typing import NamedTuple
 ANSWERS = r'''{{ cookiecutter | tojson }}'''  # fmt: skip
 
 MAX_SLUG_LENGTH = 40
-MAX_RESOURCE_LENGTH = 30
-MAX_PLURAL_LENGTH = 32
 MAX_EMAIL_LENGTH = 254
 MAX_TEXT_LENGTHS = {"project_name": 60, "description": 200, "author_name": 80}
 
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 EMAIL = re.compile(
     r"(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])"
@@ -52,10 +49,6 @@ WINDOWS_DEVICES = frozenset(
 # Folders beside the package, which Python or people would take for it.
 PROJECT_FOLDERS = frozenset({"dev", "docs", "src", "tests"})
 
-# The tables of the kit and of Alembic, for all options, and the module beside the tests of the
-# resources. A test derives them from the template's files.
-KIT_NAMES = frozenset({"alembic_version", "api_keys", "conftest", "idempotency_keys", "jobs"})
-
 # All distributions that the service installs, directly or not: their modules, and their own names
 # with `_` for `-`. A project of such a name would depend on itself or hide the library.
 DEPENDENCIES = frozenset(
@@ -74,17 +67,6 @@ DEPENDENCIES = frozenset(
     starlette structlog tenacity time_machine tomli types_greenlet types_pymysql typing_extensions
     typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth werkzeug wheel xdist
     yaml
-    """.split()
-)
-
-# Names that the modules with the resource's classes also contain: a class of the resource with such
-# a name, or with a prefix of one (`Page` in `PageQuery`), would hide it. A test compares them with
-# the template.
-CLASS_NAMES = frozenset(
-    """
-    Base Callable CheckConstraint CreateHeaders Decimal Enum ExactDecimal ForeignKey Index Iterator
-    Literal Mapped Mapping NotFound ORDERS Page Problem Query ReadConditions Request Response
-    Select Sequence Session Settings SortOrder StrEnum TABLE UUID UtcDateTime WriteConditions
     """.split()
 )
 
@@ -154,45 +136,10 @@ def check_slug(answers: Answers) -> Iterator[ErrorItem]:
         yield ErrorItem(name, value, rule, f"choose another name, such as {value}-service")
 
 
-def check_resource(answers: Answers) -> Iterator[ErrorItem]:
-    """Check the singular name of the resource and the class that is derived from it."""
-    name, value = "resource", answers["resource"]
-    if not NAME.fullmatch(value):
-        rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
-        yield ErrorItem(name, value, rule, "write the singular in English, like order_line")
-        return
-    if len(value) > MAX_RESOURCE_LENGTH:
-        rule = f"is longer than {MAX_RESOURCE_LENGTH} characters ({len(value)})"
-        yield ErrorItem(name, value, rule, "shorten it")
-    remedy = f"choose another or a longer name, such as customer_{value}"
-    if _is_keyword(value):
-        yield ErrorItem(name, value, "is a keyword of Python", remedy)
-    class_name = class_of(value)
-    if class_name in CLASS_NAMES or hasattr(builtins, class_name):
-        rule = f"gives the class {class_name}, a name that the service already uses"
+def check_first_resource(answers: Answers) -> Iterator[ErrorItem]:
+    """Check the names and fields of the resource; the template's generator found their errors."""
+    for name, value, rule, remedy in json.loads(answers["__specification_errors"]):
         yield ErrorItem(name, value, rule, remedy)
-
-
-def check_plural(answers: Answers) -> Iterator[ErrorItem]:
-    """Check the plural name: a table, a package inside the service and a part of the path."""
-    name, value = "resource_plural", answers["resource_plural"]
-    if not NAME.fullmatch(value):
-        rule = "is not made of a-z, 0-9 and single underscores, beginning with a letter"
-        yield ErrorItem(name, value, rule, "write the plural in English, like order_lines")
-        return
-    if len(value) > MAX_PLURAL_LENGTH:
-        rule = f"is longer than {MAX_PLURAL_LENGTH} characters ({len(value)})"
-        yield ErrorItem(name, value, rule, "shorten it")
-    if value == answers["resource"]:
-        yield ErrorItem(
-            name, value, "is equal to resource", f"choose different names, such as {value}_list"
-        )
-    if value.startswith("sqlite_"):
-        yield ErrorItem(
-            name, value, "begins with sqlite_, as SQLite's own tables do", "remove the prefix"
-        )
-    for rule in _taken_resource(value):
-        yield ErrorItem(name, value, rule, f"choose another name, such as customer_{value}")
 
 
 def check_combinations(answers: Answers) -> Iterator[ErrorItem]:
@@ -208,15 +155,9 @@ VALIDATORS: tuple[Validator, ...] = (
     check_texts,
     check_email,
     check_slug,
-    check_resource,
-    check_plural,
+    check_first_resource,
     check_combinations,
 )
-
-
-def class_of(resource: str) -> str:
-    """Return the name of the resource's class, as the template derives it."""
-    return "".join(word[:1].upper() + word[1:] for word in resource.split("_"))
 
 
 def _taken_package(package: str) -> Iterator[str]:
@@ -229,14 +170,6 @@ def _taken_package(package: str) -> Iterator[str]:
         yield "is a library that the service uses"
     else:
         yield from _taken_name(package)
-
-
-def _taken_resource(plural: str) -> Iterator[str]:
-    """Yield the rule that `plural` breaks as the name of a table and of a package of resources."""
-    if plural in KIT_NAMES:
-        yield "is the name of a table or module of the kit"
-    else:
-        yield from _taken_name(plural)
 
 
 def _taken_name(name: str) -> Iterator[str]:

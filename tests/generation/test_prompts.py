@@ -17,7 +17,7 @@ from pytest_cookies.plugin import Cookies
 
 from hooks import post_gen_project, pre_gen_project
 from hooks.pre_gen_project import MAX_TEXT_LENGTHS, find_errors
-from local_extensions import EXPRESSION
+from local_extensions import EXPRESSION, load_generator
 from tests.harness.minimal_template import ROOT, TEXTS, write_minimal_template
 
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -56,8 +56,8 @@ def test_every_choice_says_when_to_take_it(name: str) -> None:
     [
         *MAX_TEXT_LENGTHS.items(),
         ("project_slug", pre_gen_project.MAX_SLUG_LENGTH),
-        ("resource", pre_gen_project.MAX_RESOURCE_LENGTH),
-        ("resource_plural", pre_gen_project.MAX_PLURAL_LENGTH),
+        ("resource", load_generator().names.MAX_NAME),
+        ("resource_plural", load_generator().names.MAX_PLURAL),
     ],
 )
 def test_a_prompt_states_its_maximum(name: str, maximum: int) -> None:

@@ -7,6 +7,7 @@ from hooks.post_gen_project import MANIFEST
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+GENERATOR = TEMPLATE / "dev" / "resource"
 
 ENV_EXAMPLE = """\
 # Settings of the service.
@@ -24,6 +25,9 @@ def write_minimal_template(root: Path) -> Path:
     shutil.copy(ROOT / "local_extensions.py", root)
     shutil.copytree(ROOT / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
     project = root / TEMPLATE.name
+    shutil.copytree(
+        GENERATOR, project / "dev" / "resource", ignore=shutil.ignore_patterns("__pycache__")
+    )
     files = {
         ".env.example": ENV_EXAMPLE,
         ".gitignore": ".env\n__pycache__/\n",

@@ -25,6 +25,7 @@ PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python
 INSTALLED = ENVIRONMENT / "installed"
 """Newer than pyproject.toml if nothing has to be installed; the Makefile compares them."""
 
+PACKAGE = "{{ cookiecutter.__package }}"
 DATABASE = "{{ cookiecutter.__engine }}"
 
 OLDEST_PYTHON = (3, 11)
@@ -214,6 +215,16 @@ def install_packages(progress: Progress) -> str:
     return "by uv, locked in uv.lock"
 
 
+def write_document(progress: Progress) -> str:
+    """Write openapi.json, the API document, unless it is there."""
+    target = PROJECT / "openapi.json"
+    if target.exists():
+        return "kept"
+    command = ("-m", "flask", "--app", PACKAGE, "openapi", "--indent", "2")
+    target.write_text(call(progress, PYTHON, *command), encoding="utf-8")
+    return target.name
+
+
 def make_repository(progress: Progress) -> str:
     """Make a git repository with a first commit, unless the project is in a repository."""
     if any((folder / ".git").exists() for folder in PROJECT.parents):
@@ -275,6 +286,7 @@ STEPS = (
     Step("settings", make_settings, "All other files are written."),
     Step("environment", make_environment, "All files are written."),
     Step("packages", install_packages, "All files are written."),
+    Step("document", write_document, "Everything is installed: `make run` serves it."),
     Step("repository", make_repository, "Everything is installed: `make run` serves it."),
     Step("migration", migrate, "Everything is installed: `make check` and `make test` work."),
     Step("tests", run_quick_tests, "Everything is installed and migrated: `make run` serves it."),
@@ -353,7 +365,7 @@ def main() -> int:
     started = time.monotonic()
     print(f"\nSetting up {PROJECT.name}:\n", flush=True)
     only_install = ONLY_INSTALL in sys.argv[1:]
-    outcome = carry_out(STEPS[:3] if only_install else STEPS, "make setup")
+    outcome = carry_out(STEPS[:4] if only_install else STEPS, "make setup")
     if outcome.status == 0 and only_install:
         print()
     elif outcome.status == 0:

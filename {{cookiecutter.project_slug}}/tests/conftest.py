@@ -9,6 +9,7 @@ pytest_plugins = [
 {% if cookiecutter.background_jobs == "celery" %}
     "tests.jobs.support.background",
     "tests.jobs.support.broker",
+    "tests.jobs.support.webhooks",
 {% endif %}
 {% if cookiecutter.database != "sqlite" %}
     "tests.support.restarts",

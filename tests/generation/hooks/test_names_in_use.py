@@ -1,27 +1,16 @@
 """The lists of names that the first hook rejects agree with the template's files."""
 
-import ast
-import builtins
 import importlib.metadata
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from pytest_cookies.plugin import Cookies
 
-from hooks.pre_gen_project import (
-    CLASS_NAMES,
-    DEPENDENCIES,
-    KIT_NAMES,
-    PROJECT_FOLDERS,
-    find_errors,
-)
-from local_extensions import plural
-from tests.generation.hooks.test_pre_gen_project import GOOD
+from hooks.pre_gen_project import DEPENDENCIES, PROJECT_FOLDERS
+from local_extensions import load_generator, plural
+from tests.generation.hooks.test_pre_gen_project import errors_of
 from tests.harness.minimal_template import TEMPLATE
 
-CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package}}"
 
 # Resources of many services: no name inside the service may forbid them.
@@ -77,7 +66,9 @@ def with_their_own(names: set[str]) -> set[str]:
 
 
 def test_names_of_the_kit_are_rejected_and_no_others() -> None:
-    assert kit_tables() | modules_beside_tests_of_resources() == KIT_NAMES
+    names = load_generator().names
+    assert kit_tables() == names.KIT_TABLES
+    assert modules_beside_tests_of_resources() == names.KIT_FOLDERS
 
 
 def test_folders_of_the_project_are_rejected_and_no_others() -> None:
@@ -87,7 +78,7 @@ def test_folders_of_the_project_are_rejected_and_no_others() -> None:
 
 @pytest.mark.parametrize("plural_name", PARTS_OF_THE_SERVICE)
 def test_parts_of_the_service_do_not_forbid_a_resource(plural_name: str) -> None:
-    assert find_errors({**GOOD, "resource": "thing", "resource_plural": plural_name}) == []
+    assert errors_of(resource="thing", resource_plural=plural_name) == []
 
 
 def test_libraries_are_rejected() -> None:
@@ -98,37 +89,4 @@ def test_libraries_are_rejected() -> None:
 
 @pytest.mark.parametrize("resource", COMMON_RESOURCES)
 def test_common_resources_are_allowed(resource: str) -> None:
-    assert find_errors({**GOOD, "resource": resource, "resource_plural": plural(resource)}) == []
-
-
-def test_classes_of_the_service_are_rejected(cookies: Cookies) -> None:
-    """A class with the resource's name must not exist in its module already."""
-    answers = {"resource": "zzz", "setup": "no"}
-    result = cookies.bake(extra_context=answers)
-    assert result.exit_code == 0, result.exception
-    paths = list((result.project_path / "src").rglob("*.py"))
-    modules = [set(names_of(path)) for path in paths]
-    classes = {match[1] for path in paths for match in CLASS.finditer(path.read_text("utf-8"))}
-    hidden = set()
-    for names in modules:
-        for before, after in (name.split("Zzz", 1) for name in names if "Zzz" in name):
-            # Documents have unique names in the whole service, other classes in their module.
-            others = names | classes if before + after else names
-            hidden |= {
-                name[len(before) : len(name) - len(after)]
-                for name in others
-                if name.startswith(before) and name.endswith(after) and "Zzz" not in name
-            }
-    derived = {name for name in hidden if re.fullmatch(r"[A-Z][A-Za-z0-9]*", name)}
-    assert {name for name in derived if not hasattr(builtins, name)} <= CLASS_NAMES
-
-
-def names_of(path: Path) -> Iterator[str]:
-    """Return the names that a module binds: imports, classes, functions and constants."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            yield node.name
-        elif isinstance(node, ast.Assign):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+    assert errors_of(resource=resource, resource_plural=plural(resource)) == []

@@ -75,7 +75,10 @@ def project(tmp_path: Path) -> Path:
         "dev/__init__.py": "",
         "dev/setup.py": (TEMPLATE / "dev" / "setup.py")
         .read_text(encoding="utf-8")
-        .replace("{{ cookiecutter.__engine }}", "SQLite"),
+        .replace("{{ cookiecutter.__engine }}", "SQLite")
+        .replace("{{ cookiecutter.__package }}", "my_service"),
+        "flask/__init__.py": "",
+        "flask/__main__.py": "print('{}')\n",
         "dev/run.py": "from pathlib import Path\nPath('migrated').touch()\n",
         "venv.sh": "true\n",
         "sync.sh": "true\n",
@@ -153,6 +156,7 @@ def test_each_step_has_a_line_and_the_next_commands_follow(run: Run, project: Pa
         ("+", "settings", ".env with a secret of its own"),
         ("+", "environment", f"Python {version} in .venv"),
         ("+", "packages", "by uv, locked in uv.lock"),
+        ("+", "document", "openapi.json"),
         ("+", "repository", "first commit made"),
         ("+", "migration", "SQLite"),
         ("+", "tests", QUICK),

@@ -51,6 +51,7 @@ ENVIRONMENT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 {% if cookiecutter.background_jobs == "celery" %}
 BROKER = re.compile(r"rediss?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?")
+WEBHOOK = re.compile(r"https?://[^\s/?#]+(?:/\S*)?")
 DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
 {% endif %}
 HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
@@ -74,6 +75,12 @@ def _usable_url(value: SecretStr) -> SecretStr:
 def _usable_broker(value: SecretStr) -> SecretStr:
     if not BROKER.fullmatch(value.get_secret_value()):
         raise ValueError("is not a broker URL; write it like redis://:password@host:6379/0")
+    return value
+
+
+def _usable_webhook(value: str) -> str:
+    if value and not WEBHOOK.fullmatch(value):
+        raise ValueError("is not an HTTP URL; write it like https://example.com/events")
     return value
 
 
@@ -134,6 +141,7 @@ class ServiceSettings(BaseSettings):
 {% if cookiecutter.background_jobs == "celery" %}
     broker_url: Annotated[SecretStr, AfterValidator(_usable_broker)] = SecretStr(DEVELOPMENT_BROKER)
     job_seconds: int = Field(default=60, ge=1, le=3600)
+    webhook_url: Annotated[str, AfterValidator(_usable_webhook)] = ""
 
 {% endif %}
 {% if cookiecutter.auth == "oidc" %}

@@ -16,8 +16,8 @@ from sqlalchemy.exc import StatementError
 from {{ cookiecutter.__package }}.clock import utc_now
 from {{ cookiecutter.__package }}.database.column_types import (
     ExactDecimal,
+    ExactString,
     UtcDateTime,
-    exact_string,
     uuid7,
 )
 from {{ cookiecutter.__package }}.settings import Settings
@@ -38,7 +38,7 @@ VALUES = Table(
     Column("amount", ExactDecimal(18, 2)),
     Column("share", ExactDecimal(9, 9)),
     Column("whole", ExactDecimal(18, 0)),
-    Column("word", exact_string(30)),
+    Column("word", ExactString(30)),
     Column("document", JSON(none_as_null=True)),
     Column(
         "colour",

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Inspector, inspect
+from sqlalchemy import Connection, Engine, Inspector, Table, inspect
 
 from {{ cookiecutter.__package }}.database.migrations import alembic_config, connected_config
 from {{ cookiecutter.__package }}.database.revisions import FOLDER, VERSION_TABLE, expected_revision
@@ -89,6 +90,22 @@ def _table(inspector: Inspector, name: str) -> dict[str, Any]:
         "checks": _sorted(inspector.get_check_constraints(name)),
         "indexes": _sorted(inspector.get_indexes(name)),
     }
+
+
+def differences(connection: Connection, table: Table) -> list[Any]:
+    """Return what `db check` finds different between a model's table and that of the database."""
+
+    def is_compared(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
+        return kind != "table" or name == table.name
+
+    options = {
+        "compare_type": True,
+        "compare_server_default": True,
+        "include_object": is_compared,
+        "target_metadata": table.metadata,
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, table.metadata))
 
 
 def _sorted(entries: Any) -> list[str]:

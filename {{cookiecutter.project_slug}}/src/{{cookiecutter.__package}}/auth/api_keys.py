@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import utc_now
 from ..database import Base, db
-from ..database.column_types import UtcDateTime, exact_string, uuid7
+from ..database.column_types import ExactString, UtcDateTime, uuid7
 from .guard import Principal, reject_token
 
 PREFIX_BYTES = 4
@@ -35,10 +35,10 @@ class ApiKey(Base):
     __tablename__ = "api_keys"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    prefix: Mapped[str] = mapped_column(exact_string(16), unique=True)
-    digest: Mapped[str] = mapped_column(exact_string(64))
-    name: Mapped[str] = mapped_column(exact_string(MAX_NAME_LENGTH))
-    scopes: Mapped[str] = mapped_column(exact_string(1000))
+    prefix: Mapped[str] = mapped_column(ExactString(16), unique=True)
+    digest: Mapped[str] = mapped_column(ExactString(64))
+    name: Mapped[str] = mapped_column(ExactString(MAX_NAME_LENGTH))
+    scopes: Mapped[str] = mapped_column(ExactString(1000))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

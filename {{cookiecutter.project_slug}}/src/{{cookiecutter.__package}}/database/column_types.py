@@ -1,34 +1,79 @@
 """Column types that give back the value that was stored, to the microsecond and the last digit."""
 
+import json
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import uuid_utils.compat
 {% if cookiecutter.database == "sqlite" %}
-from sqlalchemy import BigInteger, DateTime, Dialect, String
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, String, Text
 {% elif cookiecutter.database == "postgresql" %}
-from sqlalchemy import DateTime, Dialect, Numeric, String
+from sqlalchemy import JSON, DateTime, Dialect, Enum, Numeric, String, Text
 {% else %}
-from sqlalchemy import Dialect, Numeric, String
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy import JSON, Dialect, Enum, Numeric, String
+from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 {% endif %}
 from sqlalchemy.types import TypeDecorator
 
+MAX_ENUM_LENGTH = 40
+{% if cookiecutter.database == "mariadb" %}
+EXACT = "utf8mb4_nopad_bin"
+"""The collation that compares character by character, trailing spaces included."""
+{% endif %}
+
 
 def uuid7() -> uuid.UUID:
-    """A UUIDv7: unique without asking the database, and in order of time (RFC 9562, 5.7)."""
+    """Return a UUIDv7: unique without asking the database, and in order of time (RFC 9562, 5.7)."""
     return uuid_utils.compat.uuid7()
 
 
-def exact_string(length: int) -> String:
-    """A text of at most `length` characters, compared character for character."""
+class ExactString(String):
+    """A string of at most `length` characters, compared character by character."""
+
+    def __init__(self, length: int) -> None:
 {% if cookiecutter.database == "mariadb" %}
-    return String(length, collation="utf8mb4_nopad_bin")
+        super().__init__(length, collation=EXACT)
 {% else %}
-    return String(length)
+        super().__init__(length)
 {% endif %}
+
+
+class LongText(TypeDecorator[str]):
+    """A string of any length, compared character by character; it cannot have an index."""
+
+{% if cookiecutter.database == "mariadb" %}
+    impl = LONGTEXT(collation=EXACT)
+{% else %}
+    impl = Text
+{% endif %}
+    cache_ok = True
+
+    def __repr__(self) -> str:
+        """Return the type as a new migration writes it."""
+        return "LongText()"
+
+    @property
+    def python_type(self) -> type[str]:
+        """The type of the values."""
+        return str
+
+
+def string_enum(values: type[StrEnum], name: str) -> Enum:
+    """Return the type of a column that holds the values of a StrEnum, as strings.
+
+    A CHECK with this name lists them; a further value changes nothing else.
+    """
+    return Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=MAX_ENUM_LENGTH,
+        values_callable=lambda members: [member.value for member in members],
+    )
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -40,6 +85,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
 {% endif %}
     cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        """The type of the values."""
+        return datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Raise ValueError for a naive time: it names no instant."""
@@ -90,6 +140,11 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """As a new migration writes it."""
         return f"ExactDecimal({self.precision}, {self.scale})"
 
+    @property
+    def python_type(self) -> type[Decimal]:
+        """The type of the values."""
+        return Decimal
+
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         """Raise ValueError for a value that the column cannot hold exactly."""
         if value is None:
@@ -114,3 +169,46 @@ class ExactDecimal(TypeDecorator[Decimal]):
 {% else %}
         return Decimal(value)
 {% endif %}
+
+
+class ExactJson(TypeDecorator[Any]):
+    """A JSON value, whose numbers come back with the type that they had; None is NULL.
+
+    SQLAlchemy compares an old with a new value by `==`, for which `1` is `True` and `1.0`: so it
+    compares their JSON here. A change inside of a value is not seen; assign a new one.
+{% if cookiecutter.database == "sqlite" %}
+
+    SQLite's own JSON type would store `1.0` as `1`, so the column holds text.
+{% endif %}
+    """
+
+{% if cookiecutter.database == "sqlite" %}
+    impl = Text
+{% else %}
+    impl = JSON(none_as_null=True)
+{% endif %}
+    cache_ok = True
+
+    def __repr__(self) -> str:
+        """Return the type as a new migration writes it."""
+        return "ExactJson()"
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Return true if both are the same JSON value."""
+        return _canonical(x) == _canonical(y)
+{% if cookiecutter.database == "sqlite" %}
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Return the JSON text. Raises ValueError for NaN and infinity, which JSON has not."""
+        if value is None:
+            return None
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Return the value of the JSON text."""
+        return None if value is None else json.loads(value)
+{% endif %}
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

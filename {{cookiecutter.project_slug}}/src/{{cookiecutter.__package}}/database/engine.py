@@ -9,6 +9,7 @@ from .{{ cookiecutter.database }} import (
     make_engine,
     make_migration_engine,
     migration_lock,
+    violation_of,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "make_engine",
     "make_migration_engine",
     "migration_lock",
+    "violation_of",
 ]

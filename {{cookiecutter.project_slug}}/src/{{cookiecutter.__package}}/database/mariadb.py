@@ -1,11 +1,14 @@
 """How this service speaks to MariaDB: PyMySQL, a bounded pool, a bound on every statement."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from .constraints import Kind, Violation
 
 MIGRATION_OPTIONS: dict[str, Any] = {}
 MAX_MIGRATION_SECONDS = 3600.0
@@ -17,6 +20,18 @@ POOL_OPTIONS: dict[str, Any] = {"pool_pre_ping": True}
 
 RETRYABLE_ERRORS = frozenset({1020, 1205, 1213})
 """Row changed since it was read, lock wait timeout, deadlock: the server's error codes."""
+
+CONSTRAINT_KINDS: dict[object, Kind] = {
+    1048: "check",
+    1062: "unique",
+    1451: "reference",
+    1452: "reference",
+    4025: "check",
+}
+"""NOT NULL, unique key, both ends of a foreign key, CHECK: the server's error codes."""
+
+UNIQUE_NAME = re.compile(r"'(?:[^'.]*\.)?([^'.]*)'$")
+CONSTRAINT_NAME = re.compile(r"CONSTRAINT `([^`]+)`")
 
 STATEMENT_TIMEOUT = 1969
 CHECK_FAILED = 4025
@@ -46,6 +61,19 @@ def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -
 def is_conflict(error: DBAPIError) -> bool:
     """Whether a constraint of the schema refused the change; the driver sorts CHECK elsewhere."""
     return isinstance(error, IntegrityError) or _code(error) == CHECK_FAILED
+
+
+def violation_of(error: DBAPIError) -> Violation:
+    """Return the constraint of a conflict.
+
+    Its name is the last quoted word of the message of a unique key, which also holds the value, and
+    follows CONSTRAINT in the others, whatever the language of the messages is.
+    """
+    code, message = _code(error), str(getattr(error.orig, "args", ("", ""))[-1])
+    kind = CONSTRAINT_KINDS.get(code, "other")
+    pattern = UNIQUE_NAME if kind == "unique" else CONSTRAINT_NAME
+    found = pattern.search(message)
+    return Violation(kind, constraint=found[1] if found else "")
 
 
 def is_retryable(error: DBAPIError) -> bool:

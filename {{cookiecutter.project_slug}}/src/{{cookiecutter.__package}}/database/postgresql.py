@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from .constraints import Kind, Violation
+
 MIGRATION_OPTIONS: dict[str, Any] = {}
 MAX_MIGRATION_SECONDS = 3600.0
 
@@ -17,6 +19,14 @@ POOL_OPTIONS: dict[str, Any] = {"pool_pre_ping": True}
 
 RETRYABLE_ERRORS = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: SQLSTATE, appendix A of the manual."""
+
+CONSTRAINT_KINDS: dict[str, Kind] = {
+    "23502": "check",
+    "23503": "reference",
+    "23505": "unique",
+    "23514": "check",
+}
+"""NOT NULL, foreign key, unique key and CHECK: SQLSTATE."""
 
 STATEMENT_TIMEOUT = "57014"
 
@@ -38,6 +48,15 @@ def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -
 def is_conflict(error: DBAPIError) -> bool:
     """Whether a constraint of the schema refused the change."""
     return isinstance(error, IntegrityError)
+
+
+def violation_of(error: DBAPIError) -> Violation:
+    """Return the constraint of a conflict."""
+    kind = CONSTRAINT_KINDS.get(_sqlstate(error) or "", "other")
+    diagnostics = getattr(error.orig, "diag", None)
+    constraint = getattr(diagnostics, "constraint_name", None)
+    column = getattr(diagnostics, "column_name", None)
+    return Violation(kind, constraint=constraint or column or "")
 
 
 def is_retryable(error: DBAPIError) -> bool:

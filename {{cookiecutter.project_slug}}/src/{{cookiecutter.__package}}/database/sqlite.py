@@ -15,6 +15,8 @@ from flask import Flask, g, has_app_context, request
 from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from .constraints import Violation
+
 MIGRATION_OPTIONS = {"render_as_batch": True, "transactional_ddl": True}
 MAX_MIGRATION_SECONDS = 3600.0
 
@@ -70,6 +72,20 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def is_conflict(error: DBAPIError) -> bool:
     """Whether a constraint of the schema refused the change."""
     return isinstance(error, IntegrityError)
+
+
+def violation_of(error: DBAPIError) -> Violation:
+    """Return the constraint of a conflict; SQLite tells no name of a reference."""
+    extended = getattr(error.orig, "sqlite_errorcode", 0)
+    _, _, what = str(error.orig).rpartition("constraint failed: ")
+    if extended in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+        names = [column.rpartition(".")[2] for column in what.split(", ")]
+        return Violation("unique", columns=tuple(names))
+    if extended == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return Violation("reference")
+    if extended in (sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_NOTNULL):
+        return Violation("check", constraint=what)
+    return Violation("other")
 
 
 def is_retryable(error: DBAPIError) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import utc_now
 from ..database import Base
-from ..database.column_types import UtcDateTime, exact_string, uuid7
+from ..database.column_types import ExactString, UtcDateTime, uuid7
 from ..observability.request_ids import current_request_ids
 
 LONGEST_ARGUMENTS = 2000
@@ -33,15 +33,15 @@ class Job(Base):
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    task: Mapped[str] = mapped_column(exact_string(200))
-    arguments: Mapped[str] = mapped_column(exact_string(LONGEST_ARGUMENTS))
-    request_id: Mapped[str | None] = mapped_column(exact_string(128))
-    trace_id: Mapped[str | None] = mapped_column(exact_string(32))
+    task: Mapped[str] = mapped_column(ExactString(200))
+    arguments: Mapped[str] = mapped_column(ExactString(LONGEST_ARGUMENTS))
+    request_id: Mapped[str | None] = mapped_column(ExactString(128))
+    trace_id: Mapped[str | None] = mapped_column(ExactString(32))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     """When it is handed to the broker, again if need be; None once it is given up."""
     attempts: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str | None] = mapped_column(exact_string(LONGEST_ERROR))
+    error: Mapped[str | None] = mapped_column(ExactString(LONGEST_ERROR))
     """Why the last attempt failed."""
 
 

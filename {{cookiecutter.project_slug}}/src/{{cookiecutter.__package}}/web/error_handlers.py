@@ -2,15 +2,16 @@
 
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from ..database import db
-from ..database.engine import is_conflict, is_retryable, is_statement_timeout
+from ..database import Base, db
+from ..database.constraints import Violation, violated_columns
+from ..database.engine import is_conflict, is_retryable, is_statement_timeout, violation_of
 from .problems import RETRY_AFTER_SECONDS, problem, unavailable
 
 
@@ -44,9 +45,7 @@ def _database_error(error: DBAPIError) -> Response:
     """
     _roll_back()
     if is_conflict(error):
-        return problem(
-            HTTPStatus.CONFLICT, "The change conflicts with data that exists, or that it refers to."
-        )
+        return _constraint_violated(violation_of(error))
     if is_retryable(error) or is_statement_timeout(error):
         current_app.logger.warning("A statement was given up: %s", type(error.orig).__name__)
         return unavailable("The service is busy.")
@@ -54,6 +53,29 @@ def _database_error(error: DBAPIError) -> Response:
         current_app.logger.error("The database is unreachable: %s", type(error.orig).__name__)
         return unavailable("The database cannot be reached.")
     raise error
+
+
+def _constraint_violated(violation: Violation) -> Response:
+    """409 that names the member of the body, where the engine tells it; 422 for a CHECK.
+
+    A CHECK rejects what the validation of the request should have rejected, so it is logged.
+    """
+    if violation.kind == "check":
+        current_app.logger.warning(
+            "The constraint %s rejected a value that validation accepted", violation.constraint
+        )
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "A rule of the database rejects a value.")
+    if violation.kind == "reference" and request.method == "DELETE":
+        return problem(HTTPStatus.CONFLICT, "Others refer to this, so it cannot be deleted.")
+    body = request.get_json(silent=True)
+    columns = violated_columns(violation, Base.metadata)
+    members = [name for name in columns if isinstance(body, dict) and name in body]
+    what = "refers to what does not exist" if violation.kind == "reference" else "is taken"
+    return problem(
+        HTTPStatus.CONFLICT,
+        "The change conflicts with data that exists, or that it refers to.",
+        errors=[{"pointer": f"#/{name}", "detail": what} for name in members],
+    )
 
 
 def _pool_exhausted(_error: PoolTimeout) -> Response:

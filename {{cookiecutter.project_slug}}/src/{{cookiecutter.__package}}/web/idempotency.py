@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import utc_now
 from ..database import Base
-from ..database.column_types import UtcDateTime, exact_string
+from ..database.column_types import ExactString, UtcDateTime
 from .schemas import Parameters
 from .validation import unprocessable
 
@@ -44,10 +44,10 @@ class IdempotencyKey(Base):
 
     __tablename__ = "idempotency_keys"
 
-    digest: Mapped[str] = mapped_column(exact_string(64), primary_key=True)
-    body_digest: Mapped[str] = mapped_column(exact_string(64))
+    digest: Mapped[str] = mapped_column(ExactString(64), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(ExactString(64))
     status: Mapped[int] = mapped_column(default=0)
-    headers: Mapped[str] = mapped_column(exact_string(2000), default="{}")
+    headers: Mapped[str] = mapped_column(ExactString(2000), default="{}")
     body: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
 

@@ -1,41 +1,53 @@
 """Pages of a list, by cursor: stable while rows come and go, and as fast at the end as at first.
 
-A cursor names the last row seen (keyset paging); it is sealed, and good for one order and filter.
+A cursor names the last row seen (keyset paging); it is signed, and valid for one sort and filter.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import date, datetime
+from decimal import Decimal
 from hmac import compare_digest, digest
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import abort, current_app, json, request
+from flask import abort, current_app, request
 from pydantic import Field
-from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, bindparam, or_, select
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from .schemas import QueryParameters
+from .schemas import IntegerParameter, QueryParameters
 from .validation import unprocessable
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 20
-MAX_CURSOR_LENGTH = 2000
-"""Characters; that of a row with 200 emoji in its name has 1200."""
+MAX_CURSOR_LENGTH = 3600
+"""Characters; that of a row with a string of 650 emoji has 3512."""
 
 POSITION = {"limit", "cursor"}
-NOT_A_FILTER = {*POSITION, "sort"}
-CACHED_STATEMENTS = 200
 SIGNATURE_BYTES = 16
+ID_BYTES = 16
+
+PARSERS: Mapping[type, Callable[[str], Any]] = {
+    date: date.fromisoformat,
+    datetime: datetime.fromisoformat,
+    Decimal: Decimal,
+    int: int,
+    str: str,
+}
+"""How the value of a sort key is read back from `str(value)`."""
+
+Item = TypeVar("Item")
+Condition = Callable[[Any], ColumnElement[bool]]
 
 
 class PageQuery(QueryParameters):
     """The query parameters of every list."""
 
-    limit: int = Field(
-        default=DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="most items to return"
+    limit: IntegerParameter = Field(
+        default=DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="maximum number of items"
     )
     cursor: str | None = Field(
         default=None,
@@ -44,46 +56,82 @@ class PageQuery(QueryParameters):
         description="`next` of the page before; only with the same sort and filters",
     )
 
-    @property
-    def filters(self) -> dict[str, Any]:
-        """The columns to filter by, and their values."""
-        return self.model_dump(exclude=NOT_A_FILTER, exclude_none=True)
+
+def equals(attribute: InstrumentedAttribute[Any]) -> Condition:
+    """Return the filter for rows with this value."""
+    return lambda value: attribute == value
+
+
+def at_least(attribute: InstrumentedAttribute[Any]) -> Condition:
+    """Return the filter for rows with this value or a greater one."""
+    return lambda value: attribute >= value
+
+
+def below(attribute: InstrumentedAttribute[Any]) -> Condition:
+    """Return the filter for rows with a smaller value."""
+    return lambda value: attribute < value
+
+
+def conditions(query: PageQuery, filters: Mapping[str, Condition]) -> list[ColumnElement[bool]]:
+    """Return the conditions of the filters that the query has; `filters` are by its parameters."""
+    given = {name: getattr(query, name) for name in filters}
+    return [filters[name](value) for name, value in given.items() if value is not None]
 
 
 @dataclass(frozen=True)
 class SortKey:
-    """An order of a list: by a column that is never null, then by id.
+    """An order of a list: by a column that is never null, then by id unless it is unique."""
 
-    `parse` reads the column's value back from `str(value)`.
-    """
-
-    column: str
-    parse: Callable[[str], Any] = str
+    attribute: InstrumentedAttribute[Any]
     descending: bool = False
 
-    def by(self, table: FromClause) -> tuple[ColumnElement[Any], ...]:
-        """The ORDER BY of this order."""
-        columns = table.c[self.column], table.c.id
-        return tuple(column.desc() if self.descending else column for column in columns)
+    @property
+    def name(self) -> str:
+        """The name of the attribute, which the items of the list have."""
+        return self.attribute.key
 
-    def keyset_condition(self, table: FromClause) -> ColumnElement[bool]:
-        """What comes after the row with the parameters `last_value` and `last_id`.
+    @property
+    def is_unique(self) -> bool:
+        """True if no two rows have the same value."""
+        [column] = self.attribute.property.columns
+        return bool(column.unique)
 
-        The first comparison is what lets every database begin in the middle of the index.
+    @property
+    def row_id(self) -> ColumnElement[UUID]:
+        """The id of the rows."""
+        row_id: ColumnElement[UUID] = self.attribute.class_.id
+        return row_id
+
+    def parse(self, text: str) -> Any:
+        """Return the value of the attribute for its `str(value)`."""
+        return PARSERS[self.attribute.type.python_type](text)
+
+    def order(self) -> list[ColumnElement[Any]]:
+        """Return the ORDER BY."""
+        attributes: list[Any] = [self.attribute]
+        if not self.is_unique:
+            attributes.append(self.row_id)
+        return [each.desc() if self.descending else each.asc() for each in attributes]
+
+    def keyset_condition(self, value: Any, row_id: UUID) -> ColumnElement[bool]:
+        """Return the condition for what follows the row with this value and id.
+
+        The first comparison lets every database begin in the middle of the index.
         """
-        column, row_id = table.c[self.column], table.c.id
-        value = bindparam("last_value", type_=column.type)
-        last = bindparam("last_id", type_=row_id.type)
+        column, last = self.attribute, self.row_id
+        beyond: ColumnElement[bool] = column < value if self.descending else column > value
+        if self.is_unique:
+            return beyond
         if self.descending:
-            return and_(column <= value, or_(column < value, row_id < last))
-        return and_(column >= value, or_(column > value, row_id > last))
+            return and_(column <= value, or_(beyond, last < row_id))
+        return and_(column >= value, or_(beyond, last > row_id))
 
 
 @dataclass(frozen=True)
-class Page:
-    """Some rows of a list, and the cursor of those that follow, if any do."""
+class Page(Generic[Item]):
+    """Some items of a list, and the cursor of those that follow, if any do."""
 
-    items: Sequence[Row[Any]]
+    items: Sequence[Item]
     next: str | None
 
     @property
@@ -95,60 +143,53 @@ class Page:
         return {"Link": f'<{request.path}?{urlencode(parameters)}>; rel="next"'}
 
 
-def read_page(
-    session: Session, model: type[DeclarativeBase], query: PageQuery, order: SortKey
-) -> Page:
-    """The page of the model's table that `query` asks for, with one SELECT.
+def paginate(
+    session: Session, statement: Select[Item], query: PageQuery, sort_key: SortKey
+) -> Page[Item]:
+    """Return the page of a statement that `query` asks for, with one SELECT.
 
-    A cursor that was changed, or made for another sort or filter, is answered with 422.
+    The statement selects entities, or columns among which are the sort key and `id`; it has any
+    clause but an order and a limit. A cursor that was changed, or belongs to another sort or
+    filter, is answered with 422.
     """
-    filters = query.filters
-    parameters = {**filters, "most": query.limit + 1}
     if query.cursor is not None:
-        parameters["last_value"], parameters["last_id"] = _decode_cursor(query.cursor, query, order)
-    statement = _statement(model.__table__, order, tuple(filters), query.cursor is not None)
-    rows = session.execute(statement, parameters).all()
+        value, row_id = _decode_cursor(query.cursor, query, sort_key)
+        statement = statement.where(sort_key.keyset_condition(value, row_id))
+    statement = statement.order_by(*sort_key.order()).limit(query.limit + 1)
+    result = session.execute(statement)
+    rows: Sequence[Any] = (
+        result.scalars().unique().all() if len(result.keys()) == 1 else result.all()
+    )
     if len(rows) <= query.limit:
         return Page(rows, None)
     items = rows[: query.limit]
-    return Page(items, _cursor_after(items[-1], query, order))
+    return Page(items, _cursor_after(items[-1], query, sort_key))
 
 
-@lru_cache(CACHED_STATEMENTS)
-def _statement(
-    table: FromClause, order: SortKey, filters: tuple[str, ...], follows: bool
-) -> Select[Any]:
-    """Made once for each combination: to build a statement takes as long as to run it."""
-    statement = select(table).where(*(table.c[name] == bindparam(name) for name in filters))
-    if follows:
-        statement = statement.where(order.keyset_condition(table))
-    return statement.order_by(*order.by(table)).limit(bindparam("most"))
+def _cursor_after(item: Any, query: PageQuery, sort_key: SortKey) -> str:
+    value: str = str(getattr(item, sort_key.name))
+    row_id: UUID = item.id
+    return _sign_cursor(row_id.bytes + value.encode(), query)
 
 
-def _cursor_after(row: Row[Any], query: PageQuery, order: SortKey) -> str:
-    position = [str(getattr(row, order.column)), str(row.id)]
-    return _sign_cursor(json.dumps(position, ensure_ascii=False).encode(), query)
-
-
-def _decode_cursor(cursor: str, query: PageQuery, order: SortKey) -> tuple[Any, UUID]:
-    """The value and the id of the last row. Answers 422 unless it was sealed for this query."""
+def _decode_cursor(cursor: str, query: PageQuery, sort_key: SortKey) -> tuple[Any, UUID]:
+    """Return the value and the id of the last row; answer 422 unless it was signed for `query`."""
     try:
         position = urlsafe_b64decode(cursor.encode())[SIGNATURE_BYTES:]
     except ValueError:
         position = b""
     if not compare_digest(cursor.encode(), _sign_cursor(position, query).encode()):
-        fault = "is no cursor of this service, or belongs to another sort or filter"
-        abort(unprocessable([{"parameter": "cursor", "detail": fault}]))
-    value, last = json.loads(position)
-    return order.parse(value), UUID(last)
+        detail = "is not a cursor of this service, or belongs to another sort or filter"
+        abort(unprocessable([{"parameter": "cursor", "detail": detail}]))
+    return sort_key.parse(position[ID_BYTES:].decode()), UUID(bytes=position[:ID_BYTES])
 
 
 def _sign_cursor(position: bytes, query: PageQuery) -> str:
-    """The cursor of a position: good for this path, sort and filters, and hard to make elsewhere.
+    """Return the cursor of a position, valid for this path, sort and filters only.
 
     An HMAC by itself takes half the time of a serializer that derives a key for each cursor.
     """
     purpose = f"cursor {request.path} {query.model_dump_json(exclude=POSITION)}\n".encode()
     key = current_app.config["SECRET_KEY"].encode()
-    seal = digest(key, purpose + position, "sha256")[:SIGNATURE_BYTES]
-    return urlsafe_b64encode(seal + position).decode()
+    signature = digest(key, purpose + position, "sha256")[:SIGNATURE_BYTES]
+    return urlsafe_b64encode(signature + position).decode()

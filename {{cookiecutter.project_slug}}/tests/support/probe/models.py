@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from {{ cookiecutter.__package }}.clock import utc_now
-from {{ cookiecutter.__package }}.database.column_types import ExactDecimal, UtcDateTime, exact_string, uuid7
+from {{ cookiecutter.__package }}.database.column_types import ExactDecimal, ExactString, UtcDateTime, uuid7
 from {{ cookiecutter.__package }}.database.session import NAMING_CONVENTION
 
 TABLE = "_probes"
@@ -35,8 +35,8 @@ class Probe(ProbeBase):
     __tablename__ = TABLE
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    code: Mapped[str] = mapped_column(exact_string(64), unique=True)
-    name: Mapped[str] = mapped_column(exact_string(200))
+    code: Mapped[str] = mapped_column(ExactString(64), unique=True)
+    name: Mapped[str] = mapped_column(ExactString(200))
     status: Mapped[ProbeStatus] = mapped_column(
         Enum(
             ProbeStatus,

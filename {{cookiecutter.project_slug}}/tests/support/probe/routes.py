@@ -1,13 +1,11 @@
 """The routes of the kit's own tests, as those of a resource are."""
 
-from datetime import datetime
-
 from flask import Response
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.database.rows import NOT_FOUND, insert_row, read_row
 from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
 from {{ cookiecutter.__package }}.web.etags import (
     IfMatchHeader,
@@ -17,7 +15,7 @@ from {{ cookiecutter.__package }}.web.etags import (
     matches_if_none_match,
 )
 from {{ cookiecutter.__package }}.web.idempotency import CreateHeaders, claim_idempotency_key
-from {{ cookiecutter.__package }}.web.pagination import SortKey, read_page
+from {{ cookiecutter.__package }}.web.pagination import SortKey, conditions, equals, paginate
 from {{ cookiecutter.__package }}.web.problems import problem_responses
 from {{ cookiecutter.__package }}.web.responses import empty_response, json_response
 
@@ -30,17 +28,19 @@ from .schemas import ProbeCreate, ProbePage, ProbePatch, ProbePath, ProbeQuery, 
 api = resource_blueprint("probes")
 
 SORT_KEYS = {
-    "created_at": SortKey("created_at", datetime.fromisoformat),
-    "created_at_desc": SortKey("created_at", datetime.fromisoformat, descending=True),
-    "name": SortKey("name"),
-    "name_desc": SortKey("name", descending=True),
+    "created_at": SortKey(Probe.created_at),
+    "created_at_desc": SortKey(Probe.created_at, descending=True),
+    "name": SortKey(Probe.name),
+    "name_desc": SortKey(Probe.name, descending=True),
 }
+FILTERS = {"status": equals(Probe.status), "parent_id": equals(Probe.parent_id)}
 
 
 @api.get("", responses={200: ProbePage})
 def list_page(query: ProbeQuery) -> Response:
     """List the probes."""
-    page = read_page(db.session(), Probe, query, SORT_KEYS[query.sort])
+    statement = select(Probe).where(*conditions(query, FILTERS))
+    page = paginate(db.session(), statement, query, SORT_KEYS[query.sort])
     return json_response(ProbePage.from_row(page), headers=page.headers)
 
 
@@ -54,13 +54,14 @@ def create(body: ProbeCreate, header: CreateHeaders) -> Response:
     claim = claim_idempotency_key(session, header)
     if claim.stored_response is not None:
         return claim.stored_response
-    row = insert_row(session, Probe, body.model_dump())
-    created = ProbeRead.from_row(row)
-    headers = {"Location": f"{api.url_prefix}/{created.id}", "ETag": entity_tag(created)}
-    response = json_response(created, 201, headers)
+    row = Probe(**body.model_dump())
+    session.add(row)
+    session.flush()
+    headers = {"Location": f"{api.url_prefix}/{row.id}", "ETag": entity_tag(row)}
+    response = json_response(ProbeRead.from_row(row), 201, headers)
     claim.store_response(response)
 {% if cookiecutter.background_jobs == "celery" %}
-    activate_when_available(session, created)
+    activate_when_available(session, row)
 {% endif %}
     session.commit()
     return response
@@ -72,7 +73,7 @@ def create(body: ProbeCreate, header: CreateHeaders) -> Response:
 )
 def read(path: ProbePath, header: IfNoneMatchHeader) -> Response:
     """Read one probe."""
-    row = read_row(db.session(), Probe, path.id)
+    row = _find(db.session(), path)
     headers = {"ETag": entity_tag(row)}
     if matches_if_none_match(row, header):
         return empty_response(304, headers)
@@ -122,5 +123,5 @@ def _find(
 ) -> Probe:
     row = session.get(Probe, path.id)
     if row is None:
-        raise NotFound(NOT_FOUND)
+        raise NotFound("There is nothing with this id.")
     return row

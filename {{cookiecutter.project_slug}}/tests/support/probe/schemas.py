@@ -1,26 +1,32 @@
 """The models of requests and responses."""
 
 from collections.abc import Sequence
-from typing import Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, StringConstraints
 
 from {{ cookiecutter.__package }}.web.pagination import PageQuery
 from {{ cookiecutter.__package }}.web.schemas import (
-    Amount,
-    AmountOut,
-    Code,
-    Parameters,
+    DecimalOf,
+    PathParameters,
     RequestModel,
     ResponseModel,
-    ShortText,
+    StringOf,
     Timestamp,
     TimestampOut,
 )
 
 from .models import ProbeStatus
 
+Code = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Field(examples=["A-1001"]),
+]
+ShortText = Annotated[str, StringOf(200)]
+Amount = Annotated[Decimal, DecimalOf(18, 2, minimum="0")]
 PARENT = "the probe that this one belongs to"
 
 
@@ -53,7 +59,7 @@ class ProbeRead(ResponseModel):
     code: str
     name: str
     status: ProbeStatus
-    price: AmountOut
+    price: Amount
     available_at: TimestampOut | None
     parent_id: UUID | None
     version: int
@@ -68,7 +74,7 @@ class ProbePage(ResponseModel):
     next: str | None = Field(description="`cursor` of the next page, null on the last")
 
 
-class ProbePath(Parameters):
+class ProbePath(PathParameters):
     """The path of one probe."""
 
     id: UUID

@@ -13,7 +13,7 @@ from ...support.probe import Probe, ProbeFactory, ProbeStatus
 from ...support.problems import problem
 from ...support.queries import Queries
 
-NO_CURSOR = "is no cursor of this service, or belongs to another sort or filter"
+NO_CURSOR = "is not a cursor of this service, or belongs to another sort or filter"
 LINK = re.compile(r'<([^>]+)>; rel="next"')
 NAMES = ["b", "a", "B", "A", "ä", "Ä", "a ", "é", "e", "É", "ß", "ss", "😀", "😀x", "z", "a"]
 

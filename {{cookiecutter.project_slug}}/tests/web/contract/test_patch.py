@@ -112,11 +112,11 @@ def test_a_code_that_is_taken_is_a_conflict(client: FlaskClient, session: Sessio
     assert {row.code for row in session.query(Probe)} == {"taken", "A-1001"}
 
 
-def test_what_a_check_of_the_table_refuses_is_a_conflict(client: FlaskClient) -> None:
+def test_value_that_a_check_of_the_table_rejects_is_unprocessable(client: FlaskClient) -> None:
     location = create(client).headers["Location"]
 
     own = {"parent_id": location.rsplit("/", 1)[1]}
-    problem(client.patch(location, json=own, headers=ANY), 409)
+    problem(client.patch(location, json=own, headers=ANY), 422)
 
 
 def test_a_parent_that_is_not_there_is_a_conflict(client: FlaskClient) -> None:

@@ -1,1 +1,1 @@
-"""The resource {{ cookiecutter.resource_plural }}: its table, its documents and its routes."""
+{{ cookiecutter | generated('package.py') }}

@@ -1,0 +1,1 @@
+{{ cookiecutter | generated('revision.py') }}

@@ -1,0 +1,56 @@
+import socket
+from urllib.error import HTTPError
+
+import pytest
+from flask import Flask
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from {{ cookiecutter.__package }}.jobs import webhooks
+from {{ cookiecutter.__package }}.jobs.webhooks import send_to_webhook
+from {{ cookiecutter.__package }}.settings import Settings
+
+from .support.webhooks import Webhook
+
+
+class Event(BaseModel):
+    name: str
+
+
+def test_event_is_sent_as_json(app: Flask, webhook: Webhook) -> None:
+    with app.app_context():
+        send_to_webhook("things.created", Event(name="é"))
+
+    assert webhook.received == [{"event": "things.created", "data": {"name": "é"}}]
+
+
+def test_nothing_is_sent_without_a_url(app: Flask) -> None:
+    with app.app_context():
+        send_to_webhook("things.created", Event(name="x"))
+
+
+def test_error_of_the_receiver_is_raised_so_that_the_job_is_retried(
+    app: Flask, webhook: Webhook
+) -> None:
+    webhook.status = 503
+
+    with app.app_context(), pytest.raises(HTTPError):
+        send_to_webhook("things.created", Event(name="x"))
+
+
+def test_receiver_that_does_not_answer_is_given_up(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        settings = app.extensions["settings"].model_copy(update={"webhook_url": url})
+        monkeypatch.setitem(app.extensions, "settings", settings)
+
+        with app.app_context(), pytest.raises(OSError, match="timed out"):
+            send_to_webhook("things.created", Event(name="x"))
+
+
+@pytest.mark.parametrize("url", ["example.com", "ftp://example.com", "https://", "https://a b"])
+def test_other_urls_are_rejected(url: str, settings: Settings) -> None:
+    with pytest.raises(ValidationError, match="is not an HTTP URL"):
+        Settings(database_url=SecretStr(settings.database_url.get_secret_value()), webhook_url=url)

@@ -1,0 +1,1 @@
+{{ cookiecutter | generated('test_tasks.py') }}
