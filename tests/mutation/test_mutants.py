@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.api_document import write_api_document
 from tests.harness.baked import NOT_OF_THE_PROJECT, Bake, BakedProject, clean_environment
 from tests.harness.environments import Environment
 from tests.harness.forks import fork_server
@@ -48,6 +49,7 @@ def unchanged(session_bake: Bake, environment: Environment) -> Unchanged:
     @cache
     def make(variant: str) -> BakedProject:
         project = session_bake(**VARIANTS[variant])
+        write_api_document(project, environment)
         project.run(environment.python, *COMPILE)
         return project
 

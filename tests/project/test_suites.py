@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.api_document import write_api_document
 from tests.harness.baked import Bake, BakedProject, clean_environment
 from tests.harness.environments import (
     Environment,
@@ -24,7 +25,7 @@ from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
 from tests.harness.variants import VARIANTS, Variant
 
 # Without the slow tests and the plugin that only they use.
-QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/test_schemathesis.py")
+QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py")
 
 # Failures show the values of all variables instead: rewriting each `assert` takes two to three
 # seconds in every project.
@@ -59,6 +60,7 @@ def run_suite(
 
     Raises AssertionError if one fails or is skipped, or if there is none.
     """
+    write_api_document(project, environment)
     began = time.monotonic()
     done = project.run(
         *(environment.python, "-m", "pytest"),
@@ -107,6 +109,7 @@ def run_measured(
     ) as forks:
 
         def run(project: BakedProject, report: Path) -> dict[str, float]:
+            write_api_document(project, environment)
             began = time.monotonic()
             options = ("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0")
             coverage = {"COVERAGE_FILE": str(report.with_suffix(".sqlite"))}
