@@ -54,6 +54,7 @@ class TemplateExtension(Extension):
         environment.filters.update(
             class_name=class_name,
             engine=engine,
+            example_body=example_body,
             json_string=json_string,
             generated=generated,
             package=package,
@@ -248,6 +249,12 @@ def generated(answers: Mapping[str, str], name: str) -> str:
     except generator.SpecificationError as error:  # only if the hooks are switched off
         raise EmptyDirNameException(f"The resource cannot be written:\n{error}") from None
     return text.removesuffix("\n")
+
+
+def example_body(answers: Mapping[str, str]) -> str:
+    """Return the JSON of a body that creates one of the first resource."""
+    body: str = load_generator().example_body(_resource(answers), _context(answers))
+    return body
 
 
 def _resource(answers: Mapping[str, str]) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from hooks.pre_gen_project import MAX_PLURAL_LENGTH, MAX_SLUG_LENGTH, WINDOWS_DEVICES
+from hooks.pre_gen_project import MAX_SLUG_LENGTH, WINDOWS_DEVICES
+from local_extensions import load_generator
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.releases import PROJECT, git
 from tests.harness.variants import CHOICES, ROOT, VARIANTS, one_for_each
@@ -48,7 +49,10 @@ def tracked() -> list[str]:
 @pytest.fixture(scope="module")
 def projects(session_bake: Bake) -> list[BakedProject]:
     """Projects that cover each choice, with names of the maximum length."""
-    names = {"project_slug": "s" * MAX_SLUG_LENGTH, "resource_plural": "p" * MAX_PLURAL_LENGTH}
+    names = {
+        "project_slug": "s" * MAX_SLUG_LENGTH,
+        "resource_plural": "p" * load_generator().names.MAX_PLURAL,
+    }
     chosen = {variant for prompt in CHOICES for variant in one_for_each(prompt, VARIANTS)}
     return [session_bake(**names, **variant.choices) for variant in sorted(chosen)]
 

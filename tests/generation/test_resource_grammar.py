@@ -49,7 +49,7 @@ def test_fields_are_separated_by_commas_or_spaces(separator: str) -> None:
         ("a:ref:orders:optional", {"target": "orders", "optional": True}),
         ("a:date:unique:optional", {"unique": True, "optional": True}),
         ("a:date:optional:unique", {"unique": True, "optional": True}),
-        ("a:string:index:20", {"length": 20, "index": True}),
+        ("a:string:index:20", {"length": 20, "has_index": True}),
     ],
 )
 def test_arguments_and_modifiers(text: str, expected: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import re
-from collections.abc import Iterator
 
 import pytest
 

@@ -4,13 +4,22 @@
 """
 
 from .grammar import FieldError
-from .render import Context, Resource, SpecificationError, render_file, render_resource, specify
+from .render import (
+    Context,
+    Resource,
+    SpecificationError,
+    example_body,
+    render_file,
+    render_resource,
+    specify,
+)
 
 __all__ = [
     "Context",
     "FieldError",
     "Resource",
     "SpecificationError",
+    "example_body",
     "render_file",
     "render_resource",
     "specify",

@@ -1,6 +1,7 @@
 """The Python of one field in each generated module; the templates put it in its place."""
 
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from .grammar import Field
 from .names import class_name, enum_member, label
@@ -235,6 +236,28 @@ class FieldCode:
     def migration_check(self) -> str:
         """The condition of the column's bounds in the migration, or nothing."""
         return self._bounds(f'sa.column("{self.column}", {self.migration_type})')
+
+    # -- documents --------------------------------------------------------------------------
+
+    @property
+    def example(self) -> Any:
+        """A value of the member in requests, as JSON."""
+        field = self.field
+        if field.type == "decimal":
+            unit = Decimal(1).scaleb(-field.scale)
+            number = Decimal(field.minimum or field.maximum or 0)
+            return format(number.quantize(unit), "f")
+        return {
+            "string": "An example"[: field.length],
+            "text": "An example",
+            "integer": int(field.minimum or field.maximum or 1),
+            "boolean": True,
+            "uuid": "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+            "date": "2030-01-31",
+            "datetime": "2030-01-31T12:00:00Z",
+            "enum": next(iter(field.values), ""),
+            "json": {"any": "value"},
+        }[field.type]
 
     # -- tests ------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Renders the files of a resource, and finds what keeps it from being one."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -108,6 +109,13 @@ def render_file(name: str, resource: Resource, context: Context) -> str:
     """Return the text of the file that the template `name` makes."""
     template = _environment().get_template(f"{name}.jinja")
     return tidy(template.render(_variables(resource, context)), context.package)
+
+
+def example_body(resource: Resource, context: Context) -> str:
+    """Return a JSON body that a create accepts, if no required field is a reference."""
+    codes = field_codes(resource, context)
+    body = {code.column: code.example for code in codes if not code.field.optional}
+    return json.dumps(body)
 
 
 @cache
