@@ -195,7 +195,8 @@ def explain(errors: list[ErrorItem]) -> str:
     lines = ["", "No project was generated because of these answers:", ""]
     for error in errors:
         value = error.value if len(error.value) <= MAX_SLUG_LENGTH else error.value[:36] + "..."
-        lines += [f"  {error.name} = {value!r}", f"    {error.rule}: {error.remedy}.", ""]
+        end = "" if error.remedy.endswith("?") else "."
+        lines += [f"  {error.name} = {value!r}", f"    {error.rule}: {error.remedy}{end}", ""]
     return "\n".join(lines)
 
 

@@ -121,7 +121,7 @@ def test_files_of_a_resource() -> None:
 @pytest.mark.parametrize(
     ("fields", "name", "expected"),
     [
-        ("str:date other:string", "order", "str: makes the name str, which schemas.py uses for"),
+        ("str:date other:string", "order", "str: makes the name str, which models.py uses for"),
         ("dt:date other:date", "order", "dt: makes the name dt, which"),
         ("mapped_column:date a:string", "order", "mapped_column: makes the name mapped_column,"),
         ("relationship:uuid a:ref:tags", "order", "relationship: makes the name relationship,"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..env_file import PROJECT, make_env_file
-from ..setup import PYTHON, Progress, StepError, accept_any_text, call, interrupt
+from ..setup import Progress, StepError, accept_any_text, call, interrupt
 from .field_lines import field_lines
 from .grammar import FieldError
 from .names import plural as plural_of
@@ -72,7 +72,8 @@ def _planned(project: Project, name: str, plural: str, fields: str) -> tuple[Res
 def _refuse(errors: Iterable[FieldError]) -> int:
     lines = ["", "Nothing was written, because of:", ""]
     for error in errors:
-        lines += [f"  {error.subject}", f"    {error.rule}: {error.remedy}.", ""]
+        end = "" if error.remedy.endswith("?") else "."
+        lines += [f"  {error.subject}", f"    {error.rule}: {error.remedy}{end}", ""]
     print("\n".join(lines), file=sys.stderr)
     return 1
 
@@ -170,26 +171,28 @@ def _check(
 ) -> None:
     """Check the new code and write the API document. Raises StepError."""
     progress.begin("code")
-    ruff = (PYTHON, "-m", "ruff")
-    call(progress, *ruff, "format", "--check", "--quiet", *files)
-    call(progress, *ruff, "check", "--quiet", *files)
+    _run(progress, "ruff", "format", "--check", "--quiet", *files)
+    _run(progress, "ruff", "check", "--quiet", *files)
     progress.end("+", "format and lint")
     progress.begin("types")
-    call(progress, PYTHON, "-m", "mypy", "--no-error-summary")
+    _run(progress, "mypy", "--no-error-summary")
     progress.end("+", "mypy")
     progress.begin("document")
-    document = call(
-        progress, PYTHON, "-m", "flask", "--app", project.package, "openapi", "--indent", "2"
-    )
+    document = _run(progress, "flask", "--app", project.package, "openapi", "--indent", "2")
     additions.replace(PROJECT / "openapi.json", document)
     progress.end("+", "openapi.json")
+
+
+def _run(progress: Progress, module: str, *arguments: str) -> str:
+    """Run a module as a program, with the project's own code, and return what it prints."""
+    return call(progress, sys.executable, "-m", module, *arguments, PYTHONPATH="src")
 
 
 def _test(progress: Progress, tests: str) -> tuple[str, str]:
     """Run the new tests; return a remark, and their output if they failed."""
     progress.begin("tests")
     try:
-        output = call(progress, PYTHON, "-m", "pytest", *QUICK, tests)
+        output = _run(progress, "pytest", *QUICK, tests)
     except StepError as error:
         return "failed", error.output
     return output.strip().splitlines()[-1].strip("= "), ""

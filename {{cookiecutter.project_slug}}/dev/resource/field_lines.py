@@ -51,6 +51,18 @@ def _lines(project: Project, resource: Resource, codes: list[FieldCode]) -> Iter
         (f"{source}/routes.py, in FILTERS", _filter_lines(codes, owner)),
         (f"tests/resources/{resource.plural}/factories.py, in FIELDS", _value_lines(codes)),
         (f"tests/resources/{resource.plural}/factories.py, in {owner}Factory", _factory(codes)),
+        (
+            f"tests/resources/{resource.plural}/test_list.py, in FILTERED",
+            [f'    "{code.column}",' for code in codes if code.field.is_filtered],
+        ),
+        (
+            f"tests/resources/{resource.plural}/test_list.py, in SORTED",
+            [f'    "{code.column}",' for code in codes if code.field.is_sorted],
+        ),
+        (
+            f"tests/resources/{resource.plural}/test_list.py, in RANGED",
+            [f'    "{code.column}",' for code in codes if code.field.is_ranged],
+        ),
     ):
         found = list(lines)
         if found:
@@ -74,6 +86,8 @@ def _table_lines(codes: list[FieldCode]) -> Iterator[str]:
     for code in codes:
         if code.check:
             yield f'        CheckConstraint({code.check}, name="{code.name}"),'
+        if code.target and code.target.is_self:
+            yield f'        CheckConstraint("{code.column} <> id", name="{code.column}"),'
         if code.index_columns:
             columns = ", ".join(f'"{column}"' for column in code.index_columns)
             yield f"        Index(None, {columns}),"

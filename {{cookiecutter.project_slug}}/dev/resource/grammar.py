@@ -53,7 +53,7 @@ class FieldError(NamedTuple):
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.rule}: {self.remedy}."
+        return f"{self.subject}: {self.rule}: {self.remedy}{'' if self.remedy[-1] == '?' else '.'}"
 
 
 class Field(NamedTuple):

@@ -16,6 +16,12 @@ from .names import KIT_CLASSES, class_name, label, resource_name_errors
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+MODULES = (
+    *("models.py", "schemas.py", "routes.py", "tasks.py", "factories.py", "test_create.py"),
+    *("test_delete.py", "test_list.py", "test_patch.py", "test_read.py", "test_table.py"),
+)
+"""The modules that hold names of the resource."""
+
 MAX_CLASS_NAME = 48
 """Characters of an enum's class; the lines that name it then have room."""
 
@@ -219,10 +225,7 @@ def _clash_errors(resource: Resource, context: Context) -> Iterator[FieldError]:
         if len(field.enum) > MAX_CLASS_NAME:
             rule = f"makes the class {field.enum}, longer than {MAX_CLASS_NAME} characters"
             yield FieldError(field.name, rule, "shorten its name or that of the resource")
-    rendered = {
-        name: render_file(name, resource, context)
-        for name in ("models.py", "schemas.py", "routes.py", "tasks.py", "factories.py")
-    }
+    rendered = {name: render_file(name, resource, context) for name in MODULES}
     found: dict[str, str] = {}
     for module, text in rendered.items():
         for name in clashes(text):

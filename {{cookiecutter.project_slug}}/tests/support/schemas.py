@@ -10,7 +10,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Inspector, Table, inspect
+from sqlalchemy import Connection, Engine, Inspector, inspect
+from sqlalchemy.orm import DeclarativeBase
 
 from {{ cookiecutter.__package }}.database.migrations import alembic_config, connected_config
 from {{ cookiecutter.__package }}.database.revisions import FOLDER, VERSION_TABLE, expected_revision
@@ -92,8 +93,9 @@ def _table(inspector: Inspector, name: str) -> dict[str, Any]:
     }
 
 
-def differences(connection: Connection, table: Table) -> list[Any]:
+def differences(connection: Connection, model: type[DeclarativeBase]) -> list[Any]:
     """Return what `db check` finds different between a model's table and that of the database."""
+    table = model.metadata.tables[model.__tablename__]
 
     def is_compared(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
         return kind != "table" or name == table.name
