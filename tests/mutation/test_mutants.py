@@ -1,24 +1,20 @@
 """Each named mutant of the generated service makes its tests fail."""
 
-import re
-import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.harness.api_document import write_api_document
-from tests.harness.baked import NOT_OF_THE_PROJECT, Bake, BakedProject, clean_environment
+from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
-from tests.harness.forks import fork_server
 from tests.harness.report import Proved
-from tests.harness.servers import database
 from tests.harness.variants import PROMPTS
 
+from .conftest import RunTests, copy_of
 from .mutants import MUTANTS, Mutant, MutantDoesNotApplyError, named_tests
 
 # All in one process beside those that run suites: tests of mutants mostly wait.
@@ -28,18 +24,10 @@ ENGINES = {mutant.database for mutant in MUTANTS}
 VARIANTS = {mutant.variant: mutant.answers for mutant in MUTANTS}
 FEWEST = 40
 
-# In a fixed order, with the only plugin that has a fixture of these tests. Searching for plugins
-# and rewriting each `assert` would take longer than most of them.
-ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-OPTIONS = ("-q", "--tb=line", "--assert=plain", "-p", "no:cacheprovider", "-p", "time_machine")
-
 # Bytecode is copied with the project; it is validated by the hash of its source, not by the time.
 COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "dev")
-NOT_COPIED = NOT_OF_THE_PROJECT - {"__pycache__"}
 
-Counts = dict[str, int]
 Unchanged = Callable[[str], BakedProject]
-RunTests = Callable[[BakedProject, tuple[str, ...]], Counts]
 
 
 @pytest.fixture(scope="session")
@@ -54,37 +42,6 @@ def unchanged(session_bake: Bake, environment: Environment) -> Unchanged:
         return project
 
     return make
-
-
-@pytest.fixture(scope="session")
-def run_tests(
-    environment: Environment, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunTests]:
-    """Return a function that runs tests of a project and counts results; one server per engine."""
-    urls: dict[str, str] = {}
-    folder = tmp_path_factory.mktemp("forks")
-    with ExitStack() as stack:
-        forks = stack.enter_context(fork_server(environment.python, folder, clean_environment({})))
-
-        def run(project: BakedProject, tests: tuple[str, ...]) -> Counts:
-            engine = project.answers["database"]
-            if engine not in urls:
-                place = tmp_path_factory.mktemp("server")
-                urls[engine] = stack.enter_context(database(project, environment, place))
-            variables = {**environment.variables, **ALONE, "TEST_DATABASE_URL": urls[engine]}
-            arguments = [*OPTIONS, *tests]
-            done = forks.run_pytest(project.path, arguments, clean_environment(variables))
-            assert done.returncode in (0, 1), (done.stdout + done.stderr)[-4000:]
-            last = done.stdout.strip().splitlines()[-1]
-            return {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", last)}
-
-        yield run
-
-
-def copy_of(project: BakedProject, folder: Path) -> BakedProject:
-    """Copy a project, to change it."""
-    shutil.copytree(project.path, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
-    return BakedProject(folder, project.answers)
 
 
 @pytest.mark.slow

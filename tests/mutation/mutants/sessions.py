@@ -412,7 +412,7 @@ SESSION_MUTANTS = (
     Mutant(
         "read asks twice",
         "a read is one checkout and one SELECT",
-        f"{PACKAGE}/database/rows.py",
+        "tests/support/probe/routes.py",
         (
             (
                 "    if row is None:\n        raise NotFound",

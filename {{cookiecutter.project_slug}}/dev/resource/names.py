@@ -160,7 +160,9 @@ def resource_name_errors(name: str, plural: str, database: str) -> Iterator[tupl
         if keyword.iskeyword(name):
             yield "name", "is a keyword of Python", remedy
         made = class_name(name)
-        if made in KIT_CLASSES:
+        if made in ("I", "O"):
+            yield "name", f"gives the class {made}, which looks like a digit", remedy
+        elif made in KIT_CLASSES:
             yield "name", f"gives the class {made}, which the service has already", remedy
         elif keyword.iskeyword(made) or hasattr(builtins, made):
             yield "name", f"gives the class {made}, a name of Python itself", remedy

@@ -1,0 +1,348 @@
+"""`make resource` and `make field`: what they write works, and what cannot work is refused."""
+
+import json
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_extensions import load_generator
+from tests.harness.baked import Bake, BakedProject
+from tests.harness.environments import Environment
+from tests.harness.servers import database
+
+from .resource_sets import cases, pairs, specifications
+
+ENGINES = ("sqlite", "postgresql", "mariadb")
+ORDER = (
+    "item:ref:items number:string:40:unique total:decimal:12:2:min=0:index"
+    " status:enum:draft:paid:index parent:ref:orders:optional note:text:optional data:json:optional"
+)
+CUSTOMER = "name:string:unique born:date:optional:index"
+
+# Writes resources as the command does, without its checks, in one process.
+ADD = """
+import json, sys
+from pathlib import Path
+from dev.resource.project import Project
+from dev.resource.render import specify
+
+for name, plural, fields in json.loads(sys.stdin.read()):
+    project = Project(Path.cwd())
+    context = project.context()
+    resource = specify(name, plural, fields, context)
+    errors = project.errors(resource, context)
+    assert not errors, errors
+    change = project.change(resource, context)
+    for path, text in {**change.new_files, change.registration: change.registration_text}.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+"""
+
+# Runs the command, and breaks off at the call of a program with this number.
+BREAK_OFF = """
+import sys
+from dev import setup
+from dev.resource import __main__ as command
+
+calls, last, error = [], int(sys.argv[1]), sys.argv[2]
+
+def call(progress, *program, **variables):
+    calls.append(program)
+    if len(calls) == last:
+        raise KeyboardInterrupt if error == "interrupt" else setup.StepError("it fails", "output")
+    return "{}"
+
+command.call = call
+print(sys.exit(command.main("resource")))
+"""
+
+
+def make(
+    project: BakedProject,
+    environment: Environment,
+    *module: str,
+    status: int | None = 0,
+    **variables: str,
+) -> "subprocess.CompletedProcess[str]":
+    """Run the program behind `make resource`, with what is given on the command line of make."""
+    return project.run(
+        *(environment.python, "-m", *(module or ("dev.resource",))),
+        variables={**environment.variables, **variables},
+        status=status,
+    )
+
+
+def content(project: BakedProject) -> dict[str, bytes]:
+    """Return the content of all files that belong to the project."""
+    return {
+        str(path.relative_to(project.path)): path.read_bytes()
+        for path in sorted(project.path.rglob("*"))
+        if path.is_file() and not {"__pycache__", ".mypy_cache", ".ruff_cache"} & set(path.parts)
+    }
+
+
+@pytest.fixture
+def settled(bake: Bake, environment: Environment) -> BakedProject:
+    """A project with `.env` and `openapi.json`, in which the command changes only what it means."""
+    project = bake()
+    make(project, environment, "dev.env_file")
+    (project.path / "openapi.json").write_text("{}\n", encoding="utf-8")
+    return project
+
+
+def test_all_errors_are_told_and_nothing_is_written(
+    settled: BakedProject, environment: Environment
+) -> None:
+    before = content(settled)
+
+    done = make(
+        settled,
+        environment,
+        status=1,
+        RESOURCE_NAME="class",
+        RESOURCE_PLURAL="items",
+        RESOURCE_FIELDS="a:sting b:ref:bills",
+    )
+
+    for words in ("is a keyword of Python", "exists", "did you mean string?", "is not a resource"):
+        assert words in done.stderr
+    assert content(settled) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda path: path.write_text("RESOURCES = list()\n"), "add these two lines"),
+        (
+            lambda path: path.write_text(
+                path.read_text().replace("[\n    items_api,\n]", "[items_api]")
+            ),
+            "from .orders.routes import api as orders_api",
+        ),
+    ],
+)
+def test_registration_of_another_shape_is_refused_with_the_lines_to_add(
+    settled: BakedProject, environment: Environment, spoil: object, expected: str
+) -> None:
+    spoil(settled.source / "resources" / "__init__.py")  # type: ignore[operator]
+    before = content(settled)
+
+    done = make(
+        settled, environment, status=1, RESOURCE_NAME="order", RESOURCE_FIELDS="number:string"
+    )
+
+    assert expected in done.stderr
+    assert content(settled) == before
+
+
+def test_files_that_exist_and_two_heads_are_refused(
+    settled: BakedProject, environment: Environment
+) -> None:
+    (settled.path / "tests" / "resources" / "orders").mkdir()
+    variables = {"RESOURCE_NAME": "order", "RESOURCE_FIELDS": "number:string"}
+    assert "exists already" in make(settled, environment, status=1, **variables).stderr
+
+    versions = settled.source / "migrations" / "versions"
+    other = 'revision = "0002b"\ndown_revision = "0001"\n'
+    (versions / "0002b_other.py").write_text(other, encoding="utf-8")
+    assert "2 newest revisions" in make(settled, environment, status=1, **variables).stderr
+
+
+def test_dry_run_shows_the_changes_and_writes_nothing(
+    settled: BakedProject, environment: Environment
+) -> None:
+    before = content(settled)
+
+    done = make(settled, environment, RESOURCE_NAME="order", RESOURCE_FIELDS=ORDER, DRY_RUN="yes")
+
+    assert "+++ b/src/my_service/resources/orders/models.py" in done.stdout
+    assert "+    orders_api,\n" in done.stdout
+    assert content(settled) == before
+
+
+@pytest.mark.parametrize("error", ["interrupt", "failure"])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_command_that_breaks_off_leaves_the_project_as_it_was(
+    settled: BakedProject, environment: Environment, step: int, error: str
+) -> None:
+    before = content(settled)
+
+    done = settled.run(
+        *(environment.python, "-c", BREAK_OFF, str(step), error),
+        variables={
+            **environment.variables,
+            "RESOURCE_NAME": "order",
+            "RESOURCE_FIELDS": ORDER,
+        },
+        status=130 if error == "interrupt" else 1,
+    )
+
+    assert "project is as it was" in done.stderr
+    assert content(settled) == before
+
+
+def test_red_tests_leave_the_files_and_show_how_to_undo_them(
+    settled: BakedProject, environment: Environment
+) -> None:
+    before = content(settled)
+
+    done = settled.run(
+        *(environment.python, "-c", BREAK_OFF, "5", "failure"),
+        variables={**environment.variables, "RESOURCE_NAME": "order", "RESOURCE_FIELDS": ORDER},
+        status=1,
+    )
+
+    undo = textwrap.dedent(done.stdout.partition("To undo it:")[2]).strip().splitlines()
+    assert content(settled) != before
+    settled.run("sh", "-ec", "\n".join(line for line in undo if "make" not in line))
+    (settled.path / "openapi.json").write_text("{}\n", encoding="utf-8")
+    assert content(settled) == before
+
+
+def test_what_a_person_writes_reaches_no_shell(
+    settled: BakedProject, environment: Environment
+) -> None:
+    (settled.path / ".venv").symlink_to(environment.path)
+    hostile = "$(touch owned) `touch owned` ; touch owned 'x"
+
+    done = settled.run(
+        *("make", "-o", ".venv/installed", "resource", "name=order", f"fields={hostile}"),
+        variables=environment.variables,
+        status=2,
+    )
+
+    assert "Nothing was written" in done.stderr
+    assert not (settled.path / "owned").exists()
+
+
+def test_first_and_further_resources_are_the_same_bytes(
+    bake: Bake, environment: Environment
+) -> None:
+    fields = ORDER.removeprefix("item:ref:items ")
+    first = bake(resource="order", fields=fields, project_slug="my-service")
+    files = content(first)
+    other = bake(project_slug="my-service")
+    add(other, environment, [("order", "orders", fields)])
+
+    further = content(other)
+    same = [
+        path for path in files if "/orders/" in path and not path.startswith("src/my_service/migr")
+    ]
+    assert len(same) == 12
+    for path in same:
+        assert further[path] == files[path], path
+    [one] = [text for path, text in files.items() if path.endswith("_create_orders.py")]
+    [two] = [text for path, text in further.items() if path.endswith("_create_orders.py")]
+    assert without_revisions(one) == without_revisions(two)
+
+
+def without_revisions(text: bytes) -> list[bytes]:
+    """Return the lines of a migration but for its ids."""
+    return [line for line in text.splitlines() if b"revision = " not in line]
+
+
+def add(
+    project: BakedProject, environment: Environment, resources: list[tuple[str, str, str]]
+) -> None:
+    """Add resources, in the order given."""
+    subprocess.run(
+        [environment.python, "-c", ADD],
+        cwd=project.path,
+        input=json.dumps(resources),
+        text=True,
+        check=True,
+    )
+
+
+def test_all_pairs_of_type_modifier_and_position_are_covered() -> None:
+    generator = load_generator()
+    made = list(specifications())
+    covered: set[tuple[str, str]] = set()
+    for name, plural, fields in made:
+        parsed = generator.grammar.parse_fields(fields, "sqlite", plural)
+        assert not parsed.errors, (name, fields, parsed.errors)
+        covered |= pairs(parsed.fields)
+
+    assert len(made) >= 40
+    for kind, modifier, position in cases():
+        assert {(kind, modifier), (kind, position), (modifier, position)} <= covered
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for a database server."""
+    folder = tmp_path_factory.mktemp("server")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "part"),
+    [
+        ("sqlite", slice(0, 21)),
+        ("sqlite", slice(21, None)),
+        *((e, slice(0, 6)) for e in ENGINES[1:]),
+    ],
+)
+def test_resources_of_all_pairs_pass_their_tests(
+    session_bake: Bake,
+    environment: Environment,
+    mypy_cache: Path,
+    server: Path,
+    engine: str,
+    part: slice,
+) -> None:
+    project = session_bake(database=engine, project_slug=f"pairs-{engine}-{part.start}")
+    chosen = list(specifications())[part]
+    target = chosen[0].fields.replace("things20", "items")
+    chosen[0] = chosen[0]._replace(fields=target)
+    add(project, environment, [tuple(each) for each in chosen])
+
+    python = environment.python
+    project.run(python, "-m", "ruff", "format", "--check", ".", variables=environment.variables)
+    project.run(python, "-m", "ruff", "check", ".", variables=environment.variables)
+    project.run(python, "-m", "mypy", "--cache-dir", mypy_cache, variables=environment.variables)
+    with database(project, environment, server) as url:
+        project.run(
+            *(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/resources"),
+            variables={**environment.variables, "TEST_DATABASE_URL": url},
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_further_resources_with_auth_and_jobs(
+    session_bake: Bake, environment: Environment, mypy_cache: Path, server: Path, engine: str
+) -> None:
+    """The second refers to the first further one, and both to what is there already."""
+    project = session_bake(
+        database=engine,
+        auth="api_key",
+        background_jobs="celery",
+        project_slug=f"two-{engine}",
+    )
+    make(project, environment, "dev.env_file")
+    with database(project, environment, server) as url:
+        for name, fields in (
+            ("customer", f"{CUSTOMER} item:ref:items:optional"),
+            ("order", f"{ORDER} customer:ref:customers"),
+        ):
+            done = make(
+                project,
+                environment,
+                RESOURCE_NAME=name,
+                RESOURCE_FIELDS=fields,
+                TEST_DATABASE_URL=url,
+                MYPY_CACHE_DIR=str(mypy_cache),
+            )
+            assert " passed" in done.stdout
+        assert '"/api/v1/orders/{id}"' in project.text("openapi.json")
+        project.run(
+            *(environment.python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"),
+            variables={**environment.variables, "TEST_DATABASE_URL": url},
+        )
