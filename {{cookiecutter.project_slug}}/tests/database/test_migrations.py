@@ -85,7 +85,7 @@ DRIFTS = [
 ]
 
 
-VALUES: dict[Change, tuple[str, ...]] = {allow_null: ("--default", f"{TABLE}.version:1")}
+VALUES: dict[Change, tuple[str, ...]] = {allow_null: ("--default", f"{TABLE}.status:1")}
 """What a migration needs to be told when it makes a column required again."""
 
 
@@ -232,7 +232,7 @@ def test_new_migration_holds_the_difference(
     result = runner.invoke(args=["db", "revision", "-m", "Fix what drifted", *told])
 
     assert result.exit_code == 0, result.output
-    [written] = own_folder.glob("versions/0002_*_fix_what_drifted.py")
+    [written] = own_folder.glob("versions/*_fix_what_drifted.py")
     assert written.name.startswith(f"{revisions.expected_revision()}_")
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert schema_of(migrated) == expected
