@@ -35,6 +35,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"database": ("sqlite",)},
         (
             "src/{package}/database/sqlite.py",
+            "src/{package}/database/catalog_sqlite.py",
             "tests/database/sessions/test_transactions_sqlite.py",
             "tests/database/sessions/test_outages_sqlite.py",
             "tests/support/sqlite.py",
@@ -47,6 +48,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         (
             "dev/server_postgresql.py",
             "src/{package}/database/postgresql.py",
+            "src/{package}/database/catalog_postgresql.py",
             "tests/database/sessions/test_transactions_postgresql.py",
             "tests/support/postgresql.py",
             "tests/database/test_postgresql.py",
@@ -59,6 +61,8 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         (
             "dev/server_mariadb.py",
             "src/{package}/database/mariadb.py",
+            "src/{package}/database/catalog_mariadb.py",
+            "src/{package}/database/unfinished.py",
             "tests/support/mariadb.py",
             "tests/database/test_mariadb.py",
             "tests/dev/test_server_mariadb.py",

@@ -8,12 +8,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from alembic import command
 {% if cookiecutter.database != "sqlite" %}
 from sqlalchemy import make_url
-{% endif %}
 
-from {{ cookiecutter.__package }}.database.migrations import connected_config
+{% endif %}
+from {{ cookiecutter.__package }}.database.migrations import upgrade
+from {{ cookiecutter.__package }}.database.revisions import MigrationError
 from {{ cookiecutter.__package }}.settings import Settings
 
 {% if cookiecutter.database != "sqlite" %}
@@ -50,6 +50,9 @@ def main() -> int:
         with development_server(make_url(settings.database_url.get_secret_value())):
             return work(arguments, settings)
 {% endif %}
+    except MigrationError as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:  # the usual end of serving
         return 0
 
@@ -70,9 +73,9 @@ def work(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def migrate(settings: Settings) -> None:
-    """Upgrade the database to the newest schema."""
-    with connected_config(settings) as config:
-        command.upgrade(config, "head")
+    """Upgrade the database to the newest schema, unless it is ahead of this code."""
+    for note in upgrade(settings):
+        print(note)
 
 
 def flask(*arguments: str) -> int:

@@ -131,6 +131,7 @@ class ServiceSettings(BaseSettings):
     threads: int = Field(default=4, ge=1, le=64)
     pool_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     statement_timeout_seconds: float = Field(default=15.0, gt=0, le=3600)
+    migration_lock_timeout_seconds: float = Field(default=5.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
 
     bind: str = "127.0.0.1:8000"

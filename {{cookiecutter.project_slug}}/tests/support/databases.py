@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from alembic import command
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import URL, make_url
 
-from {{ cookiecutter.__package }}.database.migrations import connected_config
+from {{ cookiecutter.__package }}.database.migrations import locked_connection, upgrade
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .engine import (
@@ -80,9 +79,9 @@ def settings(worker_url: URL) -> Iterator[Settings]:
 
 def create_tables(settings: Settings) -> None:
     """Create the service's tables by its migrations, and the table of the probes."""
-    with connected_config(settings) as config:
-        command.upgrade(config, "head")
-        ProbeBase.metadata.create_all(config.attributes["connection"])
+    upgrade(settings)
+    with locked_connection(settings) as connection:
+        ProbeBase.metadata.create_all(connection)
 
 
 @pytest.fixture
@@ -99,8 +98,7 @@ def empty_database(worker_url: URL) -> Iterator[Settings]:
 @pytest.fixture
 def migrated(empty_database: Settings) -> Settings:
     """Settings with a database for this test in which migrations have created the tables."""
-    with connected_config(empty_database) as config:
-        command.upgrade(config, "head")
+    upgrade(empty_database)
     return empty_database
 
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-from alembic import command
-
-from {{ cookiecutter.__package }}.database.migrations import connected_config
+from {{ cookiecutter.__package }}.database.migrations import upgrade
 from {{ cookiecutter.__package }}.settings import Settings
 
 
@@ -12,5 +10,4 @@ def main(wait_for_others: Callable[[], object]) -> None:
     """Upgrade the schema of `DATABASE_URL` to the newest revision when the others do."""
     settings = Settings.load(env_file=None)
     wait_for_others()
-    with connected_config(settings) as config:
-        command.upgrade(config, "head")
+    upgrade(settings)

@@ -13,8 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Inspector, inspect
 from sqlalchemy.orm import DeclarativeBase
 
-from {{ cookiecutter.__package }}.database.migrations import alembic_config, connected_config
-from {{ cookiecutter.__package }}.database.revisions import FOLDER, VERSION_TABLE, expected_revision
+from {{ cookiecutter.__package }}.database import migrations
+from {{ cookiecutter.__package }}.database.comparison import Comparison
+from {{ cookiecutter.__package }}.database.migrations import alembic_config
+from {{ cookiecutter.__package }}.database.revisions import FOLDER, INTERNAL_TABLES, expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .engine import make_migration_engine
@@ -32,14 +34,12 @@ def upgrade():
 
 def upgrade(settings: Settings, revision: str = "head") -> None:
     """Upgrade the database of these settings."""
-    with connected_config(settings) as config:
-        command.upgrade(config, revision)
+    migrations.upgrade(settings, revision)
 
 
 def downgrade(settings: Settings, revision: str) -> None:
     """Downgrade the database of these settings."""
-    with connected_config(settings) as config:
-        command.downgrade(config, revision)
+    migrations.downgrade(settings, revision)
 
 
 def upgrade_with_more(settings: Settings, folder: Path, more: str = FAILS_HALFWAY) -> None:
@@ -75,7 +75,7 @@ def schema_of(settings: Settings) -> dict[str, Any]:
     """Return a description of the schema, independent of the order in which it was created."""
     with migration_connection(settings) as connection:
         inspector = inspect(connection)
-        names = set(inspector.get_table_names()) - {VERSION_TABLE}
+        names = set(inspector.get_table_names()) - INTERNAL_TABLES
         return {name: _table(inspector, name) for name in sorted(names)}
 
 
@@ -101,8 +101,7 @@ def differences(connection: Connection, model: type[DeclarativeBase]) -> list[An
         return kind != "table" or name == table.name
 
     options = {
-        "compare_type": True,
-        "compare_server_default": True,
+        **Comparison(connection).options,
         "include_object": is_compared,
         "target_metadata": table.metadata,
     }

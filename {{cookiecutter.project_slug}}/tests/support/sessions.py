@@ -41,7 +41,10 @@ from .probe import ProbeBase
 MAX_TERMS = 400
 """Of a compound SELECT; the lowest limit of an engine is 500."""
 
-DDL = re.compile(r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b)", re.IGNORECASE)
+DDL = re.compile(
+    r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b|TABLE\s+(pg_)?temp\.)",
+    re.IGNORECASE,
+)
 END = re.compile(r"\s*(COMMIT|END|ROLLBACK(?!\s+TO\b))\b", re.IGNORECASE)
 
 SECOND_CONNECTION = (

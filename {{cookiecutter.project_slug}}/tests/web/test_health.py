@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from {{ cookiecutter.__package }}.database.revisions import BEHIND, SchemaStatus
 from {{ cookiecutter.__package }}.web import health
 
 from ..support.applications import MakeApp
@@ -57,7 +58,7 @@ def test_without_its_database_the_service_lives_and_is_not_ready(make_app: MakeA
 def test_a_schema_of_another_revision_is_not_ready(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "expected_revision", lambda: "9999")
+    monkeypatch.setattr(health, "schema_status", lambda _connection: SchemaStatus(False, BEHIND))
 
     assert "migrate it" in problem(client.get("/readyz"), 503)["detail"]
 

@@ -3,85 +3,119 @@
 Each imports Alembic itself: the service runs without it, and starts sooner.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from flask.cli import AppGroup
+from sqlalchemy.exc import DBAPIError
 
 from ..base_settings import ServiceSettings
+from .revisions import MigrationError
+
+AGREE = "Models and database agree: there is nothing to migrate."
+DIFFER = 'Models and database differ; `make migration m="..."` writes what is missing:'
+
+# Alembic logs each plug-in and each difference; the commands say what they found themselves.
+QUIET_LOGGERS = ("alembic.runtime.plugins", "alembic.autogenerate")
 
 
 def database_commands(settings: ServiceSettings) -> AppGroup:
     """Return the group `db`."""
     group = AppGroup("db", help="The database's schema.")
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     @group.command("upgrade")
     @click.argument("revision", default="head")
     def upgrade(revision: str) -> None:
         """Migrate forward, to the newest revision or the one given."""
-        from alembic import command
+        from . import migrations
 
-        from .migrations import connected_config
+        with _one_sentence():
+            for line in migrations.upgrade(settings, revision):
+                click.echo(line)
 
-        with connected_config(settings) as config:
-            command.upgrade(config, revision)
-
-    @group.command("downgrade")
+    @group.command("downgrade", context_settings={"ignore_unknown_options": True})
     @click.argument("revision")
     def downgrade(revision: str) -> None:
-        """Migrate back to the revision given; `base` empties the database."""
-        from alembic import command
+        """Migrate back to the revision given; -1 goes one back, `base` empties the database."""
+        from . import migrations
 
-        from .migrations import connected_config
-
-        with connected_config(settings) as config:
-            command.downgrade(config, revision)
+        with _one_sentence():
+            migrations.downgrade(settings, revision)
 
     @group.command("revision")
     @click.option("-m", "--message", required=True, help="What the migration does, in a few words.")
-    def revision(message: str) -> None:
+    @click.option("--rename", default="", help="orders.old:new for a column, orders:purchases.")
+    @click.option("--default", default="", help="orders.status:draft for rows that exist.")
+    @click.option("--drop", default="", help="orders.old, which goes and is not renamed.")
+    @click.option("--empty", is_flag=True, help="Compare nothing: you write it.")
+    def revision(message: str, rename: str, default: str, drop: str, *, empty: bool) -> None:
         """Write a migration from the difference between models and database."""
-        from alembic import command
+        from . import authoring
+        from .writer import Wishes
 
-        from .migrations import connected_config, next_revision, skip_if_empty
+        with _one_sentence():
+            wishes = Wishes.parse(rename, default, drop)
+            written = authoring.write_migration(settings, message, wishes, empty=empty)
+            for note in written.notes:
+                click.echo(note)
+            if written.path is None:
+                click.echo(AGREE)
 
-        with connected_config(settings) as config:
-            written = command.revision(
-                config,
-                message,
-                autogenerate=True,
-                rev_id=next_revision(),
-                process_revision_directives=skip_if_empty,
-            )
-        if not written:
-            click.echo("Models and database agree: there is nothing to migrate.")
+    @group.command("merge")
+    @click.option("-m", "--message", default="Merge branches", help="What the branches did.")
+    def merge(message: str) -> None:
+        """Write the migration that joins the newest revisions of two branches."""
+        from . import authoring
+
+        with _one_sentence():
+            authoring.merge(settings, message)
 
     @group.command("check")
     def check() -> None:
         """Fail if the models and the migrations have drifted apart."""
-        from alembic import command
+        from . import authoring
 
-        from .migrations import connected_config
-
-        with connected_config(settings) as config:
-            command.check(config)
+        with _one_sentence():
+            differences = authoring.check(settings)
+        for name in differences.not_compared:
+            click.echo(f"Not compared: {name}.")
+        if differences.found:
+            raise click.ClickException("\n".join([DIFFER, *differences.found]))
+        click.echo(AGREE)
 
     @group.command("current")
     def current() -> None:
         """Show the revision that the database is at."""
-        from alembic import command
+        from . import migrations
 
-        from .migrations import connected_config
-
-        with connected_config(settings) as config:
-            command.current(config)
+        with _one_sentence():
+            click.echo(migrations.current(settings))
 
     @group.command("sql")
     @click.argument("revisions", default="head")
     def sql(revisions: str) -> None:
-        """Print the SQL of the migrations; `0001:0002` for a part of them."""
-        from alembic import command
+        """Print the SQL of the migrations; `0001:0002_3f9c1a2b` for a part of them."""
+        from . import migrations
 
-        from .migrations import alembic_config
-
-        command.upgrade(alembic_config(settings), revisions, sql=True)
+        with _one_sentence():
+            migrations.print_sql(settings, revisions)
 
     return group
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """End with the message of the error, without a traceback."""
+    try:
+        yield
+    except MigrationError as error:
+        raise click.ClickException(str(error)) from error
+    except DBAPIError as error:
+        reason = str(error.orig).splitlines()[0]
+        raise click.ClickException(
+            f"The database reports {type(error.orig).__name__}: {reason}"
+        ) from error

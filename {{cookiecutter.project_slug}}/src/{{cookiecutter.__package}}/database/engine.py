@@ -9,6 +9,7 @@ from .{{ cookiecutter.database }} import (
     make_engine,
     make_migration_engine,
     migration_lock,
+    recorded_progress,
     violation_of,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "make_engine",
     "make_migration_engine",
     "migration_lock",
+    "recorded_progress",
     "violation_of",
 ]

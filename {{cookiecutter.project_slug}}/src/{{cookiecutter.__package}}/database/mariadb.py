@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .constraints import Kind, Violation
+from .revisions import MigrationError
+from .unfinished import recorded_progress as recorded_progress
 
 MIGRATION_OPTIONS: dict[str, Any] = {}
 MAX_MIGRATION_SECONDS = 3600.0
@@ -96,13 +98,19 @@ def make_migration_engine(url: str) -> Engine:
 
 
 @contextmanager
-def migration_lock(connection: Connection) -> Iterator[None]:
-    """One migration of this database at a time; raises RuntimeError if another takes too long.
+def migration_lock(connection: Connection, lock_timeout_seconds: float = 5.0) -> Iterator[None]:
+    """Hold the lock of migrations. Raises MigrationError if another migration takes too long.
 
-    DDL commits, so the lock is the connection's. It ends with it, after the last commit.
+    DDL commits, so the lock is the connection's. It ends with it, after the last commit. Any other
+    lock is waited for at most `lock_timeout_seconds`, because traffic queues behind a migration
+    that waits.
     """
     name = "CONCAT(DATABASE(), '.alembic')"
     query = text(f"SELECT GET_LOCK({name}, {MAX_MIGRATION_SECONDS})")
     if connection.scalar(query) != 1:
-        raise RuntimeError("Another migration of this database did not end in time.")
+        raise MigrationError("Another migration of this database did not end in time.")
+    seconds = max(1, round(lock_timeout_seconds))  # the server counts whole seconds
+    connection.execute(
+        text(f"SET lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}")
+    )
     yield

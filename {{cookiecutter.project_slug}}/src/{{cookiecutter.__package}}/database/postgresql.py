@@ -1,13 +1,14 @@
 """How this service speaks to PostgreSQL: psycopg 3, a bounded pool, a bound on every statement."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .constraints import Kind, Violation
+from .revisions import MigrationError
 
 MIGRATION_OPTIONS: dict[str, Any] = {}
 MAX_MIGRATION_SECONDS = 3600.0
@@ -79,7 +80,27 @@ def make_migration_engine(url: str) -> Engine:
 
 
 @contextmanager
-def migration_lock(connection: Connection) -> Iterator[None]:
-    """One migration of this database at a time; the lock ends with the transaction."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('alembic'))"))
+def migration_lock(connection: Connection, lock_timeout_seconds: float = 5.0) -> Iterator[None]:
+    """Hold the lock of migrations, which ends with the transaction: one migrates at a time.
+
+    The wait for it is bounded by the statement timeout; then MigrationError is raised. Any other
+    lock is waited for at most `lock_timeout_seconds`, because traffic queues behind a migration
+    that waits; that limit is set after the wait for the other migration, which it would end.
+    """
+    try:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('alembic'))"))
+    except DBAPIError as error:
+        if is_statement_timeout(error):
+            raise MigrationError(
+                "Another migration of this database did not end in time."
+            ) from error
+        raise
+    connection.execute(text(f"SET LOCAL lock_timeout = {round(lock_timeout_seconds * 1000)}"))
     yield
+
+
+def recorded_progress(
+    _connection: Connection, _step: str, _applied: Collection[str]
+) -> AbstractContextManager[None]:
+    """Do nothing: a migration that is interrupted leaves nothing behind."""
+    return nullcontext()

@@ -1,50 +1,204 @@
 """Revisions of the schema, as the service sees them: read without Alembic, which is slow to import.
 
-`alembic_version` is Alembic's own table: https://alembic.sqlalchemy.org/en/latest/api/runtime.html
+`alembic_version` is Alembic's own table and holds the newest revision only. `applied_revisions`
+holds all that were applied, so that a release recognises a database that is ahead of it.
 """
 
 import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, String, column, inspect, select, table
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    column,
+    insert,
+    inspect,
+    select,
+    table,
+)
 
 FOLDER = Path(__file__).parent.parent / "migrations"
 
 VERSION_TABLE = "alembic_version"
+APPLIED_TABLE = "applied_revisions"
+PROGRESS_TABLE = "unfinished_migration"
+INTERNAL_TABLES = frozenset({VERSION_TABLE, APPLIED_TABLE, PROGRESS_TABLE})
+"""The tables that migrations keep for themselves: no model has them."""
+
+BREAKS_OLDER_CODE = "breaks_older_code"
+"""Write `breaks_older_code = True` into a migration that an older release cannot run on."""
+
+APPLIED = Table(
+    APPLIED_TABLE,
+    MetaData(),
+    Column("revision", String(64), primary_key=True),
+    Column(BREAKS_OLDER_CODE, Boolean, nullable=False),
+)
+
+BEHIND = "The database schema is not at the revision of this service; migrate it."
+OTHER_HISTORY = (
+    "The database schema has another history: it is at {present}, which this service does not know."
+)
+BROKEN_BY = (
+    "The database schema is at {present}, which this release cannot run on; deploy a newer one."
+)
+
+
+class MigrationError(RuntimeError):
+    """A migration cannot go on; the message tells what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The revisions that this code knows, each with those that it follows, in order."""
+
+    parents: Mapping[str, tuple[str, ...]]
+    breaking: frozenset[str]
+
+    @property
+    def heads(self) -> list[str]:
+        """The revisions that no other follows, sorted."""
+        followed = {parent for parents in self.parents.values() for parent in parents}
+        return sorted(self.parents.keys() - followed)
+
+    @property
+    def head(self) -> str | None:
+        """The newest revision, None if there is none.
+
+        Raises MigrationError if several are the newest: two branches were merged.
+        """
+        if len(self.heads) > 1:
+            raise MigrationError(
+                f"The migrations have several newest revisions: {', '.join(self.heads)}. Join them"
+                " by `make merge-migrations`, and read what both change."
+            )
+        return next(iter(self.heads), None)
+
+    def up_to(self, revisions: Iterable[str]) -> list[str]:
+        """Return these revisions and all that they follow, each after those that it follows."""
+        found: dict[str, None] = {}
+
+        def visit(revision: str) -> None:
+            if revision not in found and revision in self.parents:
+                for parent in sorted(self.parents[revision]):
+                    visit(parent)
+                found[revision] = None
+
+        for revision in sorted(revisions):
+            visit(revision)
+        return list(found)
+
+
+class SchemaStatus(NamedTuple):
+    """Whether this code can serve on a database, and the reason if it cannot."""
+
+    ready: bool
+    detail: str = ""
+    ahead: tuple[str, ...] = ()
+    """The revisions of the database that are newer than this code."""
+
+
+def history(folder: Path | None = None) -> History:
+    """Return the revisions in the folder, by default those of the service."""
+    return _read(folder or FOLDER)
 
 
 @cache
-def expected_revision(folder: Path = FOLDER) -> str | None:
+def _read(folder: Path) -> History:
+    found = [_names_of(path) for path in sorted(folder.glob("versions/*.py"))]
+    return History(
+        {str(names["revision"]): _parents(names.get("down_revision")) for names in found},
+        frozenset(str(names["revision"]) for names in found if names.get(BREAKS_OLDER_CODE)),
+    )
+
+
+def forget_history() -> None:
+    """Read the folders anew: a migration was written."""
+    _read.cache_clear()
+
+
+def expected_revision(folder: Path | None = None) -> str | None:
     """Return the newest revision that this code knows, None if it has none.
 
-    Raises RuntimeError if several revisions are the newest: two branches were merged.
+    Raises MigrationError if several revisions are the newest: two branches were merged.
     """
-    parents = dict(_revision_and_parents(path) for path in sorted(folder.glob("versions/*.py")))
-    heads = parents.keys() - {parent for each in parents.values() for parent in each}
-    if len(heads) > 1:
-        raise RuntimeError(
-            f"{', '.join(sorted(heads))} are all newest revisions: one has to follow the other."
-        )
-    return next(iter(heads), None)
+    return history(folder).head
+
+
+def current_heads(connection: Connection) -> list[str]:
+    """Return the newest revisions of the database: none before it was migrated, or one."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return []
+    versions = select(column("version_num", String)).select_from(table(VERSION_TABLE))
+    return sorted(connection.scalars(versions))
 
 
 def current_revision(connection: Connection) -> str | None:
     """Return the revision that the database is at, or None when it was never migrated."""
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
-    versions = select(column("version_num", String)).select_from(table(VERSION_TABLE))
-    revisions = connection.scalars(versions)
-    return " and ".join(sorted(revisions)) or None
+    return " and ".join(current_heads(connection)) or None
 
 
-def _revision_and_parents(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Read `revision` and `down_revision` from a migration, without running it."""
+def applied_revisions(connection: Connection) -> dict[str, bool]:
+    """Return all revisions that were applied, and for each whether older code breaks on it."""
+    if not inspect(connection).has_table(APPLIED_TABLE):
+        return {}
+    rows = connection.execute(select(APPLIED.c.revision, APPLIED.c[BREAKS_OLDER_CODE]))
+    return {row.revision: row.breaks_older_code for row in rows}
+
+
+def record_applied(connection: Connection, revisions: Iterable[str]) -> None:
+    """Record revisions that were applied without it, as by a script of another tool."""
+    applied = applied_revisions(connection)
+    known = history()
+    missing: list[dict[str, Any]] = [
+        {"revision": revision, BREAKS_OLDER_CODE: revision in known.breaking}
+        for revision in revisions
+        if revision not in applied
+    ]
+    if missing:
+        APPLIED.create(connection, checkfirst=True)
+        connection.execute(insert(APPLIED), missing)
+
+
+def schema_status(connection: Connection) -> SchemaStatus:
+    """Return whether the schema is at the revision of this code, or ahead of it.
+
+    Ahead: the newest revision that this code knows was applied, and newer ones after it, none of
+    which breaks older code. Raises MigrationError if the code has several newest revisions.
+    """
+    known = history()
+    applied = applied_revisions(connection)
+    newer = sorted(applied.keys() - known.parents.keys())
+    present = ", ".join(newer)
+    if known.head is not None and known.head not in applied:
+        return SchemaStatus(False, OTHER_HISTORY.format(present=present) if newer else BEHIND)
+    breaking = [revision for revision in newer if applied[revision]]
+    if breaking:
+        return SchemaStatus(False, BROKEN_BY.format(present=", ".join(breaking)))
+    return SchemaStatus(True, ahead=tuple(newer))
+
+
+def _names_of(path: Path) -> dict[str, object]:
+    """Read the names that a migration gives a constant, without running it."""
     names: dict[str, object] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
-            if name in ("revision", "down_revision"):
+            if name in ("revision", "down_revision", BREAKS_OLDER_CODE):
                 names[name] = ast.literal_eval(node.value)
-    parents = names.get("down_revision") or ()
-    return str(names["revision"]), (parents,) if isinstance(parents, str) else tuple(parents)  # type: ignore[arg-type]
+    return names
+
+
+def _parents(named: Any) -> tuple[str, ...]:
+    """Return `down_revision` as a tuple: it is None, a text or several."""
+    if named is None:
+        return ()
+    return (named,) if isinstance(named, str) else tuple(named)

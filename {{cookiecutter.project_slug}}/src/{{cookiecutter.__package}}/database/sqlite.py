@@ -7,8 +7,8 @@ https://www.sqlite.org/lang_transaction.html
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 from flask import Flask, g, has_app_context, request
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, crea
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .constraints import Violation
+from .revisions import MigrationError
 
 MIGRATION_OPTIONS = {"render_as_batch": True, "transactional_ddl": True}
 MAX_MIGRATION_SECONDS = 3600.0
@@ -123,15 +124,25 @@ def make_migration_engine(url: str) -> Engine:
 
 
 @contextmanager
-def migration_lock(connection: Connection) -> Iterator[None]:
-    """BEGIN IMMEDIATE is the lock. Raises RuntimeError if the migration broke a reference."""
+def migration_lock(connection: Connection, _lock_timeout_seconds: float = 5.0) -> Iterator[None]:
+    """Check the references at the end; BEGIN IMMEDIATE is the lock, and readers go on.
+
+    Raises MigrationError if the migration broke a reference.
+    """
     yield
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     if broken:
         tables = ", ".join(sorted({row[0] for row in broken}))
-        raise RuntimeError(
+        raise MigrationError(
             f"The migration leaves references to rows that do not exist in: {tables}"
         )
+
+
+def recorded_progress(
+    _connection: Connection, _step: str, _applied: Collection[str]
+) -> AbstractContextManager[None]:
+    """Do nothing: a migration that is interrupted leaves nothing behind."""
+    return nullcontext()
 
 
 def _begin(connection: PoolProxiedConnection) -> None:

@@ -1,20 +1,46 @@
 """What Alembic runs for each command: migrations under a lock, or their SQL as a script."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from sqlalchemy import delete, insert
+from sqlalchemy.schema import CreateTable
 
-from {{ cookiecutter.__package }}.database import Base
+from {{ cookiecutter.__package }}.database.comparison import Comparison
 from {{ cookiecutter.__package }}.database.engine import (
     MIGRATION_OPTIONS,
     migration_lock,
 )
+from {{ cookiecutter.__package }}.database.revisions import (
+    APPLIED,
+    BREAKS_OLDER_CODE,
+    INTERNAL_TABLES,
+    history,
+)
+
+
+def record(*, ctx: MigrationContext, step: MigrationInfo, **_others: object) -> None:
+    """Record that a revision was applied, or taken back, beside Alembic's own record."""
+    ctx.execute(CreateTable(APPLIED, if_not_exists=True))
+    name = step.up_revision_id
+    ctx.execute(delete(APPLIED).where(APPLIED.c.revision == name))
+    if step.is_upgrade:
+        breaks = name in history().breaking
+        ctx.execute(insert(APPLIED).values({"revision": name, BREAKS_OLDER_CODE: breaks}))
+
+
+def is_of_the_models(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave the tables of the migrations themselves out of comparisons."""
+    return kind != "table" or name not in INTERNAL_TABLES
+
 
 OPTIONS: dict[str, Any] = {
-    "target_metadata": Base.metadata,
+    "target_metadata": context.config.attributes["models"],
     "user_module_prefix": "column_types.",
-    "compare_type": True,
-    "compare_server_default": True,
+    "include_name": is_of_the_models,
+    "on_version_apply": record,
     **MIGRATION_OPTIONS,
 }
 
@@ -29,9 +55,12 @@ def write_script() -> None:
 
 def migrate() -> None:
     """Run the migrations. The lock comes before the look: of many replicas one migrates."""
-    connection = context.config.attributes["connection"]
-    with migration_lock(connection):
-        context.configure(connection=connection, **OPTIONS)
+    attributes = context.config.attributes
+    connection = attributes["connection"]
+    timeout = attributes["lock_timeout_seconds"]
+    lock = nullcontext() if attributes["locked"] else migration_lock(connection, timeout)
+    with lock:
+        context.configure(connection=connection, **OPTIONS, **Comparison(connection).options)
         with context.begin_transaction():
             context.run_migrations()
 

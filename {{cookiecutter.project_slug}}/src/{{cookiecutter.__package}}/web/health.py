@@ -1,12 +1,13 @@
 """Probes: `/livez` asks whether the process answers, `/readyz` whether it can serve."""
 
 import mmap
+from functools import cache
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import db
-from ..database.revisions import current_revision, expected_revision
+from ..database.revisions import SchemaStatus, schema_status
 from .problems import unavailable
 
 PROBES = frozenset({"/livez", "/readyz"})
@@ -45,21 +46,26 @@ def live() -> Response:
 
 @probes.get("/readyz")
 def ready() -> Response:
-    """The database answers and its schema is the one that this code was written for.
+    """The database answers, and its schema is at the revision of this code or ahead of it.
 
     Not while the service drains: it still serves, and a load balancer takes it out of its list.
     """
     if is_draining():
         return unavailable("The service is stopping.")
     try:
-        present = current_revision(db.session.connection())
+        schema = schema_status(db.session.connection())
     except SQLAlchemyError as error:
         current_app.logger.warning(
             "Not ready, the database cannot be asked: %s", type(error).__name__
         )
         return unavailable("The database cannot be reached.")
-    if present != expected_revision():
-        return unavailable(
-            "The database schema is not at the revision of this service; migrate it."
-        )
+    if not schema.ready:
+        return unavailable(schema.detail)
+    if schema.ahead:
+        _log_ahead(schema)
     return jsonify(status="ready")
+
+
+@cache  # once is enough: probes come every second
+def _log_ahead(schema: SchemaStatus) -> None:
+    current_app.logger.info("The database schema is ahead of this code: %s", schema.ahead)

@@ -1,0 +1,121 @@
+"""Puts the operations of a generated migration into an order that runs, with rows, on the engine.
+
+Alembic lists differences; engines have rules about their order. A migration goes through it twice,
+forwards and back. Only commands import this.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import Column, Enum, ForeignKeyConstraint, UniqueConstraint
+
+Operations = list[ops.MigrateOperation]
+Keys = Mapping[str, Sequence[ForeignKeyConstraint]]
+"""The foreign keys that each table has while an operation runs."""
+
+# Within a table: what refers to a column goes before the column does, and comes after it.
+RANK: Mapping[str, int] = {
+    "check": 0,
+    "foreignkey": 1,
+    "unique": 2,
+    "primary": 2,
+}
+
+
+def arranged(operations: Iterable[ops.MigrateOperation], keys: Keys) -> Operations:
+    """Return the operations, tables first and last, and those of each table in their order.
+
+    `keys` are the foreign keys before the operations; one whose index goes is made anew, because
+    MariaDB and MySQL keep an index that a foreign key needs.
+    """
+    flat = list(operations)
+    created = {op.table_name for op in flat if isinstance(op, ops.CreateTableOp)}
+    dropped = {op.table_name for op in flat if isinstance(op, ops.DropTableOp)}
+    tables = [op for op in flat if isinstance(op, ops.ModifyTableOps)]
+    return [
+        *(op for op in flat if isinstance(op, ops.CreateTableOp)),
+        *(op for op in tables if op.table_name in created),
+        *(
+            _ordered(op, keys.get(op.table_name, ()))
+            for op in tables
+            if op.table_name not in created | dropped
+        ),
+        # Its indexes and constraints go with a table; MariaDB does not drop them before it.
+        *(op for op in flat if isinstance(op, ops.DropTableOp)),
+    ]
+
+
+def _ordered(table: ops.ModifyTableOps, keys: Sequence[ForeignKeyConstraint]) -> ops.ModifyTableOps:
+    operations: Operations = [*table.ops, *_keys_made_anew(table, keys)]
+    return ops.ModifyTableOps(table.table_name, sorted(operations, key=_rank), schema=table.schema)
+
+
+def _rank(operation: ops.MigrateOperation) -> int:
+    match operation:
+        case ops.DropConstraintOp():
+            return RANK.get(operation.constraint_type or "", 2)
+        case ops.DropIndexOp():
+            return 3
+        case ops.AddColumnOp():
+            return 4
+        case ops.AlterColumnOp():
+            return 5
+        case ops.DropColumnOp():
+            return 6
+        case ops.CreateIndexOp():
+            return 7
+        case ops.CreateForeignKeyOp():
+            return 9
+        case ops.CreateCheckConstraintOp():
+            return 10
+    return 8
+
+
+def _keys_made_anew(
+    table: ops.ModifyTableOps, keys: Sequence[ForeignKeyConstraint]
+) -> Iterable[ops.MigrateOperation]:
+    dropped = {op.constraint_name for op in table.ops if isinstance(op, ops.DropConstraintOp)}
+    indexed = {column for op in table.ops for column in _first_columns(op)}
+    for key in keys:
+        if key.column_keys[0] in indexed and key.name not in dropped:
+            yield ops.DropConstraintOp.from_constraint(key)
+            yield ops.CreateForeignKeyOp.from_constraint(key)
+
+
+def _first_columns(operation: ops.MigrateOperation) -> list[str]:
+    """Return the first column of an index or a unique key that goes."""
+    if isinstance(operation, ops.DropIndexOp):
+        return [str(column.name) for column in operation.to_index().columns][:1]
+    if isinstance(operation, ops.DropConstraintOp) and operation.constraint_type == "unique":
+        constraint = operation.to_constraint()
+        assert isinstance(constraint, UniqueConstraint)  # noqa: S101
+        return [str(column.name) for column in constraint.columns][:1]
+    return []
+
+
+def without_type_constraints(operations: Iterable[ops.MigrateOperation]) -> None:
+    """Take the CHECK out of the types of columns: it is an operation of its own."""
+    for operation in operations:
+        if isinstance(operation, ops.AddColumnOp):
+            operation.column.type = _plain(operation.column.type)
+        elif isinstance(operation, ops.AlterColumnOp):
+            operation.modify_type = _plain(operation.modify_type)
+            operation.existing_type = _plain(operation.existing_type)
+
+
+def _plain(kind: Any) -> Any:
+    if isinstance(kind, Enum) and not kind.native_enum:
+        return Enum(*kind.enums, native_enum=False, length=kind.length)
+    return kind
+
+
+def column_without(column: Column[Any], *, nullable: bool) -> Column[Any]:
+    """Return a column like this one that belongs to no table."""
+    return Column(
+        column.name,
+        column.type,
+        nullable=nullable,
+        server_default=column.server_default,
+        comment=column.comment,
+    )

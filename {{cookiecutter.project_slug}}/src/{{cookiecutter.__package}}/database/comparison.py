@@ -1,0 +1,252 @@
+"""Compares models and database by what the engine reports of both, for `db check` and migrations.
+
+The model's table is created as a temporary table. So the comparison needs no knowledge of how an
+engine rewrites a type, a default or a CHECK: it has rewritten both. Only commands import this.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+from alembic.runtime.plugins import Plugin
+from alembic.util import DispatchPriority, PriorityDispatchResult
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Connection,
+    Enum,
+    Index,
+    Inspector,
+    MetaData,
+    Table,
+    inspect,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.elements import conv
+
+from . import catalog_{{ cookiecutter.database }} as catalog
+from .catalog import ReportedTable
+
+PLUGINS = ("alembic.autogenerate.*", "service.constraints")
+
+
+class Verbatim(ColumnElement[bool]):
+    """SQL that a migration shows as it is, but for what `text()` would take for a parameter.
+
+    Alembic doubles `%` and drops the escapes of colons.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, sql: str) -> None:
+        self.sql = re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
+
+
+@compiles(Verbatim)
+def _render(element: Verbatim, _compiler: object, **_options: object) -> str:
+    return element.sql
+
+
+class Comparison:
+    """What the engine reports of the tables of one database, and of the models."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.by_hand: list[str] = []
+        """Differences that no generated migration can bring, in sentences."""
+        self._reported: dict[str, tuple[ReportedTable, ReportedTable]] = {}
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options for `context.configure` that compare with this object."""
+        return {
+            "autogenerate_plugins": PLUGINS,
+            "compare_type": self.compare_type,
+            "compare_server_default": self.compare_server_default,
+            "comparison": self,
+        }
+
+    def reported(self, table: Table) -> tuple[ReportedTable, ReportedTable]:
+        """Return what the engine reports of the table in the database, and of the model."""
+        if table.name not in self._reported:
+            present = catalog.report(self.connection, table.name)
+            with self._temporary(table):
+                wanted = catalog.report(self.connection, table.name, temporary=True)
+                if present.checks != wanted.checks:
+                    present, wanted = (
+                        each._replace(
+                            checks=catalog.normal_checks(self.connection, table.name, each.checks)
+                        )
+                        for each in (present, wanted)
+                    )
+            self._reported[table.name] = present, wanted
+        return self._reported[table.name]
+
+    @contextmanager
+    def _temporary(self, table: Table) -> Iterator[None]:
+        """Make the model as a temporary table."""
+        create = str(
+            CreateTable(table, include_foreign_key_constraints=[]).compile(
+                dialect=self.connection.dialect
+            )
+        )
+        temporary = create.replace("CREATE TABLE", "CREATE TEMPORARY TABLE", 1)
+        self.connection.exec_driver_sql(temporary)
+        try:
+            yield
+        finally:
+            catalog.drop_temporary(self.connection, table.name)
+
+    def compare_type(
+        self,
+        _context: object,
+        _inspected: Column[Any],
+        model: Column[Any],
+        inspected_type: Any,
+        model_type: Any,
+    ) -> bool:
+        """Return whether the types differ; for Alembic."""
+        present, wanted = self.reported(model.table)
+        if isinstance(inspected_type, Enum) and isinstance(model_type, Enum):
+            self._compare_native_enums(model, inspected_type, model_type)
+        return present.columns[model.name].type != wanted.columns[model.name].type
+
+    def _compare_native_enums(self, model: Column[Any], inspected: Enum, wanted: Enum) -> None:
+        if wanted.native_enum and inspected.enums != wanted.enums:
+            self.by_hand.append(
+                f"{model.table.name}.{model.name}: the values of the type {wanted.name} differ;"
+                " change them by ALTER TYPE."
+            )
+
+    def compare_server_default(
+        self,
+        _context: object,
+        _inspected: Column[Any],
+        model: Column[Any],
+        _inspected_default: object,
+        _model_default: object,
+        _rendered: object,
+    ) -> bool:
+        """Return whether the server defaults differ; for Alembic."""
+        present, wanted = self.reported(model.table)
+        return present.columns[model.name].default != wanted.columns[model.name].default
+
+    def not_comparable(self, metadata: MetaData) -> list[str]:
+        """Return what exists and is not compared: triggers, views, partial, expression indexes."""
+        inspector = inspect(self.connection)
+        return [
+            *(f"trigger {name}" for name in catalog.triggers(self.connection)),
+            *(f"view {name}" for name in inspector.get_view_names()),
+            *(
+                f"index {index.name}, which is partial or of an expression"
+                for table in metadata.sorted_tables
+                for index in sorted(table.indexes, key=lambda index: str(index.name))
+                if is_partial_or_expression(index)
+            ),
+        ]
+
+
+def is_partial_or_expression(index: Index) -> bool:
+    """Return whether the index covers some rows only, or something else than columns."""
+    partial = any(
+        options.get("where") is not None for options in map(dict, index.dialect_options.values())
+    )
+    return partial or any(not isinstance(each, Column) for each in index.expressions)
+
+
+def compare_constraints(
+    context: AutogenContext,
+    table_ops: ops.ModifyTableOps,
+    _schema: str | None,
+    _name: str,
+    present: Table | None,
+    model: Table | None,
+) -> PriorityDispatchResult:
+    """Add the operations for CHECKs that differ, and for foreign keys of another name."""
+    if present is not None and model is not None:
+        comparison: Comparison = context.opts["comparison"]
+        assert context.inspector is not None  # noqa: S101
+        table_ops.ops += _check_operations(comparison, present, model)
+        table_ops.ops += _renamed_foreign_keys(context.inspector, table_ops, present, model)
+        comparison.by_hand += _primary_key(context.inspector, model)
+    return PriorityDispatchResult.CONTINUE
+
+
+def _check_operations(
+    comparison: Comparison, present: Table, model: Table
+) -> Iterator[ops.MigrateOperation]:
+    exist, wanted = (reported.checks for reported in comparison.reported(model))
+    texts = check_texts(comparison.connection, model)
+    for name in sorted(exist.keys() | wanted.keys()):
+        if exist.get(name) == wanted.get(name):
+            continue
+        if name in exist:
+            check = CheckConstraint(Verbatim(exist[name]), name=conv(name), table=present)
+            yield ops.DropConstraintOp.from_constraint(check)
+        if name in wanted:
+            yield ops.CreateCheckConstraintOp(conv(name), model.name, Verbatim(texts[name]))
+
+
+def check_texts(connection: Connection, table: Table) -> dict[str, str]:
+    """Return the SQL of the CHECKs of a model, by the names that they have in the database."""
+    compiler = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]
+    preparer = connection.dialect.identifier_preparer
+    checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
+    for column in table.columns:
+        checks += [each for each in column.constraints if isinstance(each, CheckConstraint)]
+    return {
+        str(preparer.format_constraint(each)).strip('`"'): _single_percents(
+            connection,
+            compiler.sql_compiler.process(each.sqltext, include_table=False, literal_binds=True),
+        )
+        for each in checks
+    }
+
+
+def _single_percents(connection: Connection, sql: str) -> str:
+    """Return SQL as the engine gets it: the compiler doubles `%` for drivers that format."""
+    formats = connection.dialect.paramstyle in ("format", "pyformat")
+    return sql.replace("%%", "%") if formats else sql
+
+
+def _renamed_foreign_keys(
+    inspector: Inspector, table_ops: ops.ModifyTableOps, present: Table, model: Table
+) -> Iterator[ops.MigrateOperation]:
+    """Yield what gives foreign keys the names that they have in the models."""
+    dropped = {op.constraint_name for op in table_ops.ops if isinstance(op, ops.DropConstraintOp)}
+    names = {
+        _target(key["constrained_columns"], key["referred_table"]): key["name"]
+        for key in inspector.get_foreign_keys(model.name)
+    }
+    by_name = {key.name: key for key in present.foreign_key_constraints}
+    for key in sorted(model.foreign_key_constraints, key=lambda key: tuple(key.column_keys)):
+        name = names.get(_target(key.column_keys, key.referred_table.name))
+        wanted = inspector.dialect.identifier_preparer.format_constraint(key)
+        if name and name not in dropped and name in by_name and name != str(wanted).strip('`"'):
+            yield ops.DropConstraintOp.from_constraint(by_name[name])
+            yield ops.CreateForeignKeyOp.from_constraint(key)
+
+
+def _target(columns: Any, table: str) -> tuple[tuple[str, ...], str]:
+    return tuple(columns), table
+
+
+def _primary_key(inspector: Inspector, model: Table) -> Iterator[str]:
+    present = inspector.get_pk_constraint(model.name)["constrained_columns"]
+    wanted = [column.name for column in model.primary_key]
+    if present != wanted:
+        yield (
+            f"{model.name}: the primary key is ({', '.join(present)}), that of the model"
+            f" ({', '.join(wanted)}); write the change by hand."
+        )
+
+
+_plugin = Plugin(PLUGINS[1])
+_plugin.add_autogenerate_comparator(
+    compare_constraints, "table", "constraints", priority=DispatchPriority.LAST
+)

@@ -1,0 +1,74 @@
+"""A value that somebody typed, as the SQL of a column: `default=orders.status:draft`."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, Boolean, Date, DateTime, Dialect, Enum, Integer, Numeric, Uuid, literal
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from .column_types import ExactDecimal
+
+BOOLEANS = {"true": True, "false": False}
+
+
+def sql_literal(kind: TypeEngine[Any], value: str, dialect: Dialect) -> str:
+    """Return the SQL of the value for a column of this type. Raises ValueError if it is none."""
+    if isinstance(kind, TypeDecorator) and isinstance(kind.impl_instance, DateTime):
+        return _datetime(value, dialect)
+    parsed = _parser(kind)(value)
+    rendered = literal(parsed, kind).compile(
+        dialect=dialect, compile_kwargs={"literal_binds": True}
+    )
+    return str(rendered).replace("%%", "%").replace(":", r"\:")
+
+
+def _parser(kind: TypeEngine[Any]) -> Callable[[str], Any]:
+    if isinstance(kind, Enum):
+        return lambda value: _one_of(kind, value)
+    if isinstance(kind, ExactDecimal):
+        return _decimal
+    inner: Any = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    parsers: tuple[tuple[Any, Callable[[str], Any]], ...] = (
+        (Boolean, _boolean),
+        (Integer, int),
+        (Numeric, _decimal),
+        (Uuid, UUID),
+        (Date, date.fromisoformat),
+        (JSON, json.loads),
+    )
+    return next((parse for known, parse in parsers if isinstance(inner, known)), str)
+
+
+def _one_of(kind: Enum, value: str) -> Any:
+    if value not in kind.enums:
+        raise ValueError(f"it is one of {', '.join(kind.enums)}")
+    if kind.enum_class is None:
+        return value
+    return next(each for each in kind.enum_class if value in (each.value, each.name))
+
+
+def _boolean(value: str) -> bool:
+    if value.lower() not in BOOLEANS:
+        raise ValueError("it is true or false")
+    return BOOLEANS[value.lower()]
+
+
+def _decimal(value: str) -> Decimal:
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        raise ValueError("it is not a decimal number") from None
+
+
+def _datetime(value: str, dialect: Dialect) -> str:
+    """Return a timestamp as the column types store it: in UTC, to the microsecond."""
+    parsed = datetime.fromisoformat(value)
+    if parsed.tzinfo is None:
+        raise ValueError("it has no time zone, such as a Z at the end")
+    written = parsed.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    zone = "+00" if dialect.name == "postgresql" else ""
+    return f"'{written}{zone}'".replace(":", r"\:")
