@@ -97,9 +97,9 @@ def test_the_list_is_empty_without_keys(run: Run) -> None:
     [
         ([], "Missing option '--name'"),
         (["--name", "x"], "Missing option '--scope'"),
-        (["--name", "", "--scope", READ], "1 to 200 characters"),
-        (["--name", "x" * 201, "--scope", READ], "1 to 200 characters"),
-        (["--name", "two\nlines", "--scope", READ], "1 to 200 characters"),
+        (["--name", "", "--scope", READ], "1 to 200 printable characters"),
+        (["--name", "x" * 201, "--scope", READ], "1 to 200 printable characters"),
+        (["--name", "two\nlines", "--scope", READ], "1 to 200 printable characters"),
         (["--name", "x", "--scope", READ, "--scope", "x:read"], "No route needs x:read"),
         (["--name", "x", "--scope", READ, "--days", "0"], "--days"),
         (["--name", "x", "--scope", READ, "--days", "36501"], "--days"),
