@@ -56,14 +56,15 @@ class BakedProject:
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """Its files in sorted order, without those that a run leaves behind."""
-        return tuple(self._walk(self.path))
+        return tuple(self.walk())
 
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        for path in sorted(folder.iterdir()):
+    def walk(self, folder: Path | None = None) -> Iterator[Path]:
+        """Yield the files that a folder has now, by default the project's own."""
+        for path in sorted((folder or self.path).iterdir()):
             if path.name in NOT_OF_THE_PROJECT:
                 continue
             if path.is_dir():
-                yield from self._walk(path)
+                yield from self.walk(path)
             else:
                 yield path
 

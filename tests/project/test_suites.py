@@ -1,15 +1,13 @@
 """Each variant's own tests on its real engine: all pass in random order and cover all code."""
 
-import json
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.harness.api_document import write_api_document
-from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import (
     Environment,
     found_versions,
@@ -18,18 +16,15 @@ from tests.harness.environments import (
     shared_environment,
 )
 from tests.harness.fixtures import BUILD
-from tests.harness.forks import OF_A_SUITE, fork_server
 from tests.harness.names import CATEGORY, HOSTILE_TEXTS, LONGEST_RESOURCE, LONGEST_SLUG
 from tests.harness.report import Proved
 from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
 from tests.harness.variants import VARIANTS, Variant
 
+from .suites import OPTIONS, RunMeasured, counted, covered
+
 # Without the slow tests and the plugin that only they use.
 QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py")
-
-# Failures show the values of all variables instead: rewriting each `assert` takes two to three
-# seconds in every project.
-OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 
 # Further answers, each on one engine: names and texts change the code of all engines alike. On
 # MariaDB every name has its maximum length.
@@ -69,56 +64,6 @@ def run_suite(
         variables={**environment.variables, **(variables or {})},
     )
     return counted(done.stdout, began)
-
-
-def counted(said: str, began: float) -> dict[str, float]:
-    """Return the result of a finished run. Raises AssertionError if not all passed or none ran."""
-    last = said.strip().splitlines()[-1]
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)}
-    assert counts.get("passed"), said[-2000:]
-    assert not counts.keys() & {"failed", "error", "errors", "skipped", "xfailed"}, last
-    return {"tests": counts["passed"], "seconds": round(time.monotonic() - began, 1)}
-
-
-def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
-    """Return the percentage of lines and branches covered, and the places that were not."""
-    found = json.loads(report.read_text(encoding="utf-8"))
-    missing = [
-        f"{name}: lines {file['missing_lines']}, branches {file['missing_branches']}"
-        for name, file in found["files"].items()
-        if file["missing_lines"] or file["missing_branches"]
-    ]
-    assert any(project.package in name for name in found["files"])
-    return found["totals"]["percent_covered"], missing
-
-
-RunMeasured = Callable[[BakedProject, Path], dict[str, float]]
-
-
-@pytest.fixture(scope="session")
-def run_measured(
-    environment: Environment, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunMeasured]:
-    """Return a function that runs a whole suite in a fork and writes its coverage to a file.
-
-    Suites on other interpreters and of installations run in processes of their own.
-    """
-    folder = tmp_path_factory.mktemp("forks")
-    with fork_server(
-        environment.python, folder, clean_environment({}), OF_A_SUITE, collects_garbage=True
-    ) as forks:
-
-        def run(project: BakedProject, report: Path) -> dict[str, float]:
-            write_api_document(project, environment)
-            began = time.monotonic()
-            options = ("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0")
-            coverage = {"COVERAGE_FILE": str(report.with_suffix(".sqlite"))}
-            variables = clean_environment({**environment.variables, **coverage})
-            done = forks.run_pytest(project.path, [*OPTIONS, *options], variables)
-            assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
-            return counted(done.stdout, began)
-
-        yield run
 
 
 @pytest.mark.slow

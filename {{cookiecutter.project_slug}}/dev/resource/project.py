@@ -141,13 +141,9 @@ def registered(source: str, plural: str) -> str:
     """
     line, entry = f"from .{plural}.routes import api as {plural}_api", f"    {plural}_api,"
     tree = ast.parse(source)
-    lists = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and [ast.unparse(target) for target in node.targets] == ["RESOURCES"]
-    ]
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1]
+    lists = [value for node in tree.body for value in _values_of("RESOURCES", node)]
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    own = [node for node in imports if node.level == 1]
     listed = lists[0] if len(lists) == 1 else None
     if not isinstance(listed, ast.List) or not _is_exploded(listed) or not imports:
         raise ProjectError(
@@ -156,15 +152,38 @@ def registered(source: str, plural: str) -> str:
             f" yourself:\n\n  {line}\n{entry}"
         )
     lines = source.splitlines()
-    before = [each for each in listed.elts if ast.unparse(each) < f"{plural}_api"]
-    lines.insert(before[-1].lineno if before else listed.lineno, entry)
-    above = [node for node in imports if (node.module or "") < f"{plural}.routes"]
-    lines.insert(above[-1].end_lineno or 0 if above else imports[0].lineno - 1, line)
+    if listed.elts:
+        before = [each for each in listed.elts if ast.unparse(each) < f"{plural}_api"]
+        lines.insert(before[-1].lineno if before else listed.lineno, entry)
+    else:
+        opened = lines[listed.lineno - 1][: listed.col_offset + 1]
+        lines[listed.lineno - 1 : listed.end_lineno] = [opened, entry, "]"]
+    above = [node for node in own if (node.module or "") < f"{plural}.routes"]
+    if above:
+        lines.insert(above[-1].end_lineno or 0, line)
+    elif own:
+        lines.insert(own[0].lineno - 1, line)
+    else:
+        lines[imports[-1].end_lineno : imports[-1].end_lineno] = ["", line]
     return "\n".join(lines) + "\n"
 
 
+def _values_of(name: str, node: ast.stmt) -> list[ast.expr | None]:
+    """Return what a statement assigns to a name, with or without a type, if it does."""
+    if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:
+        return [node.value]
+    if isinstance(node, ast.Assign) and [ast.unparse(each) for each in node.targets] == [name]:
+        return [node.value]
+    return []
+
+
 def _is_exploded(listed: ast.List) -> bool:
-    """Return true if each entry is a name on a line of its own, between those of the brackets."""
+    """Return true if each entry is a name on a line of its own, between those of the brackets.
+
+    A list without entries may be on one line.
+    """
+    if not listed.elts:
+        return True
     lines = [each.lineno for each in listed.elts]
     return (
         all(isinstance(each, ast.Name) for each in listed.elts)

@@ -1,0 +1,184 @@
+"""What a team does to the resources of its project, by the commands and steps of its README."""
+
+import ast
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.harness.baked import BakedProject
+from tests.harness.environments import Environment
+
+Rows = Mapping[str, list[dict[str, str]]]
+"""The rows of each table of the resources, by column."""
+
+SECTION = re.MULTILINE | re.DOTALL
+
+PROGRAMS = ("celery", "flask", "lint-imports", "mypy", "ruff")
+
+WRITE_ROWS = """
+import sys
+from importlib import import_module
+from {package} import create_app
+from {package}.database import db
+from tests.support.factories import factory_session
+
+with create_app().app_context(), factory_session(db.session()):
+    for plural, name in (each.split(":") for each in sys.argv[1:]):
+        getattr(import_module(f"tests.resources.{{plural}}.factories"), name).create_batch(2)
+    db.session.commit()
+"""
+READ_ROWS = """
+import json, sys
+from sqlalchemy import text
+from {package} import create_app
+from {package}.database import db
+
+with create_app().app_context():
+    quote = db.engine.dialect.identifier_preparer.quote
+    found = {{}}
+    for name in sys.argv[1:]:
+        rows = db.session.execute(text(f"SELECT * FROM {{quote(name)}} ORDER BY id")).mappings()
+        found[name] = [{{key: str(value) for key, value in row.items()}} for row in rows]
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team at work: its project, the environment of its tools, and its development database."""
+
+    project: BakedProject
+    environment: Environment
+    mypy_cache: Path
+
+    @classmethod
+    def of(
+        cls,
+        original: BakedProject,
+        environment: Environment,
+        folder: Path,
+        url: str,
+        mypy_cache: Path,
+    ) -> "Team":
+        """Give a team a copy of the project, set up, with `url` as its development database."""
+        path = folder / original.path.name
+        shutil.copytree(original.path, path)
+        project = BakedProject(path, original.answers)
+        make_environment(path, environment)
+        dotenv = path / ".env"
+        lines = dotenv.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith("DATABASE_URL=")]
+        dotenv.write_text("".join([*kept, f"DATABASE_URL={url}\n"]), encoding="utf-8")
+        return cls(project, environment, mypy_cache)
+
+    @property
+    def resources(self) -> Path:
+        """The folder of its resources."""
+        return self.project.source / "resources"
+
+    def make(self, *targets: str, **variables: str) -> str:
+        """Run `make` with these targets and variables, and return the output."""
+        values = [f"{name}={value}" for name, value in variables.items()]
+        return self.run("make", *targets, *values)
+
+    def run(self, *command: str | Path) -> str:
+        """Run a command in the project, which has to succeed, and return its output."""
+        variables = {"MYPY_CACHE_DIR": str(self.mypy_cache)}
+        return self.project.run(*command, variables=variables).stdout
+
+    def python(self, *arguments: str) -> str:
+        """Run the Python of the project."""
+        return self.run(".venv/bin/python", *arguments)
+
+    def database(self, *arguments: str) -> str:
+        """Run a command of `flask db` on the development database."""
+        return self.run(".venv/bin/flask", "--app", self.project.package, "db", *arguments)
+
+    def write_rows(self, *factories: str) -> None:
+        """Write two rows of each `plural:factory` and of what they refer to."""
+        self.python("-c", WRITE_ROWS.format(package=self.project.package), *factories)
+
+    def read_rows(self, *tables: str) -> Rows:
+        """Return the rows of these tables in the development database."""
+        script = READ_ROWS.format(package=self.project.package)
+        found: dict[str, list[dict[str, str]]] = json.loads(self.python("-c", script, *tables))
+        return found
+
+    def remove_resource(self, plural: str) -> None:
+        """Follow the first step of "Remove a resource" in the README."""
+        shutil.rmtree(self.resources / plural)
+        shutil.rmtree(self.project.path / "tests" / "resources" / plural)
+        registration = self.resources / "__init__.py"
+        lines = registration.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if f"{plural}_api" not in line]
+        assert len(lines) - len(kept) == 2
+        registration.write_text("".join(kept), encoding="utf-8")
+
+    def revision_of(self, plural: str) -> Path:
+        """Return the migration that creates the table."""
+        [found] = self.project.source.glob(f"migrations/versions/*_create_{plural}.py")
+        return found
+
+    def edit(self, name: str, *replacements: tuple[str, str]) -> None:
+        """Replace texts in a file of the package; each has to be there once."""
+        path = self.resources / name
+        text = path.read_text(encoding="utf-8")
+        for old, new in replacements:
+            assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+
+
+def make_environment(project: Path, environment: Environment) -> None:
+    """Make a .venv as `make setup` does, which borrows the packages of the shared environment."""
+    made = project / ".venv"
+    (made / "bin").mkdir(parents=True)
+    [packages] = (environment.path / "lib").glob("python*/site-packages")
+    own = made / packages.relative_to(environment.path)
+    own.mkdir(parents=True)
+    (own / "borrowed.pth").write_text(f"{packages}\n{project / 'src'}\n", encoding="utf-8")
+    shutil.copy(environment.path / "pyvenv.cfg", made)
+    python = made / "bin" / "python"
+    python.symlink_to(environment.python.resolve())
+    for name in PROGRAMS:
+        program = environment.program(name)
+        with suppress(UnicodeDecodeError):
+            text = program.read_text(encoding="utf-8")
+            _, _, rest = text.partition("\n")
+            (made / "bin" / name).write_text(f"#!{python}\n{rest}", encoding="utf-8")
+            (made / "bin" / name).chmod(0o755)
+            continue
+        (made / "bin" / name).symlink_to(program)
+    (made / "installed").touch()
+
+
+def insert_fields(project: Path, printed: str) -> None:
+    """Insert the lines that `make field` prints where it says; `make format` lays them out."""
+    for file, place, lines in re.findall(r"^# (\S+), in (\w+)\n(.*?)\n(?=\n)", printed, SECTION):
+        path = project / file
+        text = path.read_text(encoding="utf-8")
+        found = [node for node in ast.walk(ast.parse(text)) if place in names_bound_by(node)]
+        assert len(found) == 1, f"{file} has {place} {len(found)} times"
+        [node] = found
+        assert isinstance(node, ast.stmt)
+        assert node.end_lineno is not None
+        before = text.splitlines(keepends=True)
+        last = before[node.end_lineno - 1]
+        if not isinstance(node, ast.ClassDef):  # before its closing bracket
+            before[node.end_lineno - 1] = f"{last[:-2]}\n{lines}\n{last[-2:]}"
+        else:
+            before[node.end_lineno - 1] = f"{last}{lines}\n"
+        path.write_text("".join(before), encoding="utf-8")
+
+
+def names_bound_by(node: ast.AST) -> list[str]:
+    """Return the names that a class or an assignment binds."""
+    if isinstance(node, ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []

@@ -1,0 +1,163 @@
+"""What a team does to its resources breaks nothing of the kit: each change is made and proved.
+
+In a changed project the kit's tests are the same files as before, all of them run and pass, and
+they alone cover the kit; format, lint, layers and types are clean.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.forks import ForkServer
+from tests.harness.report import Proved
+from tests.harness.servers import database
+from tests.harness.variants import Variant
+
+from .changes import Team
+from .suites import OPTIONS, RunMeasured, covered
+
+pytestmark = [pytest.mark.slow, pytest.mark.most_options]
+
+# The README's table "Where things are" calls them yours.
+YOURS = re.compile(
+    r"src/\w+/(resources|migrations/versions)/|tests/resources/|openapi\.json|\.env$"
+)
+
+KIT_ONLY = "--ignore=tests/resources"
+
+
+def one_field_and_another_name(team: Team) -> None:
+    """Replace the resource, which is in no database yet, by one with another name and one field."""
+    team.remove_resource("items")
+    team.revision_of("items").unlink()
+    team.make("format", "openapi")
+    team.make("resource", name="parcel", fields="label:string:80")
+    migrate_with_rows(team, {"parcels": "ParcelFactory"})
+
+
+def no_resource(team: Team) -> None:
+    """Remove the resource, whose table and rows are in databases."""
+    team.database("upgrade")
+    team.write_rows("items:ItemFactory")
+    team.remove_resource("items")
+    team.make("migration", m="Drop the items")
+    team.make("format", "openapi")
+    team.database("upgrade")
+    team.database("downgrade", "--", "-1")
+    assert team.read_rows("items") == {"items": []}
+    team.database("upgrade")
+    team.database("check")
+
+
+def three_resources(team: Team) -> None:
+    """Add a resource that refers to the first, and one that it also refers to in turn."""
+    team.database("upgrade")
+    team.write_rows("items:ItemFactory")
+    team.make("resource", name="parcel", fields="label:string:80:unique item:ref:items")
+    team.make("resource", name="stop", fields="place:text parcel:ref:parcels")
+    migrate_with_rows(team, {"parcels": "ParcelFactory", "stops": "StopFactory"}, "items")
+    refer_to_each_other(team)
+    team.make("migration", m="Add the last stop to parcels")
+    team.make("format", "openapi")
+    migrate_with_rows(team, {"stops": "StopFactory"}, "items", "parcels")
+    team.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/resources")
+
+
+CHANGES: dict[str, Callable[[Team], None]] = {
+    change.__name__: change for change in (one_field_and_another_name, no_resource, three_resources)
+}
+
+
+def migrate_with_rows(team: Team, factories: dict[str, str], *others: str) -> None:
+    """Upgrade, downgrade and upgrade again; rows survive that are not in what a step drops."""
+    before = team.read_rows(*others)
+    team.database("upgrade")
+    team.write_rows(*(f"{plural}:{factory}" for plural, factory in factories.items()))
+    written = team.read_rows(*factories)
+    assert all(written.values())
+    team.database("check")
+    team.database("downgrade", "--", "-1")
+    after = team.read_rows(*others)
+    for table, rows in before.items():
+        assert all(row in after[table] for row in rows)
+    team.database("upgrade")
+    team.database("check")
+
+
+def refer_to_each_other(team: Team) -> None:
+    """Add a reference in the other direction; the models import each other for types only."""
+    printed = team.make("field", name="parcel", fields="last_stop:ref:stops:optional")
+    insert_fields(team.project.path, printed)
+    for name, other, class_name in (("parcels", "stops", "Stop"), ("stops", "parcels", "Parcel")):
+        path = team.resources / name / "models.py"
+        text = path.read_text(encoding="utf-8")
+        line = f"from ..{other}.models import {class_name}\n"
+        text = text.replace(line, "")
+        first = "\n\nclass "
+        start, _, rest = text.partition(first)
+        text = f"{start}\nif TYPE_CHECKING:\n    {line}{first}{rest}"
+        text = text.replace("from uuid", "from typing import TYPE_CHECKING\nfrom uuid", 1)
+        text = text.replace(f"Mapped[{class_name}]", f'Mapped["{class_name}"]')
+        text = text.replace(f"Mapped[{class_name} | None]", f'Mapped["{class_name} | None"]')
+        path.write_text(text, encoding="utf-8")
+
+
+def kit_files(project: BakedProject) -> dict[str, bytes]:
+    """Return the files that are not the team's, by their names."""
+    names = {project.name_of(path): path for path in project.walk()}
+    return {name: path.read_bytes() for name, path in names.items() if not is_yours(name)}
+
+
+def is_yours(name: str) -> bool:
+    """Return whether a file belongs to the team, and no update of the template changes it."""
+    return YOURS.match(name) is not None
+
+
+def passed_in(junit: Path) -> list[str]:
+    """Return the tests of a finished run."""
+    cases = ElementTree.parse(junit).iter("testcase")
+    return [f"{case.get('classname')}::{case.get('name')}" for case in cases]
+
+
+def collected_in(project: BakedProject, environment: Environment, forks: ForkServer) -> list[str]:
+    """Return the tests of the kit in a project, none of which is run."""
+    options = [*OPTIONS, KIT_ONLY, "--collect-only"]
+    done = forks.run_pytest(project.path, options, clean_environment(environment.variables))
+    assert done.returncode == 0, done.stdout + done.stderr
+    ids = [line for line in done.stdout.splitlines() if "::" in line]
+    files = [(each.partition("::")) for each in ids]
+    return [f"{file.removesuffix('.py').replace('/', '.')}::{name}" for file, _, name in files]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_the_resources_breaks_nothing_of_the_kit(
+    project: BakedProject,
+    variant: Variant,
+    change: str,
+    environment: Environment,
+    forks: ForkServer,
+    run_measured: RunMeasured,
+    mypy_cache: Path,
+    tmp_path: Path,
+    proved: Proved,
+) -> None:
+    with database(project, environment, tmp_path) as url:
+        team = Team.of(project, environment, tmp_path / "changed", url, mypy_cache)
+        CHANGES[change](team)
+    changed = team.project
+    assert kit_files(changed) == kit_files(project)
+    team.run(".venv/bin/ruff", "format", "--check", ".")
+    team.run(".venv/bin/ruff", "check", ".")
+    team.run(".venv/bin/lint-imports", "--no-logo", "--no-cache")
+    team.python("-m", "mypy", "--strict")
+    report, junit = tmp_path / "coverage.json", tmp_path / "junit.xml"
+    result = run_measured(changed, report, KIT_ONLY, f"--junitxml={junit}")
+    assert sorted(passed_in(junit)) == sorted(collected_in(project, environment, forks))
+    missing = [line for line in covered(changed, report)[1] if not is_yours(line)]
+    assert not missing, "\n".join(missing)
+    proved("change", variant=variant.short, how=change, **result)
