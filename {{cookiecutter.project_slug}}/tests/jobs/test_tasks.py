@@ -291,8 +291,8 @@ def test_changes_cannot_be_committed_twice(
     assert deliver(app, sent(app, commit_twice)) == "IGNORED"
 
     assert len(raised) == 1
-    assert "Commit once" in raised[0]
-    assert "Commit once" in capsys.readouterr().err
+    assert "Commit only once" in raised[0]
+    assert "Commit only once" in capsys.readouterr().err
     assert count_rows(committed_db) == 1
 
 

@@ -15,22 +15,11 @@ CLIENT_SECONDS = 3
 
 # Options of the transports of Redis (socket_..., unacked_...) and of RabbitMQ (the others). Who
 # publishes fails when the broker does not answer soon; a worker waits for it.
-CLIENT = {
-    "max_retries": 0,
-    "socket_connect_timeout": CLIENT_SECONDS,
-    "socket_timeout": CLIENT_SECONDS,
-    "confirm_publish": True,
-    "read_timeout": CLIENT_SECONDS,
-    "write_timeout": CLIENT_SECONDS,
-}
+WAITS = ("socket_connect_timeout", "socket_timeout", "read_timeout", "write_timeout")
+CLIENT = dict.fromkeys(WAITS, CLIENT_SECONDS) | {"max_retries": 0, "confirm_publish": True}
 WORKER: dict[str, Any] = {
-    "max_retries": None,
-    "socket_connect_timeout": 5,
-    "socket_timeout": 10,
-    "socket_keepalive": True,
-    "unacked_restore_throttle": 1,
-    "read_timeout": None,
-    "write_timeout": None,
+    **{"max_retries": None, "socket_timeout": 10, "socket_keepalive": True},
+    **{"unacked_restore_throttle": 1, "read_timeout": None, "write_timeout": None},
 }
 
 

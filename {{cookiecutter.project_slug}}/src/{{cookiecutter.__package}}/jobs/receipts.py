@@ -14,10 +14,7 @@ from .models import Job, JobState, change_rows, database_time
 
 log = logging.getLogger(__name__)
 
-ENDED = (
-    "Changes are rolled back: another run of the task was faster, or this one has committed before."
-    " Commit once, and `enqueue` another task for the rest."
-)
+ENDED = "Rolled back: another run was faster, or this one has committed changes. Commit only once."
 
 MAX_RUNS = 30
 """More than all retries take: a task that takes its whole worker down with it is failed then."""

@@ -14,11 +14,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from kombu import Producer
 from kombu.exceptions import EncodeError
 from kombu.utils import json
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
@@ -27,8 +26,7 @@ from ..database import db
 from ..database.transactions import run_in_transaction
 from .celery_app import NAME, ServiceCelery
 from .models import Job, JobState, count_jobs, database_time
-from .receipts import describe_error, fail
-from .tasks import RECEIPT, change_receipt
+from .tasks import RECEIPT, keep_failed
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +38,6 @@ CLAIM_SECONDS = 30
 
 PULSE = Path(tempfile.gettempdir(), f"{NAME}-relay")
 """Touched after each look: a liveness probe reads its age."""
-
-Publish = Callable[[Sequence[Job]], object]
-"""Gives tasks to the broker; returns when the broker has them, and raises an error if not."""
 
 
 def run(celery: ServiceCelery, stop: Event) -> None:
@@ -59,7 +54,7 @@ def run(celery: ServiceCelery, stop: Event) -> None:
         PULSE.touch()
 
 
-def publish_due(celery: ServiceCelery, publish: Publish) -> bool:
+def publish_due(celery: ServiceCelery, publish: Callable[[Sequence[Job]], object]) -> bool:
     """Publish what is due, as far as the bound allows; True if more is due.
 
     No transaction is open while the broker is waited for. Raises what `publish` raises; what was
@@ -89,28 +84,15 @@ def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
         producer: Any = celery.amqp.Producer(connection)
         with producer.batch():
             for job in jobs:
+                headers = {RECEIPT: True, "request_id": job.request_id, "trace_id": job.trace_id}
                 try:
-                    _publish(celery, producer, job)
+                    args, kwargs, options = json.loads(job.payload)
+                    options |= {"queue": job.queue, "retries": job.retries, "producer": producer}
+                    options |= {"headers": headers | options.get("headers", {})}
+                    celery.send_task(job.task, args, kwargs, task_id=str(job.id), **options)
                 except (EncodeError, LookupError, TypeError, ValueError) as error:
                     log.exception("The task %s %s cannot be published", job.task, job.id)
-                    change = partial(fail, error=describe_error(error))
-                    change_receipt(celery, str(job.id), change)
-
-
-def _publish(celery: ServiceCelery, producer: Producer, job: Job) -> None:
-    args, kwargs, options = json.loads(job.payload)
-    ids = {"request_id": job.request_id, "trace_id": job.trace_id}
-    headers = {RECEIPT: True} | {name: value for name, value in ids.items() if value}
-    celery.send_task(
-        job.task,
-        args,
-        kwargs,
-        task_id=str(job.id),
-        retries=job.retries,
-        headers=headers | options.pop("headers", {}),
-        producer=producer,
-        **options | {"queue": job.queue},
-    )
+                    keep_failed(celery, str(job.id), error)
 
 
 def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], datetime, bool]:
@@ -167,11 +149,7 @@ class JobsCollector(Collector):
     def __init__(self, celery: ServiceCelery) -> None:
         self._celery = celery
 
-    def describe(self) -> list[Metric]:
-        """Return nothing: or the database would be asked at the start."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return how many jobs each queue has in each state, and how late it is."""
         jobs = GaugeMetricFamily("jobs", "Tasks not done or failed.", labels=["queue", "state"])
         lag = GaugeMetricFamily("jobs_lag_seconds", "Delay of the first.", labels=["queue"])
@@ -181,4 +159,4 @@ class JobsCollector(Collector):
                 jobs.add_metric([queue, state], number)
                 if state == JobState.WAITING:
                     lag.add_metric([queue], max(0.0, (now - due_at).total_seconds()))
-        return iter((jobs, lag))
+        yield from (jobs, lag)

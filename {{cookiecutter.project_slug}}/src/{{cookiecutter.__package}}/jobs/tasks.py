@@ -4,14 +4,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Task, current_app, signals
-from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, Retry
-from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -46,7 +44,8 @@ class ServiceTask(Task[..., Any]):
         """Run the task for a worker; called by other code, it is a function of that code."""
         if self.request.called_directly:
             return super().__call__(*args, **kwargs)
-        with flask_app(self.app).app_context():
+        celery: Any = self.app
+        with celery.flask_app.app_context():
             has_receipt = (self.request.headers or {}).get(RECEIPT)
             commit = self._begin().end if has_receipt else db.session.commit
             try:
@@ -96,39 +95,42 @@ class ServiceTask(Task[..., Any]):
         eta = options.get("eta")
         seconds = (eta - utc_now()).total_seconds() if eta else options.get("countdown") or 0
         error = receipts.describe_error(sys.exception() or "It was retried, or lost its worker.")
-        retries = options["retries"]
-        change = partial(receipts.postpone, error=error, seconds=seconds, retries=retries)
+        change = partial(receipts.postpone, error=error, seconds=seconds)
+        change = partial(change, retries=options["retries"])
         if not change_receipt(self.app, options["task_id"], change):
             raise receipts.ReceiptEndedError
 
 
-def flask_app(celery: Any) -> Flask:
-    """Return the application that a Celery application belongs to."""
-    return cast("Flask", celery.flask_app)
-
-
 def change_receipt(celery: Any, task_id: str, change: Callable[[Session, UUID], bool]) -> bool:
     """Change a receipt in a transaction of its own; False if the task has none any more."""
-    with flask_app(celery).app_context():
-        return run_in_transaction(lambda session: change(session, UUID(task_id)))
+    try:
+        job_id = UUID(task_id)
+    except ValueError:  # the caller of a task without a receipt may choose any id
+        return False
+    with celery.flask_app.app_context():
+        return run_in_transaction(lambda session: change(session, job_id))
+
+
+def keep_failed(celery: Any, task_id: str, error: BaseException | str) -> None:
+    """Keep the receipt of a task that has failed for the last time."""
+    kept = receipts.describe_error(error)
+    change_receipt(celery, task_id, partial(receipts.fail, error=kept))
 
 
 @signals.task_failure.connect
-def keep_failed(sender: ServiceTask, task_id: str, exception: BaseException, **_: Any) -> None:
-    """Keep the receipt of a task that failed for the last time, or with its process."""
-    error = receipts.describe_error(exception)
-    change_receipt(sender.app, task_id, partial(receipts.fail, error=error))
+def on_failure(sender: ServiceTask, task_id: str, exception: BaseException, **_: Any) -> None:
+    """Keep a task that failed, or was lost with its process for the last time."""
+    keep_failed(sender.app, task_id, exception)
 
 
 @signals.task_revoked.connect
-def keep_revoked(sender: ServiceTask, request: Context, expired: bool, **_: Any) -> None:
-    """Keep the receipt of a task that was revoked, or whose message has expired."""
-    error = "It had expired." if expired else "It was revoked."
-    change_receipt(sender.app, str(request.id), partial(receipts.fail, error=error))
+def on_revoked(sender: ServiceTask, request: Any, **_: Any) -> None:
+    """Keep a task that was revoked, or whose message has expired."""
+    keep_failed(sender.app, request.id, "It was revoked, or had expired.")
 
 
 @signals.task_unknown.connect
-def keep_unknown(sender: Any, name: str, id: str, **_: Any) -> None:  # noqa: A002  Celery's name
+def on_unknown(sender: Any, name: str, id: str, **_: Any) -> None:  # noqa: A002  Celery's name
     """Publish a task that this release does not know again: another worker may know it."""
     error = f"A worker does not know the task {name}."
     change = partial(receipts.postpone, error=error, seconds=SECONDS_UNTIL_ANOTHER_RELEASE)
@@ -136,25 +138,23 @@ def keep_unknown(sender: Any, name: str, id: str, **_: Any) -> None:  # noqa: A0
 
 
 @signals.task_prerun.connect
-def bind_ids(task: ServiceTask, **_: Any) -> None:
+def bind_ids(task: Any, **_: Any) -> None:
     """Put the ids of the request that asked for the task on all lines of its run."""
-    request: Any = task.request
-    headers = request.headers or {}
+    headers = task.request.headers or {}
     ids = {name: headers[name] for name in ("request_id", "trace_id") if headers.get(name)}
-    request.bound = structlog.contextvars.bind_contextvars(
-        task=task.name, task_id=request.id, **ids
-    )
+    ids |= {"task": task.name, "task_id": task.request.id}
+    task.request.bound = structlog.contextvars.bind_contextvars(**ids)
 
 
 @signals.task_postrun.connect
-def unbind_ids(task: ServiceTask, **_: Any) -> None:
+def unbind_ids(task: Any, **_: Any) -> None:
     """Take them away again."""
-    request: Any = task.request
-    structlog.contextvars.reset_contextvars(**request.bound)
+    structlog.contextvars.reset_contextvars(**task.request.bound)
 
 
 @signals.worker_process_init.connect
 def leave_connections(**_: Any) -> None:
     """Leave the connections of the worker's main process to it: a fork has copies of them."""
-    with flask_app(current_app).app_context():
+    celery: Any = current_app
+    with celery.flask_app.app_context():
         db.engine.dispose(close=False)
