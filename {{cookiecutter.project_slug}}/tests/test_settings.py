@@ -185,6 +185,13 @@ def test_a_broker_url_is_accepted_and_not_shown(url: str) -> None:
     assert PASSWORD not in repr(made)
 
 
+@pytest.mark.parametrize("value", ["", "[]", "task_routes"])
+def test_settings_of_celery_are_a_json_object(value: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, celery=value)
+
+    assert "is not a JSON object" in errors["celery"]
+
+
 {% endif %}
 @pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
 def test_production_requires_a_secret_of_its_own(key: str | None) -> None:

@@ -42,7 +42,7 @@ def test_a_message_is_given_away_only_when_its_task_can_have_ended(app: Flask) -
 
 def test_the_team_may_set_what_celery_has(make_app: MakeApp) -> None:
     options = {"task_routes": {"a": "b"}, "broker_transport_options": {"visibility_timeout": 7}}
-    celery = celery_of(make_app(celery=options))
+    celery = celery_of(make_app(celery=json.dumps(options)))
 
     assert celery.conf.task_routes == {"a": "b"}
     assert celery.conf.broker_transport_options["visibility_timeout"] == 7

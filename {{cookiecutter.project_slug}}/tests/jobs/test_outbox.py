@@ -142,7 +142,7 @@ def test_a_countdown_counts_by_the_clock_of_the_database(
 
 
 def test_the_queue_is_chosen_as_celery_does(make_app: MakeApp, committed_db: Engine) -> None:
-    app = make_app(celery={"task_routes": {"tests.routed": "reports"}})
+    app = make_app(celery='{"task_routes": {"tests.routed": "reports"}}')
 
     def routed() -> None: ...
     def own() -> None: ...

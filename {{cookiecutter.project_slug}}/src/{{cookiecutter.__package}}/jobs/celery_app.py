@@ -1,5 +1,6 @@
 """Celery, set up for this service; docs/jobs.md says why its settings have these values."""
 
+import json
 from typing import Any
 
 from celery import Celery, signals
@@ -48,7 +49,7 @@ class ServiceCelery(Celery):
             task_time_limit=limit,
             worker_send_task_events=True,
         )
-        self.conf.update(settings.celery)
+        self.conf.update(json.loads(settings.celery))
         transport = {"visibility_timeout": MAX_BACKOFF_SECONDS + 3 * limit} | CLIENT
         self.conf.broker_transport_options = transport | self.conf.broker_transport_options
         visibility = self.conf.broker_transport_options["visibility_timeout"]

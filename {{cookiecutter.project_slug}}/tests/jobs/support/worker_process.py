@@ -24,7 +24,8 @@ VISIBILITY_SECONDS = 3
 def with_broker(settings: Settings, url: str, **changes: Any) -> Settings:
     """Settings with this broker, and short waits for what is lost."""
     celery = {"broker_transport_options": {"visibility_timeout": VISIBILITY_SECONDS}}
-    changes = {"broker_url": SecretStr(url), "celery": celery, "job_seconds": 5, **changes}
+    changes = {"celery": json.dumps(celery), "job_seconds": 5, **changes}
+    changes["broker_url"] = SecretStr(url)
     return settings.model_copy(update=changes)
 
 
@@ -70,7 +71,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "ENVIRONMENT": "test",
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "BROKER_URL": settings.broker_url.get_secret_value(),
-        "CELERY": json.dumps(settings.celery),
+        "CELERY": settings.celery,
         "JOB_SECONDS": str(settings.job_seconds),
         "METRICS_PORT": "0",
     }

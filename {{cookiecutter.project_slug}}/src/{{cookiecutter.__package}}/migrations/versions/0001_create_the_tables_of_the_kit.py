@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("error", column_types.ExactString(1000), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(op.f("ix_jobs_state_queue_due_at"), "jobs", ["state", "queue", "due_at"])
+    op.create_index(op.f("ix_jobs_state"), "jobs", ["state", "queue", "due_at"])
 {% endif %}
 {% if cookiecutter.auth == "api_key" %}
     op.create_table(
