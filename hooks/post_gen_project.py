@@ -87,9 +87,14 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         "background jobs",
         {"background_jobs": ("celery",)},
         (
+            "deploy/kubernetes/beat.yaml",
+            "deploy/kubernetes/redis.yaml",
+            "deploy/kubernetes/relay.yaml",
             "deploy/kubernetes/worker.yaml",
             "dev/server_redis.py",
+            "dev/worker.py",
             "docs/jobs.md",
+            "redis.conf",
             "src/{package}/jobs",
             "src/{package}/resources/{resource_plural}/tasks.py",
             "tests/resources/{resource_plural}/test_tasks.py",
@@ -97,6 +102,11 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "tests/dev/test_server_redis.py",
             "tests/jobs",
         ),
+    ),
+    (
+        "no background jobs",
+        {"background_jobs": ("none",)},
+        ("deploy/kubernetes/housekeeping.yaml",),
     ),
     (
         "API keys",

@@ -14,6 +14,7 @@ def undocumented_settings(project: BakedProject) -> list[str]:
     """Return settings that .env.example does not show, and those it shows that do not exist."""
     settings = settings_of(project)
     documented = {name.lower() for name in DOCUMENTED.findall(project.text(".env.example"))}
+    documented -= _read_by_compose(project) - set(settings)
     missing = [f"{name.upper()}: a setting that .env.example lacks" for name in settings]
     return [
         *(error for name, error in zip(settings, missing, strict=True) if name not in documented),
@@ -22,6 +23,13 @@ def undocumented_settings(project: BakedProject) -> list[str]:
             for name in sorted(documented - set(settings))
         ),
     ]
+
+
+def _read_by_compose(project: BakedProject) -> set[str]:
+    """Return the variables that compose.yaml takes from .env."""
+    path = project.path / "compose.yaml"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return {name.lower() for name in re.findall(r"\$\{([A-Z_]+)", text)}
 
 
 def unread_settings(project: BakedProject) -> list[str]:

@@ -276,29 +276,40 @@ def test_the_ci_calls_targets_that_exist(shipped: list[BakedProject]) -> None:
                 assert ("deploy/kubernetes" in text) == (project.path / "deploy").exists()
 
 
-OF_WORKERS = " of workers"
+APART = {"worker", "relay", "beat", "redis"}
+"""Components whose manifests have the kind of one of the service's."""
 
 
 def documents(project: BakedProject) -> dict[str, dict[str, Any]]:
-    """Return the manifests of a project by kind."""
+    """Return the manifests of a project by kind, those of other components by kind and name."""
     found = {}
     for path in sorted((project.path / "deploy" / "kubernetes").glob("*.yaml")):
-        [document] = yaml.safe_load_all(path.read_text(encoding="utf-8"))
-        labels = document.get("metadata", {}).get("labels", {})
-        is_worker = labels.get("app.kubernetes.io/component") == "worker"
-        found[document["kind"] + (OF_WORKERS if is_worker else "")] = document
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            component = document.get("metadata", {}).get("name", "").rpartition("-")[2]
+            kind = document["kind"]
+            if component in APART or kind in found:
+                kind = f"{kind} {component}"
+            assert kind not in found
+            found[kind] = document
     return found
 
 
 def pods(manifests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the pod templates by the kind of their controllers."""
+    kinds = ("Deployment", "Job", "StatefulSet", "CronJob")
     specs = {
-        kind: manifests[kind]["spec"]
-        for kind in ("Deployment", f"Deployment{OF_WORKERS}", "Job")
-        if kind in manifests
+        kind: document["spec"]
+        for kind, document in manifests.items()
+        if kind.partition(" ")[0] in kinds
     }
-    specs["CronJob"] = manifests["CronJob"]["spec"]["jobTemplate"]["spec"]
+    if "CronJob" in specs:
+        specs["CronJob"] = specs["CronJob"]["jobTemplate"]["spec"]
     return {kind: spec["template"] for kind, spec in specs.items()}
+
+
+def own_pods(manifests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return those of `pods` that run the image of the service."""
+    return {kind: pod for kind, pod in pods(manifests).items() if kind != "StatefulSet redis"}
 
 
 def in_kubernetes(projects: list[BakedProject]) -> list[BakedProject]:
@@ -308,7 +319,7 @@ def in_kubernetes(projects: list[BakedProject]) -> list[BakedProject]:
 
 def default_of(project: BakedProject, setting: str) -> float:
     """Return the default of a setting in production."""
-    text = (project.source / "settings.py").read_text(encoding="utf-8")
+    text = (project.source / "base_settings.py").read_text(encoding="utf-8")
     in_production = re.search(rf'"production": {{.*"{setting}": ([\d.]+)', text)
     found = in_production or re.search(rf"\b{setting}: \w+ = Field\(default=([\d.]+)", text)
     assert found
@@ -328,7 +339,7 @@ def test_manifests_are_consistent(shipped: list[BakedProject]) -> None:
         called = found["Service"]["spec"]["selector"].items()
         assert [kind for kind, those in labels.items() if called <= those] == ["Deployment"]
         guarded = found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items()
-        assert all(guarded <= those for those in labels.values())
+        assert all(guarded <= labels[kind] for kind in own_pods(found))
         scaled = found["HorizontalPodAutoscaler"]["spec"]
         assert scaled["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
         assert scaled["minReplicas"] > found["PodDisruptionBudget"]["spec"]["maxUnavailable"]
@@ -342,7 +353,7 @@ def test_kustomize_finds_everything_but_secrets(shipped: list[BakedProject]) -> 
         files = {path.name for path in (project.path / "deploy" / "kubernetes").iterdir()}
         assert {*kustomization["resources"], "kustomization.yaml"} == files
         [settings] = kustomization["configMapGenerator"]
-        for pod in pods(found).values():
+        for pod in own_pods(found).values():
             [container] = pod["spec"]["containers"]
             assert container["image"] == kustomization["images"][0]["name"]
             assert container["envFrom"] == [{"configMapRef": {"name": settings["name"]}}]
@@ -354,24 +365,74 @@ def test_containers_run_commands_of_the_service(shipped: list[BakedProject]) -> 
     for project in shipped:
         if (project.path / "compose.yaml").exists():
             services = yaml.safe_load(project.text("compose.yaml"))["services"]
-            commands.add(tuple(services["migration"]["command"]))
-            if "worker" in services:
-                commands.add(tuple(services["worker"]["command"]))
-                commands.add(tuple(services["worker"]["healthcheck"]["test"][1:]))
+            commands |= {
+                tuple(services[name]["command"])
+                for name in ("migration", "relay", "worker", "beat")
+                if name in services
+            }
     for project in in_kubernetes(shipped):
-        found = [pod["spec"]["containers"][0] for pod in pods(documents(project)).values()]
+        found = [pod["spec"]["containers"][0] for pod in own_pods(documents(project)).values()]
         commands |= {tuple(container["command"]) for container in found if "command" in container}
-        probes = [container.get("readinessProbe", {}).get("exec") for container in found]
-        commands |= {tuple(probe["command"]) for probe in probes if probe}
     cli = "".join(
         path.read_text(encoding="utf-8")
         for project in shipped
-        for path in project.source.glob("*cli.py")
+        for path in project.source.rglob("cli.py")
     )
-    assert len(commands) == 4
-    for flask, app, package, *words in commands:
-        assert (flask, app, package) == ("flask", "--app", shipped[0].package)
-        assert all(f'"{word}"' in cli for word in words)
+    package = shipped[0].package
+    flask = sorted(command[3:] for command in commands if command[0] == "flask")
+    assert flask == [("db", "upgrade"), ("housekeeping",), ("jobs", "relay")]
+    for word in {word for words in flask for word in words}:
+        assert re.search(rf'"{word}"|def {word}\(', cli), word
+    celery = sorted(command for command in commands if command[0] == "celery")
+    assert [command[4] for command in celery] == ["beat", "worker"]
+    for command in celery:
+        assert command[:4] == ("celery", "--quiet", "--app", f"{package}.worker")
+
+
+def test_the_housekeeping_runs_in_every_deployment(shipped: list[BakedProject]) -> None:
+    for project in shipped:
+        has_jobs = (project.source / "worker.py").exists()
+        if (project.path / "compose.yaml").exists():
+            services = yaml.safe_load(project.text("compose.yaml"))["services"]
+            assert ("beat" in services, "housekeeping" in services) == (has_jobs, not has_jobs)
+        if (project.path / "deploy").exists():
+            found = documents(project)
+            assert ("Deployment beat" in found, "CronJob" in found) == (has_jobs, not has_jobs)
+            if has_jobs:
+                beat = found["Deployment beat"]["spec"]
+                assert (beat["replicas"], beat["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_there_is_no_default_password(shipped: list[BakedProject]) -> None:
+    for project in shipped:
+        if (project.path / "compose.yaml").exists():
+            text = project.text("compose.yaml")
+            secrets = set(re.findall(r"\$\{([A-Z_]*(?:PASSWORD|KEY))", text))
+            assert secrets
+            for name in secrets:
+                assert f"${{{name}:-" not in text
+                assert re.search(rf"^{name}=$", project.text(".env.example"), re.MULTILINE)
+                assert name in project.text("dev/env_file.py"), "the set-up makes it"
+
+
+def test_the_broker_keeps_what_it_has_wherever_it_runs(shipped: list[BakedProject]) -> None:
+    wanted = ("appendonly yes", "appendfsync everysec", 'save ""', "maxmemory-policy noeviction")
+    projects = [project for project in shipped if (project.source / "worker.py").exists()]
+    assert projects
+    for project in projects:
+        configuration = project.text("redis.conf").splitlines()
+        assert set(wanted) <= set(configuration)
+        if (project.path / "compose.yaml").exists():
+            broker = yaml.safe_load(project.text("compose.yaml"))["services"]["broker"]
+            assert "./redis.conf:/etc/redis.conf:ro" in broker["volumes"]
+            assert "--requirepass" in broker["command"][-1]
+        if (project.path / "deploy").exists():
+            [redis] = documents(project)["StatefulSet redis"]["spec"]["template"]["spec"][
+                "containers"
+            ]
+            given = [argument.removeprefix("--") for argument in redis["args"]]
+            assert {line for line in configuration if line and line[0] != "#"} < set(given)
+            assert any(argument.startswith("requirepass") for argument in given)
 
 
 def test_a_pod_has_time_to_drain(shipped: list[BakedProject]) -> None:
@@ -391,20 +452,18 @@ def test_a_container_has_time_to_drain(sqlite_in_docker: BakedProject) -> None:
     assert int(service["stop_grace_period"].removesuffix("s")) > needed
 
 
-def test_a_worker_has_time_to_finish_its_jobs(shipped: list[BakedProject]) -> None:
+def test_a_worker_has_time_to_finish_its_tasks(shipped: list[BakedProject]) -> None:
     projects = [project for project in shipped if (project.source / "worker.py").exists()]
     assert projects
     for project in projects:
-        process = (project.source / "jobs_process.py").read_text(encoding="utf-8")
-        assert "settings.job_seconds + 2 * SECONDS_TO_CLEAN_UP" in process
         [clean_up] = re.findall(
             r"^SECONDS_TO_CLEAN_UP = (\d+)",
-            (project.source / "celery_app.py").read_text(encoding="utf-8"),
+            (project.source / "jobs" / "celery_app.py").read_text(encoding="utf-8"),
             re.MULTILINE,
         )
         needed = default_of(project, "job_seconds") + 2 * int(clean_up)
         if (project.path / "deploy").exists():
-            deployment = documents(project)[f"Deployment{OF_WORKERS}"]["spec"]
+            deployment = documents(project)["Deployment worker"]["spec"]
             assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] > needed
         if (project.path / "compose.yaml").exists():
             worker = yaml.safe_load(project.text("compose.yaml"))["services"]["worker"]
@@ -414,12 +473,14 @@ def test_a_worker_has_time_to_finish_its_jobs(shipped: list[BakedProject]) -> No
 def test_pods_have_only_the_rights_they_need(shipped: list[BakedProject]) -> None:
     """As the `restricted` profile of the Pod Security Standards requires."""
     for project in in_kubernetes(shipped):
-        for template in pods(documents(project)).values():
+        found = documents(project)
+        for kind, template in pods(found).items():
             pod = template["spec"]
             assert pod["automountServiceAccountToken"] is False
             assert pod["securityContext"]["runAsNonRoot"] is True
             assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-            assert f"USER {pod['securityContext']['runAsUser']}:" in project.text("Dockerfile")
+            user = f"USER {pod['securityContext']['runAsUser']}:"
+            assert (user in project.text("Dockerfile")) == (kind in own_pods(found))
             for container in pod["containers"]:
                 assert container["securityContext"] == {
                     "allowPrivilegeEscalation": False,

@@ -32,7 +32,7 @@ from tests.harness.images import (
 from tests.harness.report import Proved
 from tests.harness.servers import HOST, SECRET_KEY, database, free_port
 from tests.harness.variants import CHOICES
-from tests.service.test_background_jobs import broker
+from tests.service.test_background_jobs import PASSWORD, broker
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,7 +43,7 @@ pytestmark = [
 # Repeats the check until it succeeds, for at most half a minute; it prints `ready` itself.
 WORK_UNTIL_READY = """
 $1 >/tmp/log 2>&1 &
-for _ in 1 2 3 4 5 6; do sleep 2; $2 2>>/tmp/log && break; done
+for _ in 1 2 3 4 5 6; do sleep 2; sh -c "$2" >>/tmp/log 2>&1 && echo ready && break; done
 kill -TERM $!
 wait $!
 status=$?
@@ -190,15 +190,15 @@ def test_a_worker_runs_in_the_image_is_ready_and_stops(
 ) -> None:
     container, settings = in_place
     port = free_port()
-    broker_url = f"redis://{HOST}:{port}/0"
+    broker_url = f"redis://:{PASSWORD}@{HOST}:{port}/0"
     services = yaml.safe_load(project.text("compose.yaml"))["services"]
-    check = services["worker"]["healthcheck"]["test"][1:]
+    [check] = services["worker"]["healthcheck"]["test"][1:]
     with broker(project, environment, port):
         container.run(settings, *services["migration"]["command"])
         said = container.run(
             {**settings, "BROKER_URL": broker_url, "METRICS_PORT": "0"},
             *("sh", "-c", WORK_UNTIL_READY, "sh", shlex.join(services["worker"]["command"])),
-            shlex.join(check),
+            check.replace("$$", "$"),
         )
     assert said.splitlines()[-2:] == ["ready", "stopped with 0"]
 

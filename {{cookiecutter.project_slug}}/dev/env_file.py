@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+SECRETS = ("SECRET_KEY", "DATABASE_PASSWORD", "BROKER_PASSWORD")
 {% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 PORTS = range(20_000, 30_000)
 {% endif %}
@@ -29,8 +30,9 @@ def make_env_file(project: Path = PROJECT) -> bool:
 
 def own_line(line: str) -> str:
     """Return the line of `.env` for a line of `.env.example`."""
-    if line.startswith("SECRET_KEY="):
-        return f"SECRET_KEY={os.urandom(32).hex()}\n"
+    name = line.partition("=")[0]
+    if name in SECRETS:
+        return f"{name}={os.urandom(32).hex()}\n"
 {% if cookiecutter.database != "sqlite" %}
     if line.startswith("DATABASE_URL="):
         return with_own_port(line)

@@ -21,7 +21,7 @@ from .development_server import development_server
 {% endif %}
 from .env_file import make_env_file
 {% if cookiecutter.background_jobs == "celery" %}
-from .server_redis import development_broker
+from .worker import run_worker
 {% endif %}
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -35,6 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.run", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}")
     parser.add_argument("--migrate-only", action="store_true", help="do not serve")
+{% if cookiecutter.background_jobs == "celery" %}
+    parser.add_argument("--worker", action="store_true", help="run background jobs, do not serve")
+{% endif %}
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, help="a command of `flask` to run instead of serving"
     )
@@ -61,9 +64,8 @@ def work(arguments: argparse.Namespace, settings: Settings) -> int:
     """Migrate, then serve or run the command; the database exists."""
     migrate(settings)
 {% if cookiecutter.background_jobs == "celery" %}
-    if arguments.command[:1] == ["jobs"]:
-        with development_broker(settings.broker_url.get_secret_value()):
-            return flask(*arguments.command)
+    if arguments.worker:
+        return run_worker(settings)
 {% endif %}
     if arguments.command:
         return flask(*arguments.command)

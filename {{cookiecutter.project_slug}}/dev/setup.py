@@ -205,14 +205,34 @@ def install_packages(progress: Progress) -> str:
         call(progress, PYTHON, "-m", "pip", "install", "--editable", ".", "--group", "dev")
         INSTALLED.touch()
         return "by pip"
-    call(progress, uv, "lock")
+    remark = lock_packages(progress, uv)
     call(
         progress,
         *(uv, "sync", "--frozen", "--python", PYTHON),
         UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT),
     )
     INSTALLED.touch()
-    return "by uv, locked in uv.lock"
+    return f"by uv, {remark}"
+
+
+def lock_packages(progress: Progress, uv: str) -> str:
+    """Write the lock file; in a workspace, whose root has it, also one of the project alone.
+
+    The image is built from this folder, so its packages are locked here, in the same versions.
+    """
+    call(progress, uv, "lock")
+    try:
+        root = Path(call(progress, uv, "workspace", "dir").splitlines()[-1])
+    except StepError:  # an older uv
+        root = PROJECT
+    if root.resolve() == PROJECT:
+        return "locked in uv.lock"
+    with tempfile.TemporaryDirectory() as alone:
+        for path in (PROJECT / "pyproject.toml", root / "uv.lock"):
+            shutil.copy(path, alone)
+        call(progress, uv, "lock", "--project", alone)
+        shutil.copy(Path(alone, "uv.lock"), PROJECT)
+    return f"locked in {root.name}/uv.lock for the workspace, and in uv.lock for the image"
 
 
 def write_document(progress: Progress) -> str:

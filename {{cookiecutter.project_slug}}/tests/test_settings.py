@@ -158,7 +158,8 @@ def test_the_database_url_is_required() -> None:
 
 {% if cookiecutter.background_jobs == "celery" %}
 @pytest.mark.parametrize(
-    "url", [f"amqp://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"]
+    "url",
+    [f"kafka://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"],
 )
 def test_an_invalid_broker_url_is_reported(url: str) -> None:
     errors = errors_of(database_url=EXAMPLE_URL, broker_url=url)
@@ -169,13 +170,26 @@ def test_an_invalid_broker_url_is_reported(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://h", f"redis://:{PASSWORD}@h:6379/0", f"rediss://u:{PASSWORD}@h.example:1/2?a=b"],
+    [
+        "redis://h",
+        f"redis://:{PASSWORD}@h:6379/0",
+        f"rediss://u:{PASSWORD}@h.example:1/2?a=b",
+        f"amqp://u:{PASSWORD}@h:5672/name",
+        f"amqps://u:{PASSWORD}@h//",
+    ],
 )
 def test_a_broker_url_is_accepted_and_not_shown(url: str) -> None:
     made = Settings.model_validate({"database_url": EXAMPLE_URL, "broker_url": url})
 
     assert made.broker_url.get_secret_value() == url
     assert PASSWORD not in repr(made)
+
+
+@pytest.mark.parametrize("value", ["", "[]", "task_routes"])
+def test_settings_of_celery_are_a_json_object(value: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, celery=value)
+
+    assert "is not a JSON object" in errors["celery"]
 
 
 {% endif %}

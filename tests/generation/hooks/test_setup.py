@@ -38,7 +38,12 @@ venv)
     mkdir -p "$last/bin"
     printf '#!/bin/sh\\nexec {python} "$@"\\n' > "$last/bin/python"
     chmod +x "$last/bin/python" ;;
-lock) touch uv.lock ;;
+lock)
+    case "$2" in
+    --project) grep --quiet my-service "$3/pyproject.toml" && echo its own > "$3/uv.lock" ;;
+    *) echo all > "$(cat workspace 2>/dev/null || pwd)/uv.lock" ;;
+    esac ;;
+workspace) cat workspace 2>/dev/null || pwd ;;
 sync) . ./sync.sh ;;
 esac
 """
@@ -165,6 +170,19 @@ def test_each_step_has_a_line_and_the_next_commands_follow(run: Run, project: Pa
     assert re.search(r"\n\n  cd 'my service'\n  make run .*\n  make test .*\n", done.stdout)
     assert "\r" not in done.stdout
     assert (project / "migrated").exists()
+
+
+def test_a_project_in_a_workspace_has_a_lock_file_for_its_image(run: Run, project: Path) -> None:
+    (project / "workspace").write_text(str(project.parent), encoding="utf-8")
+    (project / ".gitignore").write_text("workspace\n", encoding="utf-8")
+
+    done = run()
+
+    [remark] = [line[2] for line in lines_of_steps(done.stdout) if line[1] == "packages"]
+    where = f"{project.parent.name}/uv.lock for the workspace, and in uv.lock for the image"
+    assert remark == f"by uv, locked in {where}"
+    assert (project / "uv.lock").read_text() == "its own\n"
+    assert (project.parent / "uv.lock").read_text() == "all\n"
 
 
 def test_the_set_up_skips_slow_tests(run: Run, project: Path) -> None:

@@ -2,205 +2,256 @@
 
 from .mutant import PACKAGE, Mutant
 
-JOBS = f"{PACKAGE}/jobs/jobs.py"
-RUNNER = f"{PACKAGE}/jobs/job_runner.py"
 OUTBOX = f"{PACKAGE}/jobs/outbox.py"
+RECEIPTS = f"{PACKAGE}/jobs/receipts.py"
+TASKS = f"{PACKAGE}/jobs/tasks.py"
+RELAY = f"{PACKAGE}/jobs/relay.py"
 CELERY = f"{PACKAGE}/jobs/celery_app.py"
-JOB_TESTS = "tests/jobs/test_jobs.py"
-RUNNER_TESTS = "tests/jobs/test_job_runner.py"
-CELERY_TESTS = "tests/jobs/test_celery_app.py"
 OUTBOX_TESTS = "tests/jobs/test_outbox.py"
-WITH_JOBS = (("background_jobs", "celery"),)
+TASK_TESTS = "tests/jobs/test_tasks.py"
+RELAY_TESTS = "tests/jobs/test_relay.py"
+CELERY_TESTS = "tests/jobs/test_celery_app.py"
 
-LEASED = "            job.due_at = at + lease(job_seconds)\n"
-BOUND = "    with bound_contextvars(job_id=str(job_id), task=attempt.task, **attempt.ids):\n"
-OWN = "            with app.app_context():\n"
-ONE = "app.extensions.setdefault('one', app.app_context())"
-RUN = "    TASKS[attempt.task].run(session, **attempt.arguments)\n"
+
+def mutant(name: str, guarantee: str, file: str, change: tuple[str, str], *tests: str) -> Mutant:
+    """Return a mutant of a project with background jobs."""
+    return Mutant(name, guarantee, file, (change,), tests, options=(("background_jobs", "celery"),))
+
 
 JOB_MUTANTS = (
     # With the transaction that asks
-    Mutant(
-        "enqueue before commit",
-        "a job of a transaction that is rolled back never was",
-        JOBS,
-        (("    session.add(\n", "    (lambda job: (session.add(job), session.commit()))(\n"),),
-        (
-            f"{JOB_TESTS}::test_a_job_without_a_commit_never_was",
-            f"{JOB_TESTS}::test_a_job_of_a_savepoint_is_not_there_before_the_whole_is_committed",
-        ),
-        options=WITH_JOBS,
+    mutant(
+        "enqueue commits",
+        "a task of a transaction that is rolled back never was",
+        OUTBOX,
+        ("    session.add(job)\n", "    session.add(job)\n    session.commit()\n"),
+        f"{OUTBOX_TESTS}::test_a_receipt_without_a_commit_never_was",
+        f"{OUTBOX_TESTS}::test_a_receipt_of_a_savepoint_is_not_there_before_the_whole_is_committed",
     ),
-    Mutant(
-        "job without the ids of its request",
-        "a job knows the request that asked for it",
-        JOBS,
-        (("        return who.request_id, who.trace_id\n", "        return None, None\n"),),
-        (f"{JOB_TESTS}::test_a_request_asks_for_a_job_with_its_ids",),
-        options=WITH_JOBS,
+    mutant(
+        "receipt without the ids of its request",
+        "a receipt knows the request that asked for it",
+        OUTBOX,
+        (", payload=payload, **origin_ids())", ", payload=payload)"),
+        f"{OUTBOX_TESTS}::test_a_receipt_has_the_ids_of_its_request",
+    ),
+    mutant(
+        "no bound on arguments",
+        "arguments that are too long are rejected",
+        OUTBOX,
+        ("    if len(payload) > MAX_PAYLOAD_LENGTH:\n", "    if False:\n"),
+        f"{OUTBOX_TESTS}::test_arguments_that_are_too_long_are_rejected",
+    ),
+    mutant(
+        "countdown ignored",
+        "a task with a countdown waits in the table",
+        OUTBOX,
+        ("    if countdown:\n", "    if False:\n"),
+        f"{OUTBOX_TESTS}::test_a_countdown_counts_by_the_clock_of_the_database",
     ),
     # At least once
-    Mutant(
-        "row deleted when it is handed over",
+    mutant(
+        "receipt deleted when it is published",
         "what the broker forgets is done all the same",
-        OUTBOX,
-        ((LEASED, "            session.delete(job)\n"),),
-        (f"{OUTBOX_TESTS}::test_what_was_handed_over_stays_until_it_is_done",),
-        options=WITH_JOBS,
+        RELAY,
+        (
+            "        session.execute(claimed.values(state=JobState.SENT, heard_at=claimed_at))\n",
+            "        for job in jobs:\n            session.delete(job)\n",
+        ),
+        f"{RELAY_TESTS}::test_what_was_published_is_published_again_only_after_a_long_silence",
     ),
-    Mutant(
-        "jobs are not claimed",
-        "relays at the same time take different jobs",
-        OUTBOX,
-        ((LEASED, "            pass\n"),),
-        (f"{OUTBOX_TESTS}::test_what_was_handed_over_stays_until_it_is_done",),
-        options=WITH_JOBS,
+    mutant(
+        "tasks are not claimed",
+        "relays at the same time publish different tasks",
+        RELAY,
+        (
+            "        session.execute(claimed.values(state=JobState.SENT, heard_at=claimed_at))\n",
+            "        pass\n",
+        ),
+        f"{RELAY_TESTS}::test_what_was_published_is_published_again_only_after_a_long_silence",
+        f"{RELAY_TESTS}::test_relays_at_the_same_time_publish_different_tasks",
     ),
-    Mutant(
-        "what the broker refuses waits for its lease",
+    mutant(
+        "claims last as long as a silence",
+        "what a killed relay had taken is soon published again",
+        RELAY,
+        (
+            "    claimed_at = silent_since + timedelta(seconds=CLAIM_SECONDS)\n",
+            "    claimed_at = now\n",
+        ),
+        f"{RELAY_TESTS}::test_what_a_killed_relay_had_taken_is_soon_published_again",
+    ),
+    mutant(
+        "what the broker does not take waits for a silence",
         "what the broker does not take is due again at once",
-        OUTBOX,
-        (("run_in_transaction(partial(_release, messages=messages[index:]))", "pass"),),
-        (f"{OUTBOX_TESTS}::test_what_the_broker_does_not_take_is_due_again",),
-        options=WITH_JOBS,
+        RELAY,
+        (
+            "        noted = mine.values(state=JobState.WAITING)\n",
+            "        noted = mine.values(heard_at=func.current_timestamp())\n",
+        ),
+        f"{RELAY_TESTS}::test_what_the_broker_does_not_take_is_due_again",
     ),
-    Mutant(
-        "message acknowledged before its job",
-        "a message that a lost worker held comes back",
-        CELERY,
-        (("task_acks_late=True", "task_acks_late=False"),),
-        (f"{CELERY_TESTS}::test_a_message_is_given_away_only_when_its_job_can_have_ended",),
-        options=WITH_JOBS,
+    mutant(
+        "no bound on what is in flight",
+        "what is published and not done is bounded",
+        RELAY,
+        ("        room = max(0, bound - session.scalars(sent).one())\n", "        room = bound\n"),
+        f"{RELAY_TESTS}::test_what_is_in_flight_is_bounded_for_each_queue",
     ),
-    Mutant(
-        "worker on Celery's own transport",
-        "a worker outlives the loss of its broker in the middle of a job",
+    mutant(
+        "published again too soon",
+        "a task is published again only after a longer silence than any redelivery takes",
         CELERY,
         (
-            (
-                'broker_transport = f"{Transport.__module__}:{Transport.__name__}"',
-                "broker_transport = None",
-            ),
+            "        self.silence_seconds = visibility + 2 * limit",
+            "        self.silence_seconds = visibility",
         ),
-        (f"{CELERY_TESTS}::test_the_worker_is_on_the_transport_that_outlives_its_broker",),
-        options=WITH_JOBS,
+        f"{RELAY_TESTS}::test_what_was_published_is_published_again_only_after_a_long_silence",
     ),
-    Mutant(
+    mutant(
+        "message acknowledged before its task",
+        "a message that a lost worker held is delivered again",
+        CELERY,
+        ("task_acks_late=True", "task_acks_late=False"),
+        f"{CELERY_TESTS}::test_a_message_is_given_away_only_when_its_task_can_have_ended",
+    ),
+    mutant(
+        "worker on Celery's own transport",
+        "a worker survives the loss of its broker in the middle of a task",
+        CELERY,
+        (
+            '        celery.conf.broker_transport = f"{__package__}.redis_transport:Transport"\n',
+            "        pass\n",
+        ),
+        f"{CELERY_TESTS}::test_a_worker_is_on_the_transport_that_survives_its_broker",
+    ),
+    mutant(
         "certificate of the broker not checked",
         "with TLS the broker has to be the one that is meant",
         CELERY,
-        (('    if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:\n', "    if url:\n"),),
-        (
-            f"{CELERY_TESTS}::test_the_certificate_of_a_broker_is_checked[TLS]",
-            f"{CELERY_TESTS}::test_the_certificate_of_a_broker_is_checked[authority]",
-        ),
-        options=WITH_JOBS,
+        ('    if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:\n', "    if url:\n"),
+        f"{CELERY_TESTS}::test_the_certificate_of_a_broker_is_checked[TLS]",
+        f"{CELERY_TESTS}::test_the_certificate_of_a_broker_is_checked[authority]",
     ),
-    Mutant(
+    mutant(
         "no retry",
-        "a job that fails is due again later",
-        RUNNER,
-        (("due_at = None if is_last else utc_now() + pause(attempt.number)", "due_at = None"),),
-        (f"{RUNNER_TESTS}::test_a_job_that_fails_is_due_again_later",),
-        options=WITH_JOBS,
+        "a task is retried after any error",
+        TASKS,
+        ("    autoretry_for = (Exception,)\n", "    autoretry_for = ()\n"),
+        f"{TASK_TESTS}::test_a_task_is_retried_after_any_error_with_growing_pauses",
     ),
-    Mutant(
+    mutant(
         "pauses do not grow",
         "retries back off",
-        RUNNER,
-        (("FIRST_PAUSE_SECONDS * 2 ** (attempts - 1)", "FIRST_PAUSE_SECONDS"),),
-        (f"{RUNNER_TESTS}::test_pauses_grow_and_differ",),
-        options=WITH_JOBS,
+        TASKS,
+        ("    retry_backoff = 2\n", "    retry_backoff = False\n"),
+        f"{TASK_TESTS}::test_a_task_is_retried_after_any_error_with_growing_pauses",
     ),
-    Mutant(
-        "no bound on attempts",
-        "a job that fails too often is given up",
-        RUNNER,
-        (("is_last = attempt.number >= MOST_ATTEMPTS", "is_last = False"),),
-        (f"{RUNNER_TESTS}::test_a_job_that_fails_too_often_is_given_up",),
-        options=WITH_JOBS,
+    mutant(
+        "retry published instead of kept",
+        "a retry waits in the table",
+        TASKS,
+        ('        if headers.get(RECEIPT) and options.get("retries"):\n', "        if False:\n"),
+        f"{TASK_TESTS}::test_a_retry_waits_in_the_table",
     ),
-    Mutant(
+    mutant(
+        "failed task forgotten",
+        "a task that fails for the last time is kept with its error",
+        TASKS,
+        ("    keep_failed(sender.app, task_id, exception)\n", "    pass\n"),
+        f"{TASK_TESTS}::test_a_task_that_fails_for_the_last_time_is_kept",
+    ),
+    mutant(
         "no bound on lost workers",
-        "a job that takes each worker down is given up",
-        OUTBOX,
-        (("        if job.attempts >= MOST_ATTEMPTS:\n", "        if False:\n"),),
-        (f"{OUTBOX_TESTS}::test_a_job_that_takes_each_worker_down_is_given_up",),
-        options=WITH_JOBS,
+        "a task that takes its worker down each time is failed",
+        RECEIPTS,
+        (", Job.runs < MAX_RUNS)", ")"),
+        f"{TASK_TESTS}::test_a_task_that_takes_its_worker_down_each_time_is_failed",
+    ),
+    mutant(
+        "task fails when its retry cannot be published",
+        "a broker that is down does not fail a task",
+        TASKS,
+        ("Reject(reason, requeue=True)", "Reject(reason, requeue=False)"),
+        f"{TASK_TESTS}::test_a_retry_that_cannot_be_published_does_not_fail_the_task",
+    ),
+    mutant(
+        "unknown task dropped",
+        "a task that a worker does not know waits for another",
+        TASKS,
+        ("    change_receipt(sender.app, id, change)\n", "    pass\n"),
+        f"{TASK_TESTS}::test_a_task_that_a_worker_does_not_know_waits_for_another",
     ),
     # Its changes once
-    Mutant(
-        "attempt begun for each message",
-        "a message that comes again makes no attempt",
-        RUNNER,
-        (
-            (
-                "    next_one = update(Job).where(Job.id == job_id, Job.attempts == number - 1)\n",
-                "    next_one = update(Job).where(Job.id == job_id)\n",
-            ),
-        ),
-        (f"{RUNNER_TESTS}::test_a_message_that_comes_again_makes_no_attempt",),
-        options=WITH_JOBS,
+    mutant(
+        "run begun for each message",
+        "the message of an earlier retry does nothing",
+        RECEIPTS,
+        (", Job.state == JobState.SENT, Job.retries == retries)", ",)"),
+        f"{TASK_TESTS}::test_the_message_of_an_earlier_retry_does_nothing",
     ),
-    Mutant(
-        "task committed apart from the end of its job",
-        "what a task does and its end are committed together",
-        RUNNER,
-        ((RUN, f"{RUN}    session.commit()\n"),),
-        (f"{RUNNER_TESTS}::test_an_attempt_that_was_overtaken_is_rolled_back",),
-        options=WITH_JOBS,
+    mutant(
+        "overtaken run commits",
+        "of two runs of a task one commits",
+        RECEIPTS,
+        ("            raise ReceiptEndedError(ENDED)\n", "            pass\n"),
+        f"{TASK_TESTS}::test_a_run_that_was_overtaken_is_rolled_back[False]",
+        f"{TASK_TESTS}::test_a_run_that_was_overtaken_is_rolled_back[True]",
     ),
-    Mutant(
-        "overtaken attempt commits",
-        "of two attempts one counts",
-        RUNNER,
-        (("        raise OvertakenError\n", "        pass\n"),),
-        (f"{RUNNER_TESTS}::test_an_attempt_that_was_overtaken_is_rolled_back",),
-        options=WITH_JOBS,
+    mutant(
+        "receipt outlives the commit of a task",
+        "the first commit of changes ends the receipt",
+        RECEIPTS,
+        ('        event.listen(session, "after_flush", self._note_change)\n', ""),
+        f"{TASK_TESTS}::test_the_first_commit_of_changes_ends_the_receipt",
+    ),
+    mutant(
+        "the end of a read ends the receipt",
+        "a task that reads, calls and writes is not lost in its call",
+        RECEIPTS,
+        ("        if self._is_changed and change_rows(", "        if change_rows("),
+        f"{TASK_TESTS}::test_the_end_of_a_read_leaves_the_receipt[commit]",
     ),
     # Context, session, logs
-    Mutant(
-        "one context for all jobs",
-        "a job has a context of its own",
-        RUNNER,
+    mutant(
+        "one context for all runs",
+        "a run has a context of its own",
+        TASKS,
         (
-            (
-                f"{OWN}                _do(",
-                f"{OWN.replace('app.app_context()', ONE)}                _do(",
-            ),
+            "celery.flask_app.app_context():\n            has",
+            "vars(celery).setdefault('one', celery.flask_app.app_context()):\n            has",
         ),
-        (f"{RUNNER_TESTS}::test_a_job_has_a_context_and_a_session_of_its_own",),
-        options=WITH_JOBS,
+        f"{TASK_TESTS}::test_a_run_has_a_context_and_a_session_of_its_own",
     ),
-    Mutant(
+    mutant(
         "a connection is held before the task wants it",
-        "a job begins without a connection",
-        RUNNER,
-        ((RUN, f"    session.connection()\n{RUN}"),),
-        (f"{RUNNER_TESTS}::test_a_job_begins_without_a_connection",),
-        options=WITH_JOBS,
-    ),
-    Mutant(
-        "request id not carried into the job",
-        "lines of a job have the ids of its request",
-        RUNNER,
-        ((BOUND, BOUND.replace(", **attempt.ids", "")),),
-        (f"{RUNNER_TESTS}::test_all_lines_of_a_job_have_the_ids_of_its_request",),
-        options=WITH_JOBS,
-    ),
-    Mutant(
-        "ids of the job before",
-        "lines of a job have no ids of another",
-        RUNNER,
+        "a task begins without a connection",
+        TASKS,
         (
-            (
-                BOUND,
-                "    from structlog.contextvars import bind_contextvars\n\n"
-                + BOUND.replace("with bound_", "bind_").replace(":\n", "\n")
-                + "    if True:\n",
-            ),
+            "        return receipts.Receipt(db.session(), job_id)\n",
+            "        return receipts.Receipt(db.session.connection() and db.session(), job_id)\n",
         ),
-        (f"{RUNNER_TESTS}::test_all_lines_of_a_job_have_the_ids_of_its_request",),
-        options=WITH_JOBS,
+        f"{TASK_TESTS}::test_a_task_begins_without_a_connection",
+    ),
+    mutant(
+        "a failed transaction is open while its retry is written",
+        "what failed holds no lock",
+        TASKS,
+        ("            db.session.remove()  # what failed", "            pass  # what failed"),
+        f"{TASK_TESTS}::test_a_run_that_fails_leaves_nothing_open_and_nothing_behind",
+    ),
+    mutant(
+        "request id not carried into the run",
+        "lines of a run have the ids of its request",
+        TASKS,
+        ('ids |= {"task": task.name', 'ids = {"task": task.name'),
+        f"{TASK_TESTS}::test_all_lines_of_a_run_have_the_ids_of_its_request",
+    ),
+    mutant(
+        "ids of the run before",
+        "lines of a run have no ids of another",
+        TASKS,
+        ("    structlog.contextvars.reset_contextvars(**task.request.bound)\n", "    pass\n"),
+        f"{TASK_TESTS}::test_all_lines_of_a_run_have_the_ids_of_its_request",
     ),
 )

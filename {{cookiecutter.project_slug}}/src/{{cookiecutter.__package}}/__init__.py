@@ -15,6 +15,9 @@ from .database import db
 {% if cookiecutter.database == "sqlite" %}
 from .database.sqlite import begin_reads_deferred
 {% endif %}
+{% if cookiecutter.background_jobs == "celery" %}
+from .jobs import celery_app
+{% endif %}
 from .observability import logs, metrics
 from .resources import RESOURCES
 from .settings import Settings
@@ -42,6 +45,9 @@ def create_app(
     metrics.init_app(app)
     logs.init_app(app, settings)
     error_handlers.init_app(app)
+{% if cookiecutter.background_jobs == "celery" %}
+    celery_app.init_app(app, settings)
+{% endif %}
 {% if cookiecutter.auth == "api_key" %}
     guard.init_app(app, api_keys.authenticate)
 {% elif cookiecutter.auth == "oidc" %}

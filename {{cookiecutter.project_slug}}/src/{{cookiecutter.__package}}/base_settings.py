@@ -3,6 +3,9 @@
 Add your own settings in settings.py, whose class has this one as its base.
 """
 
+{% if cookiecutter.background_jobs == "celery" %}
+import json
+{% endif %}
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
@@ -50,7 +53,9 @@ ENVIRONMENT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 """Where an environment's defaults differ from those of development, which the fields show."""
 
 {% if cookiecutter.background_jobs == "celery" %}
-BROKER = re.compile(r"rediss?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?")
+BROKER = re.compile(
+    r"(?:redis|amqp)s?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::[0-9]{1,5})?(?:/[^\s?]*)?(?:\?\S*)?"
+)
 WEBHOOK = re.compile(r"https?://[^\s/?#]+(?:/\S*)?")
 DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
 {% endif %}
@@ -72,9 +77,23 @@ def _usable_url(value: SecretStr) -> SecretStr:
 
 
 {% if cookiecutter.background_jobs == "celery" %}
+def _json_object(value: str) -> str:
+    """Return the text; a dict would make settings unhashable."""
+    try:
+        is_object = isinstance(json.loads(value), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise ValueError('is not a JSON object; write it like {"task_routes": {...}}')
+    return value
+
+
 def _usable_broker(value: SecretStr) -> SecretStr:
     if not BROKER.fullmatch(value.get_secret_value()):
-        raise ValueError("is not a broker URL; write it like redis://:password@host:6379/0")
+        raise ValueError(
+            "is not a broker URL; write it like redis://:password@host:6379/0 or, for RabbitMQ,"
+            " amqp://user:password@host:5672/name"
+        )
     return value
 
 
@@ -142,7 +161,10 @@ class ServiceSettings(BaseSettings):
 {% if cookiecutter.background_jobs == "celery" %}
     broker_url: Annotated[SecretStr, AfterValidator(_usable_broker)] = SecretStr(DEVELOPMENT_BROKER)
     job_seconds: int = Field(default=60, ge=1, le=3600)
+    jobs_in_flight: int = Field(default=100, ge=1, le=10_000)
+    celery: Annotated[str, AfterValidator(_json_object)] = "{}"
     webhook_url: Annotated[str, AfterValidator(_usable_webhook)] = ""
+    webhook_secret: SecretStr = SecretStr("")
 
 {% endif %}
 {% if cookiecutter.auth == "oidc" %}

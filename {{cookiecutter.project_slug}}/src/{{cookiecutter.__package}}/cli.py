@@ -9,11 +9,11 @@ from .auth.cli import keys
 {% endif %}
 from .database import db
 from .database.cli import database_commands
+from .housekeeping import clean_up
 {% if cookiecutter.background_jobs == "celery" %}
-from .jobs.cli import make_commands
+from .jobs.cli import jobs
 {% endif %}
 from .settings import Settings
-from .web.idempotency import purge_expired_keys
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -23,16 +23,15 @@ def init_app(app: Flask, settings: Settings) -> None:
 {% endif %}
     app.cli.add_command(database_commands(settings))
 {% if cookiecutter.background_jobs == "celery" %}
-    app.cli.add_command(make_commands(settings))
+    app.cli.add_command(jobs)
 {% endif %}
-    app.cli.add_command(purge_idempotency_keys)
+    app.cli.add_command(housekeeping)
 
 
-@click.command("purge-idempotency-keys")
+@click.command()
 @with_appcontext
-def purge_idempotency_keys() -> None:
-    """Delete the idempotency keys that are older than a day; run this daily."""
-    session = db.session()
-    purged = purge_expired_keys(session)
-    session.commit()
-    click.echo(f"{purged} keys purged.")
+def housekeeping() -> None:
+    """Delete what is no longer needed, such as expired idempotency keys; run it daily."""
+    done = clean_up(db.session())
+    db.session.commit()
+    click.echo(done)

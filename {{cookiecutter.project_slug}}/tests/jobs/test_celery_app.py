@@ -1,69 +1,53 @@
 import json
 import logging
+import socket
+import time
 from importlib import import_module
-from uuid import UUID
 
 import pytest
-from celery import signals
+from celery import current_app, signals
 from flask import Flask
+from kombu.exceptions import OperationalError
 from pydantic import SecretStr
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
-from {{ cookiecutter.__package }}.jobs.celery_app import (
-    CHOSEN,
-    NOISY_LOGGERS,
-    make_celery,
-    make_worker,
-    publisher,
-)
-from {{ cookiecutter.__package }}.jobs.job_runner import LEASE_IN_RUNS
-from {{ cookiecutter.__package }}.jobs.jobs import TASKS, task
-from {{ cookiecutter.__package }}.jobs.outbox import Message
+from {{ cookiecutter.__package }}.jobs.celery_app import CLIENT_SECONDS, ServiceCelery, make_worker
 from {{ cookiecutter.__package }}.jobs.redis_transport import Transport
+from {{ cookiecutter.__package }}.jobs.tasks import MAX_BACKOFF_SECONDS, ServiceTask
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.applications import MakeApp
-from .support.background import ask, jobs_in
-
-pytestmark = pytest.mark.usefixtures("_own_tasks")
+from .support.background import BROKER_IS_DOWN, celery_of, idle
 
 
-def test_the_worker_knows_all_tasks(app: Flask, settings: Settings) -> None:
-    known = make_worker(app, settings).tasks
-
-    assert known.keys() >= TASKS.keys()
-
-
-def test_a_message_is_an_attempt_at_a_job(
-    make_app: MakeApp, settings: Settings, committed_db: Engine
-) -> None:
+def test_shared_tasks_are_those_of_the_application(make_app: MakeApp) -> None:
     app = make_app()
-    done: list[str] = []
 
-    @task("tests.note")
-    def note(_session: Session, *, text: str) -> None:
-        done.append(text)
-
-    job_id = ask(app, note, text="a text")
-
-    make_worker(app, settings).tasks["tests.note"](str(job_id), 1)
-
-    assert done == ["a text"]
-    assert jobs_in(committed_db) == []
+    assert current_app == celery_of(app)
+    assert isinstance(celery_of(app).tasks[idle.name], ServiceTask)
 
 
-def test_a_message_is_given_away_only_when_its_job_can_have_ended(settings: Settings) -> None:
-    conf = make_celery(settings).conf
-    longest = conf.task_time_limit + conf.task_time_limit  # it may wait for one run before its own
+def test_a_message_is_given_away_only_when_its_task_can_have_ended(app: Flask) -> None:
+    conf = celery_of(app).conf
 
     assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+    assert conf.task_retry_on_worker_lost
     assert conf.worker_prefetch_multiplier == 1
     assert conf.task_soft_time_limit < conf.task_time_limit
     visible = conf.broker_transport_options["visibility_timeout"]
-    assert visible == LEASE_IN_RUNS * settings.job_seconds > longest
+    assert visible >= MAX_BACKOFF_SECONDS + 3 * conf.task_time_limit
+
+
+def test_the_team_may_set_what_celery_has(make_app: MakeApp) -> None:
+    options = {"task_routes": {"a": "b"}, "broker_transport_options": {"visibility_timeout": 7}}
+    celery = celery_of(make_app(celery=json.dumps(options)))
+
+    assert celery.conf.task_routes == {"a": "b"}
+    assert celery.conf.broker_transport_options["visibility_timeout"] == 7
+    assert celery.conf.broker_transport_options["socket_timeout"] == CLIENT_SECONDS
+    assert celery.silence_seconds == 7 + 2 * celery.conf.task_time_limit
 
 
 @pytest.mark.parametrize(
@@ -77,51 +61,60 @@ def test_a_message_is_given_away_only_when_its_job_can_have_ended(settings: Sett
     ids=["plain", "TLS", "authority", "unchecked"],
 )
 def test_the_certificate_of_a_broker_is_checked(
-    settings: Settings, given: str, expected: str
+    app: Flask, settings: Settings, given: str, expected: str
 ) -> None:
     chosen = settings.model_copy(update={"broker_url": SecretStr(given)})
 
-    assert make_celery(chosen).conf.broker_url == expected
+    assert ServiceCelery(app, chosen).conf.broker_url == expected
 
 
-def test_the_worker_is_on_the_transport_that_outlives_its_broker(
-    app: Flask, settings: Settings
+def test_a_worker_is_on_the_transport_that_survives_its_broker(make_app: MakeApp) -> None:
+    worker = make_worker(make_app())
+
+    with worker.connection_for_read() as connection:
+        assert connection.get_transport_cls() is Transport
+    assert worker.conf.broker_transport_options["max_retries"] is None
+    assert worker.conf.broker_transport_options["socket_timeout"] > CLIENT_SECONDS
+
+
+def test_a_worker_of_rabbitmq_is_on_its_own_transport(make_app: MakeApp) -> None:
+    worker = make_worker(make_app(broker_url=SecretStr("amqp://127.0.0.1:1//")))
+
+    with worker.connection_for_read() as connection:
+        assert connection.get_transport_cls() is not Transport
+    assert worker.conf.broker_transport_options["confirm_publish"]
+    assert worker.conf.broker_transport_options["read_timeout"] is None
+
+
+def test_a_broker_that_is_down_is_told_at_once(make_app: MakeApp) -> None:
+    celery = celery_of(make_app(broker_url=BROKER_IS_DOWN))
+
+    with pytest.raises(OperationalError, match="Connection refused"):
+        celery.tasks[idle.name].delay()
+
+
+@pytest.mark.slow
+def test_a_broker_that_hangs_is_waited_for_only_as_long_as_its_bound(make_app: MakeApp) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        celery = celery_of(make_app(broker_url=SecretStr(f"redis://127.0.0.1:{port}/0")))
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            celery.tasks[idle.name].delay()
+
+    assert time.monotonic() - began < 3 * CLIENT_SECONDS
+
+
+def test_a_worker_logs_as_the_service_does(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    connection = make_worker(app, settings).connection_for_read()
-
-    assert connection.get_transport_cls() is Transport
-
-
-def test_a_broker_that_is_away_is_told_at_once(settings: Settings) -> None:
-    away = settings.model_copy(update={"broker_url": SecretStr("redis://127.0.0.1:1/0")})
-
-    with pytest.raises(Exception, match="Connection refused"):
-        publisher(away)(Message("tests.idle", ask_nobody(), 1))
-
-
-def ask_nobody() -> UUID:
-    return UUID(int=0)
-
-
-def test_the_worker_logs_as_the_service_does(
-    app: Flask, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_worker(app, settings)
+    make_worker(make_app())
     signals.setup_logging.send(sender=None)
-    warnings = logging.getLogger("py.warnings")
-    try:
-        for name in NOISY_LOGGERS:
-            logging.getLogger(name).info("Task received")
-        logging.getLogger("celery.worker").info("ready")
-        warnings.warning("CPendingDeprecationWarning: %s", CHOSEN)
-        warnings.warning("another")
-    finally:
-        warnings.filters = []
-        for name in NOISY_LOGGERS:
-            logging.getLogger(name).setLevel(logging.NOTSET)
 
-    lines = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
-    assert lines == ["ready", "another"]
+    logging.getLogger("celery.worker").info("ready")
+
+    [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert line["event"] == "ready"
 
 
 def test_the_entry_point_of_celery(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +123,4 @@ def test_the_entry_point_of_celery(monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module(f"{create_app.__module__}.worker")
 
     assert module.celery.main == create_app.__module__
+    module.celery.loader.import_default_modules()

@@ -1,24 +1,21 @@
-import re
+import os
+import signal
 from collections.abc import Callable
+from threading import Event
 from uuid import UUID
 
 import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.database.column_types import uuid7
-from {{ cookiecutter.__package }}.jobs import cli, process
-from {{ cookiecutter.__package }}.jobs.jobs import Job, enqueue
-from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.jobs import cli, enqueue, relay
+from {{ cookiecutter.__package }}.jobs.models import Job, JobState
 
-from .support.background import idle, jobs_in
-from .support.worker_process import ask_whether_ready, with_broker
-
-NO_BROKER = "redis://127.0.0.1:1/0"
+from .support.background import PAST, celery_of, idle, jobs_in
 
 Run = Callable[..., Result]
 
@@ -36,118 +33,107 @@ def run(app: Flask, session: Session) -> Run:
 
 @pytest.fixture
 def jobs(app: Flask, session: Session) -> list[UUID]:
-    """Three jobs, of which the first and the second were given up."""
+    """Three receipts; the tasks of the first and the second have failed."""
     with app.app_context():
-        made = [enqueue(db.session(), idle) for _ in range(3)]
+        made = [enqueue(db.session(), idle.s()) for _ in range(3)]
         db.session.commit()
-    session.execute(
-        update(Job)
-        .where(Job.id.in_(made[:2]))
-        .values(due_at=None, attempts=12, error="ValueError: why")
-    )
+    failed = {"state": JobState.FAILED, "retries": 11, "runs": 12, "error": "ValueError: why"}
+    for number, job_id in enumerate(made[:2]):
+        heard_at = PAST.replace(day=3 - number)
+        change = update(Job).where(Job.id == job_id).values(failed)
+        session.execute(change.values(heard_at=heard_at))
     return made
 
 
-def test_jobs_that_are_not_done_are_listed(run: Run, jobs: list[UUID]) -> None:
-    listed = run("list").output.splitlines()
+def ids_of(result: Result) -> list[UUID]:
+    """The ids that a list begins its lines with."""
+    assert result.exit_code == 0, result.output
+    return [UUID(line.split()[0]) for line in result.output.splitlines()]
 
-    assert [UUID(line.split()[0]) for line in listed] == jobs
-    assert "given up" in listed[0]
-    assert listed[0].endswith("attempts 12  tests.idle  ValueError: why")
-    assert "  due 2" in listed[2]
+
+def test_tasks_that_are_not_done_are_listed(run: Run, jobs: list[UUID]) -> None:
+    result = run("list")
+
+    assert ids_of(result) == jobs[2:]
+    assert "waiting" in result.output
+
+
+def test_failed_tasks_are_listed_with_their_errors(run: Run, jobs: list[UUID]) -> None:
+    result = run("failed")
+
+    assert ids_of(result) == jobs[:2]
+    assert result.output.count("tests.idle  ValueError: why") == 2
 
 
 def test_a_long_list_is_cut(run: Run, jobs: list[UUID], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "MOST_LISTED", 2)
+    monkeypatch.setattr(cli, "MAX_LISTED", 1)
 
-    listed = run("list").output.splitlines()
+    listed = run("failed").output.splitlines()
 
-    assert [line.split()[0] for line in listed[:2]] == [str(job_id) for job_id in jobs[:2]]
-    assert listed[2:] == ["... and more"]
-
-
-def test_a_job_that_was_given_up_is_due_again(run: Run, jobs: list[UUID], session: Session) -> None:
-    assert run("retry", str(jobs[0])).output == "1 jobs are due again.\n"
-
-    again, given_up, _ = jobs_in(session)
-    assert again.due_at is not None
-    assert (again.attempts, given_up.due_at) == (0, None)
-    assert run("retry", str(jobs[2])).output == "0 jobs are due again.\n"
+    assert listed[0].split()[0] == str(jobs[0])
+    assert listed[1:] == ["... and more"]
 
 
-def test_all_that_were_given_up_are_due_again(run: Run, jobs: list[UUID], session: Session) -> None:
-    assert run("retry", "--all").output == "2 jobs are due again.\n"
+def test_a_failed_task_is_due_again(run: Run, jobs: list[UUID], session: Session) -> None:
+    assert run("retry", str(jobs[0])).output == "1 tasks are due again.\n"
+
+    again, failed, _ = jobs_in(session)
+    assert (again.state, again.retries, again.runs) == (JobState.WAITING, 0, 0)
+    assert failed.state == JobState.FAILED
+    assert run("retry", str(jobs[2])).output == "0 tasks are due again.\n"
+
+
+def test_all_failed_tasks_are_due_again(run: Run, jobs: list[UUID], session: Session) -> None:
+    assert run("retry", "--all").output == "2 tasks are due again.\n"
 
     assert [job.id for job in jobs_in(session)] == jobs
-    assert [job.attempts for job in jobs_in(session)] == [0, 0, 0]
-    assert all(job.due_at for job in jobs_in(session))
+    assert {job.state for job in jobs_in(session)} == {JobState.WAITING}
 
 
+@pytest.mark.parametrize("command", ["retry", "discard"])
 @pytest.mark.parametrize("arguments", [[], ["--all", str(uuid7())]])
-def test_which_jobs_has_to_be_said(run: Run, arguments: list[str]) -> None:
-    result = run("retry", *arguments)
+def test_which_tasks_has_to_be_said(run: Run, command: str, arguments: list[str]) -> None:
+    result = run(command, *arguments)
 
     assert result.exit_code == 2
-    assert "Name a job, or say --all." in result.output
+    assert "Name jobs, or say --all." in result.output
 
 
-def test_a_job_is_deleted(run: Run, jobs: list[UUID], session: Session) -> None:
-    assert run("delete", str(jobs[1])).output == "1 jobs are deleted.\n"
-    assert run("delete", str(jobs[1])).output == "0 jobs are deleted.\n"
+def test_a_failed_task_is_discarded(run: Run, jobs: list[UUID], session: Session) -> None:
+    assert run("discard", str(jobs[1]), str(jobs[2])).output == "1 tasks are discarded.\n"
 
     assert [job.id for job in jobs_in(session)] == [jobs[0], jobs[2]]
 
 
-def test_a_worker_without_a_broker_is_not_ready(settings: Settings) -> None:
-    result = ask_whether_ready(with_broker(settings, NO_BROKER, 1))
+def test_all_failed_tasks_are_discarded(run: Run, jobs: list[UUID], session: Session) -> None:
+    assert run("discard", "--all").output == "2 tasks are discarded.\n"
 
-    assert (result.exit_code, result.output) == (1, "Error: No broker answers: OperationalError.\n")
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_not_there_is_not_ready(
-    settings: Settings, broker_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cli, "SECONDS_TO_ANSWER", 0.1)
-
-    result = ask_whether_ready(with_broker(settings, broker_url, 1))
-
-    assert result.exit_code == 1
-    assert re.fullmatch(r"Error: The worker \S+ does not answer\.\n", result.output)
+    assert [job.id for job in jobs_in(session)] == [jobs[2]]
 
 
-def test_a_worker_whose_database_is_not_migrated_is_not_ready(empty_database: Settings) -> None:
-    result = ask_whether_ready(empty_database)
+@pytest.mark.usefixtures("jobs")
+def test_tasks_are_counted_by_queue_and_state(run: Run) -> None:
+    lines = [line.split()[:3] for line in run("stats").output.splitlines()]
 
-    assert (result.exit_code, "not at the revision" in result.output) == (1, True)
-
-
-def test_a_worker_without_a_database_is_not_ready(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cli, "current_revision", fail)
-
-    result = run("ready")
-
-    assert (result.exit_code, result.output) == (1, "Error: The database cannot be reached.\n")
+    name = "{{ cookiecutter.__package }}"
+    assert lines == [[name, "failed", "2"], [name, "waiting", "1"]]
 
 
-def fail(_connection: object) -> str:
-    raise SQLAlchemyError
+def test_a_relay_runs_until_it_is_told_to_stop(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
 
+    def run_relay(celery: object, stop: Event) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(5)
+        seen.append(celery)
 
-def test_work_ends_as_its_worker_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "work", lambda _app, _settings: 3)
+    monkeypatch.setattr(relay, "run", run_relay)
+    monkeypatch.setattr(relay, "serve_metrics", seen.append)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert app.test_cli_runner().invoke(args=["jobs", "relay"]).exit_code == 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
-    assert run("work").exit_code == 3
-
-
-def test_work_says_why_it_cannot_begin(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cannot(_app: Flask, _settings: Settings) -> int:
-        raise RuntimeError("The port is taken.")
-
-    monkeypatch.setattr(process, "work", cannot)
-
-    result = run("work")
-
-    assert (result.exit_code, result.output) == (1, "Error: The port is taken.\n")
+    assert seen == [celery_of(app)] * 2

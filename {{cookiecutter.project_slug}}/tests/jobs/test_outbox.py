@@ -1,164 +1,211 @@
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+import structlog
+from celery import chain, group
+from celery.exceptions import CDeprecationWarning
 from flask import Flask
-from sqlalchemy import Engine, update
-from time_machine import TimeMachineFixture
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.jobs import outbox
-from {{ cookiecutter.__package }}.jobs.job_runner import LEASE_IN_RUNS, MOST_ATTEMPTS
-from {{ cookiecutter.__package }}.jobs.jobs import Job, enqueue
-from {{ cookiecutter.__package }}.jobs.outbox import (
-    Backlog,
-    Message,
-    publish_due,
-    read_backlog,
+from {{ cookiecutter.__package }}.jobs import enqueue
+from {{ cookiecutter.__package }}.jobs.models import JobState, database_time
+from {{ cookiecutter.__package }}.jobs.outbox import MAX_PAYLOAD_LENGTH
+
+from ..support.api import URL, create, new_body
+from ..support.applications import MakeApp
+from ..support.problems import problem
+from .support.background import (
+    BROKER_IS_DOWN,
+    ask,
+    celery_json,
+    idle,
+    jobs_in,
+    run_all,
+    seconds_between,
+    task_of,
 )
 
-from ..support.applications import MakeApp
-from ..support.concurrency import in_threads
-from ..support.leaks import assert_nothing_leaked
-from .support.background import JOB_SECONDS, ask, due, idle, jobs_in
-
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
-LEASE = timedelta(seconds=LEASE_IN_RUNS * JOB_SECONDS)
+LATER = "2099-01-01T00:00:00Z"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-class AwayError(Exception):
-    """The broker is away."""
+# A request that enqueues
 
 
-@pytest.fixture
-def app(make_app: MakeApp, time_machine: TimeMachineFixture) -> Flask:
-    """An application with real commits, at noon."""
-    time_machine.move_to(NOON, tick=False)
-    return make_app()
+def test_a_receipt_has_the_ids_of_its_request(client: FlaskClient, session: Session) -> None:
+    headers = {"X-Request-ID": "mine", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+
+    client.post(URL, json=new_body(available_at=LATER), headers=headers)
+
+    [job] = jobs_in(session)
+    assert (job.request_id, job.trace_id, job.state) == ("mine", TRACE, JobState.WAITING)
+    assert job.due_at == datetime(2099, 1, 1, tzinfo=UTC)
 
 
-def test_what_is_due_is_handed_over_in_its_order(
-    app: Flask, time_machine: TimeMachineFixture
-) -> None:
+def test_a_request_that_fails_leaves_no_receipt(client: FlaskClient, session: Session) -> None:
+    create(client)
+
+    problem(client.post(URL, json=new_body(available_at=LATER)), 409)
+
+    assert jobs_in(session) == []
+
+
+def test_a_request_that_is_sent_again_enqueues_once(client: FlaskClient, session: Session) -> None:
+    for _ in range(2):
+        headers = {"Idempotency-Key": "a-key"}
+        response = client.post(URL, json=new_body(available_at=LATER), headers=headers)
+        assert response.status_code == 201
+
+    assert len(jobs_in(session)) == 1
+
+
+def test_a_request_needs_no_broker(make_app: MakeApp, committed_db: Engine) -> None:
+    app = make_app(broker_url=BROKER_IS_DOWN)
+
+    assert app.test_client().post(URL, json=new_body(available_at=LATER)).status_code == 201
+
+    assert len(jobs_in(committed_db)) == 1
+
+
+# With the transaction, or not at all
+
+
+def test_a_receipt_is_there_with_the_commit(make_app: MakeApp, committed_db: Engine) -> None:
+    app = make_app()
     with app.app_context():
-        session = db.session()
-        third = enqueue(session, idle, NOON + timedelta(seconds=2))
-        second = enqueue(session, idle, NOON + timedelta(seconds=1))
-        first = enqueue(session, idle)
-        session.commit()
-    time_machine.shift(timedelta(seconds=2))
-
-    assert due(app) == [Message("tests.idle", job_id, 1) for job_id in (first, second, third)]
-    assert_nothing_leaked(app)
-
-
-def test_what_is_due_later_waits(app: Flask, time_machine: TimeMachineFixture) -> None:
-    with app.app_context():
-        enqueue(db.session(), idle, NOON + timedelta(days=1))
+        job_id = enqueue(db.session(), idle.s(text="two").set(priority=3))
+        now = database_time(db.session())
         db.session.commit()
-
-    assert due(app) == []
-    time_machine.shift(timedelta(days=1))
-    assert len(due(app)) == 1
-
-
-def test_what_was_due_long_ago_is_due_since_it_was_asked_for(
-    app: Flask, committed_db: Engine
-) -> None:
-    with app.app_context():
-        enqueue(db.session(), idle, NOON - timedelta(days=1000))
-        db.session.commit()
-
-    assert [job.due_at for job in jobs_in(committed_db)] == [NOON]
-
-
-def test_what_was_handed_over_stays_until_it_is_done(
-    app: Flask, committed_db: Engine, time_machine: TimeMachineFixture
-) -> None:
-    """The broker may forget it: then it is handed over again."""
-    job_id = ask(app, idle)
-    assert len(due(app)) == 1
-    assert [job.id for job in jobs_in(committed_db)] == [job_id]
-    time_machine.shift(LEASE - timedelta(seconds=1))
-    assert due(app) == []
-
-    time_machine.shift(timedelta(seconds=1))
-
-    assert due(app) == [Message("tests.idle", job_id, 1)]
-
-
-def test_what_the_broker_does_not_take_is_due_again(app: Flask) -> None:
-    jobs = [ask(app, idle) for _ in range(4)]
-    taken: list[Message] = []
-
-    def publish(message: Message) -> None:
-        if len(taken) == 2:
-            raise AwayError
-        taken.append(message)
-
-    with pytest.raises(AwayError):
-        publish_due(app, publish, JOB_SECONDS)
-
-    assert_nothing_leaked(app)
-    left = due(app)
-    assert {message.job_id for message in [*taken, *left]} == set(jobs)
-    assert len(left) == 2
-
-
-def test_nothing_is_open_while_the_broker_is_waited_for(app: Flask) -> None:
-    ask(app, idle)
-
-    assert publish_due(app, lambda _: assert_nothing_leaked(app), JOB_SECONDS) == 1
-
-
-def test_relays_at_the_same_time_take_different_jobs(
-    make_app: MakeApp, committed_db: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "BATCH", 7)
-    app = make_app(threads=4, pool_timeout_seconds=30)
-    with app.app_context():
-        for _ in range(60):
-            enqueue(db.session(), idle)
-        db.session.commit()
-    taken: list[Message] = []
-
-    def relay(_number: int) -> None:
-        while publish_due(app, taken.append, JOB_SECONDS):
-            pass
-
-    in_threads(relay, 4)
-    relay(0)
-
-    assert len(taken) == len(set(taken)) == len(jobs_in(committed_db)) == 60
-    assert_nothing_leaked(app)
-
-
-def test_a_job_that_takes_each_worker_down_is_given_up(
-    app: Flask, committed_db: Engine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ask(app, idle)
-    with committed_db.begin() as connection:
-        connection.execute(update(Job).values(attempts=MOST_ATTEMPTS, due_at=NOON))
-    capsys.readouterr()
-
-    assert due(app) == []
 
     [job] = jobs_in(committed_db)
-    assert (job.due_at, job.error) == (None, "Its worker did not live to tell why.")
-    assert '"outcome":"given up"' in capsys.readouterr().err
+    assert (job.id, job.task, job.queue) == (job_id, "tests.idle", "{{ cookiecutter.__package }}")
+    assert seconds_between(job.due_at, now) <= 2
+    assert celery_json(job) == [[], {"text": "two"}, {"priority": 3, "queue": None}]
 
 
-def test_the_backlog_is_counted(app: Flask, time_machine: TimeMachineFixture) -> None:
+def test_a_receipt_without_a_commit_never_was(make_app: MakeApp, committed_db: Engine) -> None:
+    app = make_app()
     with app.app_context():
-        assert read_backlog(db.session()) == Backlog(0, 0, 0.0)
-        db.session.rollback()
-        enqueue(db.session(), idle, NOON + timedelta(seconds=60))
-        db.session.commit()
-        assert read_backlog(db.session()) == Backlog(1, 0, 0.0)
-        db.session.rollback()
-        given_up = enqueue(db.session(), idle)
-        enqueue(db.session(), idle)
+        enqueue(db.session(), idle.s())
         db.session.flush()
-        db.session.execute(update(Job).where(Job.id == given_up).values(due_at=None))
+    with app.app_context():
+        enqueue(db.session(), idle.s())
+        db.session.rollback()
         db.session.commit()
-        time_machine.shift(timedelta(seconds=30))
-        assert read_backlog(db.session()) == Backlog(2, 1, 30.0)
+
+    assert jobs_in(committed_db) == []
+    assert run_all(app) == []
+
+
+def test_a_receipt_of_a_savepoint_that_is_rolled_back_never_was(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    with make_app().app_context():
+        kept = enqueue(db.session(), idle.s())
+        savepoint = db.session.begin_nested()
+        enqueue(db.session(), idle.s())
+        savepoint.rollback()
+        db.session.commit()
+
+    assert [job.id for job in jobs_in(committed_db)] == [kept]
+
+
+def test_a_receipt_of_a_savepoint_is_not_there_before_the_whole_is_committed(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    app = make_app()
+    with app.app_context():
+        with db.session.begin_nested():
+            enqueue(db.session(), idle.s())
+        db.session.rollback()
+
+    assert jobs_in(committed_db) == []
+
+
+# Celery's options
+
+
+def test_a_countdown_counts_by_the_clock_of_the_database(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    app = make_app()
+    ask(app, idle.s().set(countdown=600))
+
+    [job] = jobs_in(committed_db)
+    with app.app_context():
+        due_in = job.due_at - database_time(db.session())
+    assert timedelta(seconds=590) < due_in <= timedelta(seconds=601)
+
+
+def test_the_queue_is_chosen_as_celery_does(make_app: MakeApp, committed_db: Engine) -> None:
+    app = make_app(celery='{"task_routes": {"tests.routed": "reports"}}')
+
+    def routed() -> None: ...
+    def own() -> None: ...
+
+    ask(app, task_of(app, routed).s())
+    ask(app, task_of(app, routed).s().set(queue="urgent"))
+    with pytest.warns(CDeprecationWarning, match="task_routes"):
+        ask(app, task_of(app, own, queue="mail").s())
+
+    assert [job.queue for job in jobs_in(committed_db)] == ["reports", "urgent", "mail"]
+
+
+def test_a_task_without_a_request_has_no_ids(make_app: MakeApp, committed_db: Engine) -> None:
+    ask(make_app(), idle.s())
+
+    [job] = jobs_in(committed_db)
+    assert (job.request_id, job.trace_id) == (None, None)
+
+
+def test_a_task_that_a_task_enqueues_has_the_ids_of_the_request(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    def further() -> None:
+        enqueue(db.session(), idle.s())
+
+    app = make_app()
+    with structlog.contextvars.bound_contextvars(request_id="mine", trace_id=TRACE):
+        ask(app, task_of(app, further).s())
+    assert run_all(app) == ["SUCCESS"]
+
+    [job] = jobs_in(committed_db)
+    assert (job.task, job.request_id, job.trace_id) == ("tests.idle", "mine", TRACE)
+
+
+@pytest.mark.parametrize("make", [chain, group])
+def test_only_the_signature_of_one_task_is_taken(app: Flask, session: Session, make: type) -> None:
+    with app.app_context(), pytest.raises(TypeError, match=f"one task.*{make.__name__}"):
+        enqueue(session, make(idle.s(), idle.si()))
+
+
+def test_arguments_that_the_task_does_not_take_are_rejected(app: Flask, session: Session) -> None:
+    with app.app_context(), pytest.raises(TypeError, match="unexpected keyword argument 'color'"):
+        enqueue(session, idle.s(color="red"))
+
+
+def test_arguments_are_json(app: Flask, session: Session) -> None:
+    with app.app_context():
+        enqueue(session, idle.s(uuid4()))  # Celery's JSON has more types than others
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            enqueue(session, idle.s(object()))
+
+
+def test_arguments_that_are_too_long_are_rejected(app: Flask, session: Session) -> None:
+    with app.app_context():
+        room = MAX_PAYLOAD_LENGTH - len('[[""], {}, {"queue": null}]')
+        enqueue(session, idle.s("x" * room))
+        with pytest.raises(ValueError, match=rf"tests\.idle are {MAX_PAYLOAD_LENGTH + 1} .*ids"):
+            enqueue(session, idle.s("x" * (room + 1)))
+
+
+def test_a_time_without_a_zone_is_rejected(app: Flask, session: Session) -> None:
+    with app.app_context():
+        enqueue(session, idle.s().set(eta=datetime(2099, 1, 1)))
+    with pytest.raises(Exception, match="has no time zone"):
+        session.flush()
+    session.rollback()

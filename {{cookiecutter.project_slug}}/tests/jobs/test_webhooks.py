@@ -1,4 +1,7 @@
+import hmac
 import socket
+import time
+from base64 import b64encode
 from urllib.error import HTTPError
 
 import pytest
@@ -9,7 +12,7 @@ from {{ cookiecutter.__package }}.jobs import webhooks
 from {{ cookiecutter.__package }}.jobs.webhooks import send_to_webhook
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .support.webhooks import Webhook
+from .support.webhooks import SECRET, Webhook
 
 
 class Event(BaseModel):
@@ -18,14 +21,39 @@ class Event(BaseModel):
 
 def test_event_is_sent_as_json(app: Flask, webhook: Webhook) -> None:
     with app.app_context():
-        send_to_webhook("things.created", Event(name="é"))
+        send_to_webhook("things.created", "7", Event(name="é"))
 
     assert webhook.received == [{"event": "things.created", "data": {"name": "é"}}]
 
 
+def test_a_request_is_signed_and_has_the_same_id_each_time(app: Flask, webhook: Webhook) -> None:
+    with app.app_context():
+        for _ in range(2):
+            send_to_webhook("things.created", "7", Event(name="x"))
+
+    for headers, body in webhook.requests:
+        assert headers["webhook-id"] == "things.created-7"
+        signed = f"things.created-7.{headers['webhook-timestamp']}.".encode() + body
+        digest = hmac.new(SECRET.encode(), signed, "sha256").digest()
+        assert headers["webhook-signature"] == f"v1,{b64encode(digest).decode()}"
+        assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+
+
+def test_without_a_secret_nothing_is_signed(
+    app: Flask, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = app.extensions["settings"].model_copy(update={"webhook_secret": SecretStr("")})
+    monkeypatch.setitem(app.extensions, "settings", settings)
+    with app.app_context():
+        send_to_webhook("things.created", "7", Event(name="x"))
+
+    [(headers, _)] = webhook.requests
+    assert "webhook-signature" not in headers
+
+
 def test_nothing_is_sent_without_a_url(app: Flask) -> None:
     with app.app_context():
-        send_to_webhook("things.created", Event(name="x"))
+        send_to_webhook("things.created", "7", Event(name="x"))
 
 
 def test_error_of_the_receiver_is_raised_so_that_the_job_is_retried(
@@ -34,7 +62,7 @@ def test_error_of_the_receiver_is_raised_so_that_the_job_is_retried(
     webhook.status = 503
 
     with app.app_context(), pytest.raises(HTTPError):
-        send_to_webhook("things.created", Event(name="x"))
+        send_to_webhook("things.created", "7", Event(name="x"))
 
 
 def test_receiver_that_does_not_answer_is_given_up(
@@ -47,7 +75,7 @@ def test_receiver_that_does_not_answer_is_given_up(
         monkeypatch.setitem(app.extensions, "settings", settings)
 
         with app.app_context(), pytest.raises(OSError, match="timed out"):
-            send_to_webhook("things.created", Event(name="x"))
+            send_to_webhook("things.created", "7", Event(name="x"))
 
 
 @pytest.mark.parametrize("url", ["example.com", "ftp://example.com", "https://", "https://a b"])

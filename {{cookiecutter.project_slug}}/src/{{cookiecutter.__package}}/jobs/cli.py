@@ -1,105 +1,89 @@
-"""The commands for jobs: `flask --app {{ cookiecutter.__package }} jobs --help`.
+"""The commands for jobs: `flask --app {{ cookiecutter.__package }} jobs --help`."""
 
-Those that need Celery import it themselves: the service does without, and starts sooner.
-"""
-
-import sys
+import signal
+from threading import Event
 from uuid import UUID
 
 import click
 from flask import current_app
-from flask.cli import AppGroup, with_appcontext
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from flask.cli import AppGroup
+from sqlalchemy import Delete, Select, Update, delete, func, select, update
 
-from ..base_settings import ServiceSettings
-from ..clock import utc_now
 from ..database import db
-from ..database.revisions import current_revision, expected_revision
-from .jobs import Job, change_rows
+from .models import Job, JobState, change_rows, count_jobs
 
-SECONDS_TO_ANSWER = 5.0
-MOST_LISTED = 100
+MAX_LISTED = 100
 
-
-def make_commands(settings: ServiceSettings) -> AppGroup:
-    """The group `jobs`."""
-    group = AppGroup("jobs", help="The jobs that are done after the answer.")
-    for command in (list_jobs, retry, remove):
-        group.add_command(command)
-
-    @group.command("work")
-    def work_() -> None:
-        """Do jobs until TERM or Ctrl-C; those that run are finished."""
-        from .process import work
-
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
-        try:
-            sys.exit(work(app, settings))
-        except RuntimeError as error:
-            raise click.ClickException(str(error)) from None
-
-    @group.command("ready")
-    def ready() -> None:
-        """Fail unless the worker of this machine answers, and the database is migrated."""
-        from .celery_app import make_client
-        from .process import node_name
-
-        try:
-            present = current_revision(db.session.connection())
-        except SQLAlchemyError:
-            raise click.ClickException("The database cannot be reached.") from None
-        if present != expected_revision():
-            raise click.ClickException("The database schema is not at the revision of this code.")
-        try:
-            answers = make_client(settings).control.ping([node_name()], timeout=SECONDS_TO_ANSWER)
-        except Exception as error:
-            raise click.ClickException(f"No broker answers: {type(error).__name__}.") from None
-        if not answers:
-            raise click.ClickException(f"The worker {node_name()} does not answer.")
-        click.echo("ready")
-
-    return group
+jobs = AppGroup("jobs", help="Background jobs: publish them, and see to those that failed.")
+job_ids = click.argument("job_ids", type=click.UUID, nargs=-1)
+all_failed = click.option("--all", "all_failed", is_flag=True, help="All that failed.")
 
 
-@click.command("list")
-@with_appcontext
+@jobs.command()
+def relay() -> None:
+    """Publish tasks that are due until TERM or Ctrl-C. Several may run at once."""
+    from .relay import run, serve_metrics
+
+    celery, stop = current_app.extensions["celery"], Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    serve_metrics(celery)
+    run(celery, stop)
+
+
+@jobs.command("list")
 def list_jobs() -> None:
-    """Show the jobs that are not done: first those given up, then those due first."""
-    first = select(Job).order_by(Job.due_at.is_not(None), Job.due_at, Job.id)
-    jobs = db.session().scalars(first.limit(MOST_LISTED + 1)).all()
-    for job in jobs[:MOST_LISTED]:
-        state = f"due {job.due_at:%Y-%m-%d %H:%M:%S}" if job.due_at else "given up"
+    """List the tasks that are not done, those due first at the top."""
+    _list(select(Job).where(Job.state != JobState.FAILED).order_by(Job.due_at))
+
+
+@jobs.command()
+def failed() -> None:
+    """List the tasks that failed for the last time, the newest failure first."""
+    _list(select(Job).where(Job.state == JobState.FAILED).order_by(Job.heard_at.desc()))
+
+
+@jobs.command()
+@job_ids
+@all_failed
+def retry(job_ids: tuple[UUID, ...], all_failed: bool) -> None:
+    """Run failed tasks again."""
+    again = update(Job).where(Job.state == JobState.FAILED).values(state=JobState.WAITING)
+    again = again.values(due_at=func.current_timestamp(), retries=0, runs=0)
+    _change(again, job_ids, all_failed, "due again")
+
+
+@jobs.command()
+@job_ids
+@all_failed
+def discard(job_ids: tuple[UUID, ...], all_failed: bool) -> None:
+    """Delete failed tasks, which shall not run again."""
+    _change(delete(Job).where(Job.state == JobState.FAILED), job_ids, all_failed, "discarded")
+
+
+@jobs.command()
+def stats() -> None:
+    """Count the tasks of each queue and state, with the time when the first was due."""
+    for queue, state, number, due_at in count_jobs(db.session()):
+        click.echo(f"{queue}  {state:7}  {number:6}  first due {due_at:%Y-%m-%d %H:%M:%S}")
+
+
+def _list(statement: Select[Job]) -> None:
+    found = db.session.scalars(statement.limit(MAX_LISTED + 1)).all()
+    for job in found[:MAX_LISTED]:
         click.echo(
-            f"{job.id}  {state:23}  attempts {job.attempts:2}  {job.task}  {job.error or ''}"
+            f"{job.id}  {job.state:7}  due {job.due_at:%Y-%m-%d %H:%M:%S}  retries {job.retries:2}"
+            f"  {job.queue}  {job.task}  {job.error or ''}"
         )
-    if len(jobs) > MOST_LISTED:
+    if len(found) > MAX_LISTED:
         click.echo("... and more")
 
 
-@click.command("retry")
-@with_appcontext
-@click.argument("job_id", type=click.UUID, required=False)
-@click.option("--all", "is_all", is_flag=True, help="All that were given up.")
-def retry(job_id: UUID | None, is_all: bool) -> None:
-    """Let a job that was given up be done again, or all of them."""
-    if is_all == (job_id is not None):
-        raise click.UsageError("Name a job, or say --all.")
-    given_up = update(Job).where(Job.due_at.is_(None))
-    chosen = given_up if job_id is None else given_up.where(Job.id == job_id)
-    again = chosen.values(due_at=utc_now(), attempts=0)
-    session = db.session()
-    count = change_rows(session, again)
-    session.commit()
-    click.echo(f"{count} jobs are due again.")
-
-
-@click.command("delete")
-@with_appcontext
-@click.argument("job_id", type=click.UUID)
-def remove(job_id: UUID) -> None:
-    """Delete a job that shall not be done."""
-    session = db.session()
-    count = change_rows(session, delete(Job).where(Job.id == job_id))
-    session.commit()
-    click.echo(f"{count} jobs are deleted.")
+def _change(
+    change: Update | Delete, job_ids: tuple[UUID, ...], all_failed: bool, outcome: str
+) -> None:
+    if all_failed == bool(job_ids):
+        raise click.UsageError("Name jobs, or say --all.")
+    count = change_rows(db.session(), change if all_failed else change.where(Job.id.in_(job_ids)))
+    db.session.commit()
+    click.echo(f"{count} tasks are {outcome}.")

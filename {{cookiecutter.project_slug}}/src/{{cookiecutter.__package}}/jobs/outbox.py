@@ -1,107 +1,64 @@
-"""Hands jobs that are due to the broker: what is asked for in the database reaches the workers.
+"""Asks for tasks in the caller's transaction; docs/jobs.md says what follows from that."""
 
-A job stays in the table until it is done. So nothing is lost with the broker, which may forget all
-it was given: what nobody has finished when its lease ends is handed over again.
-"""
-
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from typing import NamedTuple
+import inspect
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flask import Flask
-from sqlalchemy import func, select, update
+import structlog
+from flask import current_app, has_request_context
+from kombu.utils import json
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from ..clock import utc_now
-from ..database.transactions import run_in_transaction
-from .job_runner import MOST_ATTEMPTS, lease
-from .jobs import Job
+from ..database.column_types import uuid7
+from ..observability.request_ids import current_request_ids
+from .models import Job, database_time
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from celery.canvas import Signature
 
-BATCH = 100
-
-
-class Message(NamedTuple):
-    """What the broker gets of a job: the attempt that is to be made."""
-
-    task: str
-    job_id: UUID
-    number: int
+MAX_PAYLOAD_LENGTH = 16_384
 
 
-Publish = Callable[[Message], object]
-"""Hands a message to the broker; returns when the broker has it, and raises an error if not."""
+def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
+    """Ask for a task with a receipt and return its id; the caller commits.
 
+        enqueue(session, send.s(order.id).set(countdown=60, queue="mail"))
 
-@dataclass(frozen=True)
-class Backlog:
-    """What is to be done."""
-
-    waiting: int
-    given_up: int
-    lag_seconds: float
-    """For how long the job that is due longest has been due."""
-
-
-def publish_due(app: Flask, publish: Publish, job_seconds: int) -> int:
-    """Hand the jobs that are due to the broker, at most a batch of them; return how many.
-
-    They are claimed first, for as long as their lease: no transaction is open while the broker is
-    waited for, and relays at the same time take different jobs. Raises what `publish` raises; what
-    was not handed over is then due again.
+    After the commit the task is published when it is due; after a rollback it never was. Raises
+    TypeError for a chain or group, for arguments that the task does not take and for those that are
+    not JSON; ValueError if they are too long, or if `eta` has no time zone.
     """
-    with app.app_context():
-        messages = run_in_transaction(lambda session: _claim(session, job_seconds))
-    for index, message in enumerate(messages):
-        try:
-            publish(message)
-        except Exception:
-            with app.app_context():
-                run_in_transaction(partial(_release, messages=messages[index:]))
-            raise
-    return len(messages)
-
-
-def read_backlog(session: Session) -> Backlog:
-    """What is to be done at the moment."""
-    at = utc_now()
-    waiting, given_up, first = session.execute(
-        select(
-            func.count(Job.due_at),
-            func.count() - func.count(Job.due_at),
-            func.min(Job.due_at),
+    if signature.subtask_type:
+        raise TypeError(
+            f"enqueue takes the signature of one task, as `send.s(1)`; start this"
+            f" {signature.subtask_type} in a task, with `.delay()`."
         )
-    ).one()
-    return Backlog(waiting, given_up, _seconds(first, at))
+    task, args, kwargs = signature.type, signature.args, signature.kwargs
+    inspect.signature(task.run).bind(*args, **kwargs)
+    options = {"queue": getattr(task, "queue", None)} | signature.options
+    countdown, eta = options.pop("countdown", None), options.pop("eta", None)
+    if countdown:
+        eta = database_time(session) + timedelta(seconds=countdown)
+    router = current_app.extensions["celery"].amqp.router
+    queue = router.route(dict(options), task.name, args, kwargs, task)["queue"].name
+    payload = json.dumps([args, kwargs, options | {"queue": None}])
+    if len(payload) > MAX_PAYLOAD_LENGTH:
+        raise ValueError(
+            f"The arguments of {task.name} are {len(payload)} characters of JSON, more than"
+            f" {MAX_PAYLOAD_LENGTH}; pass ids, and read in the task what they stand for."
+        )
+    job = Job(id=uuid7(), task=task.name, queue=queue, payload=payload, **origin_ids())
+    job.due_at = eta or func.current_timestamp()
+    session.add(job)
+    return job.id
 
 
-def _claim(session: Session, job_seconds: int) -> list[Message]:
-    """Take due jobs, and give up those whose last attempt has told nothing."""
-    at = utc_now()
-    due = select(Job).where(Job.due_at <= at).order_by(Job.due_at).limit(BATCH)
-    jobs = session.scalars(due.with_for_update(skip_locked=True)).all()
-    for job in jobs:
-        if job.attempts >= MOST_ATTEMPTS:
-            job.due_at = None
-            job.error = "Its worker did not live to tell why."
-            facts = {"job_id": str(job.id), "task": job.task, "request_id": job.request_id}
-            log.error("job", extra={"outcome": "given up", **facts})
-        else:
-            job.due_at = at + lease(job_seconds)
-    return [Message(job.task, job.id, job.attempts + 1) for job in jobs if job.due_at is not None]
-
-
-def _release(session: Session, messages: list[Message]) -> None:
-    """Let jobs that the broker did not take be due again, unless a worker has them after all."""
-    for message in messages:
-        mine = update(Job).where(Job.id == message.job_id, Job.attempts == message.number - 1)
-        session.execute(mine.values(due_at=utc_now()))
-
-
-def _seconds(first: datetime | None, at: datetime) -> float:
-    return max(0.0, (at - first).total_seconds()) if first else 0.0
+def origin_ids() -> dict[str, str]:
+    """Return the ids of the request that asks, or of the one whose task asks for another."""
+    if has_request_context():
+        ids = current_request_ids()
+        return {"request_id": ids.request_id, "trace_id": ids.trace_id}
+    bound = structlog.contextvars.get_contextvars()
+    return {name: bound[name] for name in ("request_id", "trace_id") if name in bound}

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
+
+SECRET = "a-secret-that-signs"
 
 
 @dataclass
@@ -16,6 +19,7 @@ class Webhook:
     """What the receiver got, and the status that it answers with."""
 
     received: list[Any] = field(default_factory=list)
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     status: int = 204
 
 
@@ -28,6 +32,8 @@ def webhook(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             webhook.received.append(json.loads(body))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            webhook.requests.append((headers, body))
             self.send_response(webhook.status)
             self.end_headers()
 
@@ -38,7 +44,9 @@ def webhook(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     thread = Thread(target=server.serve_forever)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/events"
-    settings = app.extensions["settings"].model_copy(update={"webhook_url": url})
+    settings = app.extensions["settings"].model_copy(
+        update={"webhook_url": url, "webhook_secret": SecretStr(SECRET)}
+    )
     monkeypatch.setitem(app.extensions, "settings", settings)
     yield webhook
     server.shutdown()

@@ -1,30 +1,31 @@
-"""Tasks of the tests that a worker does in a process of its own."""
+"""Tasks of the tests that a worker runs in a process of its own."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
-from sqlalchemy.orm import Session
+from celery import shared_task
 
-from {{ cookiecutter.__package }}.jobs.jobs import task
+from {{ cookiecutter.__package }}.database import db
 
 from ...support.concurrency import wait_until
 from ...support.probe import ProbeFactory
 
 
-@task("tests.add_slowly")
-def add_slowly(session: Session, *, folder: str) -> None:
+@shared_task(name="tests.add_slowly")
+def add_slowly(folder: str) -> None:
     """Tell that it began, wait until the test lets it go on, and add a row."""
     Path(folder, "began").touch()
     wait_until(Path(folder, "go").exists)
-    session.add(ProbeFactory.build())
+    db.session.add(ProbeFactory.build())
 
 
-@task("tests.add_at_last")
-def add_at_last(session: Session, *, folder: str, code: str) -> None:
+@shared_task(name="tests.add_at_last", retry_backoff=1, retry_backoff_max=1)
+def add_at_last(folder: str, code: str) -> None:
     """Fail the first time, and add a row the second."""
-    session.add(ProbeFactory.build(code=code))
-    session.flush()
+    db.session.add(ProbeFactory.build(code=code))
+    db.session.flush()
     try:
         Path(folder, code).touch(exist_ok=False)
     except FileExistsError:
@@ -32,13 +33,26 @@ def add_at_last(session: Session, *, folder: str, code: str) -> None:
     raise ArithmeticError("the first time")
 
 
-@task("tests.be_killed")
-def be_killed(session: Session, *, folder: str, code: str) -> None:
+@shared_task(name="tests.be_killed", default_retry_delay=1)
+def be_killed(folder: str, code: str) -> None:
     """Tell which process it is and wait for its end the first time, and add a row the second."""
-    session.add(ProbeFactory.build(code=code))
+    db.session.add(ProbeFactory.build(code=code))
     note = Path(folder, code)
     if not note.exists():
         partial = note.with_suffix(".partial")
         partial.write_text(str(os.getpid()))
         partial.rename(note)
         time.sleep(60)
+
+
+@shared_task(name="tests.tutorial")
+def tutorial(x: int, y: int, folder: str) -> int:
+    """Add numbers, as in Celery's tutorial."""
+    Path(folder, str(x + y)).touch()
+    return x + y
+
+
+@shared_task(name="tests.kill_process", default_retry_delay=1, max_retries=1)
+def kill_process() -> None:
+    """End the process that runs it."""
+    os.kill(os.getpid(), signal.SIGKILL)

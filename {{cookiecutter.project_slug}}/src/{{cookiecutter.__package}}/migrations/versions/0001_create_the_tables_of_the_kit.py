@@ -29,16 +29,20 @@ def upgrade() -> None:
         "jobs",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("task", column_types.ExactString(200), nullable=False),
-        sa.Column("arguments", column_types.ExactString(2000), nullable=False),
+        sa.Column("queue", column_types.ExactString(100), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("request_id", column_types.ExactString(128), nullable=True),
         sa.Column("trace_id", column_types.ExactString(32), nullable=True),
+        sa.Column("state", column_types.ExactString(10), nullable=False),
         sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
-        sa.Column("due_at", column_types.UtcDateTime(), nullable=True),
-        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", column_types.UtcDateTime(), nullable=False),
+        sa.Column("heard_at", column_types.UtcDateTime(), nullable=True),
+        sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("runs", sa.Integer(), nullable=False),
         sa.Column("error", column_types.ExactString(1000), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(op.f("ix_jobs_due_at"), "jobs", ["due_at"])
+    op.create_index(op.f("ix_jobs_state"), "jobs", ["state", "queue", "due_at"])
 {% endif %}
 {% if cookiecutter.auth == "api_key" %}
     op.create_table(

@@ -1,0 +1,162 @@
+"""Publishes tasks that are due: what was asked for in the database reaches the workers.
+
+A receipt stays in the table until its task is done, so nothing is lost with the broker. How many
+are published and not done is bounded for each queue: a backlog waits in the table, where other
+queues pass it.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from kombu.exceptions import EncodeError
+from kombu.utils import json
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from ..database import db
+from ..database.transactions import run_in_transaction
+from .celery_app import NAME, ServiceCelery
+from .models import Job, JobState, count_jobs, database_time
+from .tasks import RECEIPT, keep_failed
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_IN_A_BACKLOG = 0.1
+SECONDS_AFTER_AN_ERROR = 2.0
+CLAIM_SECONDS = 30
+"""How long a relay has for what it publishes; if it is killed meanwhile, another one goes on."""
+
+PULSE = Path(tempfile.gettempdir(), f"{NAME}-relay")
+"""Touched after each look: a liveness probe reads its age."""
+
+
+def run(celery: ServiceCelery, stop: Event) -> None:
+    """Publish what is due until told to stop; a broker or database that is down only delays it."""
+    pause = 0.0
+    while not stop.wait(pause):
+        try:
+            is_backlog = publish_due(celery, partial(publish_batch, celery))
+        except Exception as error:
+            log.warning("Tasks wait, they cannot be published: %s", type(error).__name__)
+            pause = SECONDS_AFTER_AN_ERROR
+        else:
+            pause = SECONDS_IN_A_BACKLOG if is_backlog else SECONDS_BETWEEN_LOOKS
+        PULSE.touch()
+
+
+def publish_due(celery: ServiceCelery, publish: Callable[[Sequence[Job]], object]) -> bool:
+    """Publish what is due, as far as the bound allows; True if more is due.
+
+    No transaction is open while the broker is waited for. Raises what `publish` raises; what was
+    not published is then due again.
+    """
+    with celery.flask_app.app_context():
+        jobs, claimed_at, is_backlog = run_in_transaction(lambda session: _claim(session, celery))
+        if not jobs:
+            return is_backlog
+        mine = update(Job).where(
+            Job.id.in_([job.id for job in jobs]),
+            Job.state == JobState.SENT,
+            Job.heard_at == claimed_at,  # or its task has begun, and may have ended, by now
+        )
+        noted = mine.values(state=JobState.WAITING)
+        try:
+            publish(jobs)
+            noted = mine.values(heard_at=func.current_timestamp())
+        finally:
+            run_in_transaction(lambda session: session.execute(noted))
+    return is_backlog
+
+
+def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
+    """Give tasks to the broker; one that cannot be made a message is failed."""
+    with celery.connection_for_write() as connection:
+        producer: Any = celery.amqp.Producer(connection)
+        with producer.batch():
+            for job in jobs:
+                headers = {RECEIPT: True, "request_id": job.request_id, "trace_id": job.trace_id}
+                try:
+                    args, kwargs, options = json.loads(job.payload)
+                    options |= {"queue": job.queue, "retries": job.retries, "producer": producer}
+                    options |= {"headers": headers | options.get("headers", {})}
+                    celery.send_task(job.task, args, kwargs, task_id=str(job.id), **options)
+                except (EncodeError, LookupError, TypeError, ValueError) as error:
+                    log.exception("The task %s %s cannot be published", job.task, job.id)
+                    keep_failed(celery, str(job.id), error)
+
+
+def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], datetime, bool]:
+    """Take what is due: new tasks of each queue, and those that were not heard of for too long.
+
+    A claim looks like a task that was last heard of so long ago that it is soon published again.
+    """
+    now = database_time(session)
+    silent_since = now - timedelta(seconds=celery.silence_seconds)
+    claimed_at = silent_since + timedelta(seconds=CLAIM_SECONDS)
+    bound = celery.settings.jobs_in_flight
+    jobs = _take(session, bound, Job.state == JobState.SENT, Job.heard_at <= silent_since)
+    is_backlog = False
+    for queue in _waiting_queues(session):
+        sent = select(func.count()).where(Job.state == JobState.SENT, Job.queue == queue)
+        room = max(0, bound - session.scalars(sent).one())
+        due = (Job.state == JobState.WAITING, Job.queue == queue, Job.due_at <= now)
+        found = _take(session, room + 1, *due)
+        jobs += found[:room]
+        is_backlog = is_backlog or len(found) > room
+    if jobs:
+        claimed = update(Job).where(Job.id.in_([job.id for job in jobs]))
+        session.execute(claimed.values(state=JobState.SENT, heard_at=claimed_at))
+    return jobs, claimed_at, is_backlog
+
+
+def _take(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Job]:
+    """Return the jobs due first, locked, without those that another relay has just taken."""
+    jobs = select(Job).where(*conditions).order_by(Job.due_at).limit(limit)
+    return list(session.scalars(jobs.with_for_update(skip_locked=True)))
+
+
+def _waiting_queues(session: Session) -> Iterator[str]:
+    """Find the queues by jumps in the index: a DISTINCT would read a whole backlog."""
+    name: str | None = ""
+    while name is not None:
+        first = select(func.min(Job.queue)).where(Job.state == JobState.WAITING, Job.queue > name)
+        name = session.scalar(first)
+        if name is not None:
+            yield name
+
+
+def serve_metrics(celery: ServiceCelery) -> None:
+    """Serve the metrics of the table, if a port is set for them; OSError if it is taken."""
+    settings, registry = celery.settings, CollectorRegistry()
+    registry.register(JobsCollector(celery))
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.metrics_host, registry)
+
+
+class JobsCollector(Collector):
+    """Reads the table when it is asked; all relays say the same."""
+
+    def __init__(self, celery: ServiceCelery) -> None:
+        self._celery = celery
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Return how many jobs each queue has in each state, and how late it is."""
+        jobs = GaugeMetricFamily("jobs", "Tasks not done or failed.", labels=["queue", "state"])
+        lag = GaugeMetricFamily("jobs_lag_seconds", "Delay of the first.", labels=["queue"])
+        with self._celery.flask_app.app_context():
+            now = database_time(db.session())
+            for queue, state, number, due_at in count_jobs(db.session()):
+                jobs.add_metric([queue, state], number)
+                if state == JobState.WAITING:
+                    lag.add_metric([queue], max(0.0, (now - due_at).total_seconds()))
+        yield from (jobs, lag)
