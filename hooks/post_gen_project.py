@@ -40,6 +40,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "tests/database/sessions/test_outages_sqlite.py",
             "tests/support/sqlite.py",
             "tests/database/test_sqlite.py",
+            "tests/database/test_migration_locks_sqlite.py",
         ),
     ),
     (
@@ -65,6 +66,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "src/{package}/database/unfinished.py",
             "tests/support/mariadb.py",
             "tests/database/test_mariadb.py",
+            "tests/database/test_unfinished.py",
             "tests/dev/test_server_mariadb.py",
         ),
     ),
@@ -75,6 +77,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "dev/development_server.py",
             "tests/database/sessions/test_concurrency_servers.py",
             "tests/database/sessions/test_outages_servers.py",
+            "tests/database/test_migration_locks_servers.py",
             "tests/support/restarts.py",
         ),
     ),

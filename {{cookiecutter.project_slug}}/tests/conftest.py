@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.support.problems",
     "tests.support.databases",
+    "tests.support.migrating",
     "tests.support.sessions",
     "tests.support.applications",
     "tests.support.queries",
