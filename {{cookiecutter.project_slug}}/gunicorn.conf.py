@@ -4,32 +4,42 @@ The master reads the settings, so that one that cannot be used ends it with a se
 the service for that: start it anew for a new release, as HUP only reads the settings again.
 """
 
+import json
 import os
 import secrets
 import shutil
 import signal
 import tempfile
+from http import HTTPStatus
+from pathlib import Path
 
+from gunicorn import util
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.http import errors
 from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
 
 MEMORY = "/dev/shm"  # noqa: S108
 FOLDER_OF_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+FOLDER_OF_THIS_RUN = "SERVICE_METRICS_FOLDER"
 
 # In memory, because workers write a heartbeat and their metrics all the time: a slow disk would
 # hold up requests, and it works where the root file system is read-only.
 worker_tmp_dir = MEMORY if os.access(MEMORY, os.W_OK) else None
 
-# The metrics' library decides when it is imported whether workers count in files.
-if FOLDER_OF_METRICS not in os.environ:
-    name = f"metrics-{secrets.token_hex(8)}"
-    os.environ[FOLDER_OF_METRICS] = os.path.join(worker_tmp_dir or tempfile.gettempdir(), name)
+# The metrics' library decides when it is imported whether workers count in files. They are in a
+# folder of this run's own, also where the variable names one: others may have files there. HUP runs
+# this file again, and finds the folder of its run.
+parent = os.environ.get(FOLDER_OF_METRICS) or worker_tmp_dir or tempfile.gettempdir()
+own_folder = os.path.join(parent, f"metrics-{secrets.token_hex(8)}")
+metrics_folder = Path(os.environ.setdefault(FOLDER_OF_THIS_RUN, own_folder))
+os.environ[FOLDER_OF_METRICS] = str(metrics_folder)
 
 from {{ cookiecutter.__package }}.observability import logs, metrics  # noqa: E402
 from {{ cookiecutter.__package }}.settings import Settings  # noqa: E402
-from {{ cookiecutter.__package }}.web import health  # noqa: E402
+from {{ cookiecutter.__package }}.web import health, management  # noqa: E402
 
 settings = Settings.load()
 logs.configure(settings)
@@ -39,7 +49,7 @@ bind = settings.bind
 
 # Threads wait for the database together; a worker for each core does the computing. Each worker
 # has `threads` database connections at most, so the database sees workers x threads of them.
-worker_class = "gthread"
+# See `worker_class` below.
 workers = settings.workers
 threads = settings.threads
 
@@ -58,8 +68,7 @@ timeout = 30
 # From TERM, or the end of draining, until requests that still run are given up.
 graceful_timeout = settings.graceful_timeout_seconds
 
-# The most that gunicorn allows. A cursor and filters that are too long shall reach the service,
-# which answers with a problem document; gunicorn's own 414 is a page.
+# The maximum that gunicorn allows, so that the service answers a cursor that is too long itself.
 limit_request_line = 8190
 
 # Off, as it wants to write into a home folder, which containers do not have.
@@ -73,7 +82,7 @@ forwarded_allow_ips = ""
 
 
 class logger_class(Logger):  # noqa: N801
-    """Lets gunicorn's own lines go through the service's log."""
+    """Sends gunicorn's own lines through the service's log."""
 
     def setup(self, cfg: Config) -> None:
         """Drop gunicorn's handlers; the root logger has one."""
@@ -82,18 +91,85 @@ class logger_class(Logger):  # noqa: N801
         self.error_log.propagate = True
 
 
+# The statuses of requests that gunicorn cannot parse; those of other errors are 400.
+PARSE_ERRORS = {
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    errors.ForbiddenProxyRequest: HTTPStatus.FORBIDDEN,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    errors.ConfigurationProblem: HTTPStatus.NOT_FOUND,  # the path is not below SCRIPT_NAME
+}
+
+
+class worker_class(ThreadWorker):  # noqa: N801
+    """Tells the management process that it lives, and rejects bad HTTP by problem documents."""
+
+    def notify(self) -> None:
+        """Record a heartbeat; the main loop calls this each second."""
+        super().notify()
+        health.record_heartbeat()
+
+    def handle_error(self, req: object, client: object, addr: object, exc: Exception) -> None:
+        """Answer a request that cannot be parsed; gunicorn would send a page of HTML."""
+        if not isinstance(exc, errors.ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        status = PARSE_ERRORS.get(type(exc), HTTPStatus.BAD_REQUEST)
+        self.log.info("A request cannot be parsed: %s", type(exc).__name__)
+        problem = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status,
+            "detail": "The request is not valid HTTP, or exceeds a limit of the server.",
+        }
+        body = json.dumps(problem)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
+            "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+            f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            util.write_nonblock(client, (head + body).encode())
+        except OSError:
+            self.log.debug("The client of a request that cannot be parsed is gone")
+
+
 def on_starting(server: Arbiter) -> None:
     """Prepare what has to be there before the first worker."""
-    # A folder of the last run would add its counts.
-    shutil.rmtree(os.environ[FOLDER_OF_METRICS], ignore_errors=True)
-    os.makedirs(os.environ[FOLDER_OF_METRICS], mode=0o700)
+    make_metrics_folder(server)
     let_new_workers_hear_term(server)
     if settings.drain_seconds:
         drain_before_stopping(server)
+    serve_management(server)
+
+
+def make_metrics_folder(server: Arbiter) -> None:
+    """Make the folder, also again where it was removed; without it nothing is measured."""
+    try:
+        metrics_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        server.log.error("Nothing is measured: %s: %s", metrics_folder, error.strerror)
+
+
+def serve_management(server: Arbiter) -> None:
+    """Serve metrics and probes on a port that is not the public one, by a process of its own."""
+    server.management = 0
+    if not settings.metrics_port:
+        return
+    address = f"{settings.metrics_host}:{settings.metrics_port}"
+    try:
+        server.management = management.start(settings, metrics_folder)
+    except OSError as error:
+        raise RuntimeError(
+            f"Metrics cannot be served on {address} ({error.strerror});"
+            " set METRICS_PORT, 0 for none."
+        ) from None
+    server.log.info("Metrics and probes at: http://%s/metrics", address)
 
 
 def drain_before_stopping(server: Arbiter) -> None:
-    """On TERM let readiness answer 503 first, and serve on until load balancers have seen it.
+    """On TERM make readiness answer 503, and serve on until load balancers have seen it.
 
     gunicorn would close the door at once. A second TERM does, and so does the end of draining.
     """
@@ -129,29 +205,15 @@ def let_new_workers_hear_term(server: Arbiter) -> None:
     server.spawn_worker = spawn_undisturbed
 
 
-def when_ready(server: Arbiter) -> None:
-    """Serve the metrics of all workers from the master, on a port that is not the public one."""
-    if not settings.metrics_port:
-        return
-    where = f"{settings.metrics_host}:{settings.metrics_port}"
-    try:
-        server.metrics = metrics.serve(settings.metrics_host, settings.metrics_port)
-    except OSError as error:
-        raise RuntimeError(
-            f"Metrics cannot be served on {where} ({error.strerror}); set METRICS_PORT, 0 for none."
-        ) from None
-    server.log.info("Metrics at: http://%s/metrics", where)
+def pre_fork(server: Arbiter, _worker: Worker) -> None:
+    """Make sure that the worker can count."""
+    make_metrics_folder(server)
 
 
-def post_fork(server: Arbiter, _worker: Worker) -> None:
-    """Let TERM end the worker, and leave the metrics' port to the master.
-
-    Held by a worker too, the port would stay taken.
-    """
+def post_fork(_server: Arbiter, _worker: Worker) -> None:
+    """Let TERM end the worker."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    if settings.metrics_port:
-        server.metrics.socket.close()
 
 
 def child_exit(_server: Arbiter, worker: Worker) -> None:
@@ -159,6 +221,8 @@ def child_exit(_server: Arbiter, worker: Worker) -> None:
     metrics.mark_worker_dead(worker.pid)
 
 
-def on_exit(_server: Arbiter) -> None:
+def on_exit(server: Arbiter) -> None:
     """Remove the metrics of this run."""
-    shutil.rmtree(os.environ[FOLDER_OF_METRICS], ignore_errors=True)
+    if server.management:
+        management.stop(server.management)
+    shutil.rmtree(metrics_folder, ignore_errors=True)

@@ -105,6 +105,8 @@ class Server:
         self.port, self.metrics_port = two_free_ports()
         self.log = folder / "log"
         self.metrics = folder / "metrics"
+        self.metrics.mkdir()
+        (self.metrics / "counter_1.db").write_text("of others")
         self.seconds_to_end = 0.0
         environment = {
             **os.environ,
@@ -132,6 +134,15 @@ class Server:
             return response.status, response.read().decode()
         finally:
             connection.close()
+
+    def send(self, request: bytes) -> tuple[str, str]:
+        """Send bytes and end the sending; return head and body of what comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            with connection.makefile("rb") as answer:
+                head, _, body = answer.read().decode().partition("\r\n\r\n")
+        return head, body
 
     def post(self, path: str, body: bytes | list[bytes]) -> int:
         """Status of the answer to a JSON body; one in parts is sent chunked, without a length."""
@@ -213,7 +224,7 @@ def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("server")
     with running(settings, folder, WORKERS=1, DRAIN_SECONDS=1) as made:
         assert made.get("/livez")[0] == 200
-        assert os.listdir(made.metrics)
+        assert len(os.listdir(made.metrics)) == 2
         assert made.terminate() == 0
         return made
 
@@ -327,7 +338,92 @@ def test_nobody_can_pretend_to_be_a_proxy(lasting_server: Server) -> None:
 
 def test_nothing_is_left_behind(ended_server: Server) -> None:
     left = {path.name for path in ended_server.folder.iterdir()}
-    assert left <= {"views.py", "log", "__pycache__"}
+    assert left <= {"views.py", "log", "metrics", "__pycache__"}
+
+
+def test_files_of_others_beside_the_metrics_are_kept(ended_server: Server) -> None:
+    assert os.listdir(ended_server.metrics) == ["counter_1.db"]
+
+
+def test_the_management_port_tells_stopped_workers(settings: Settings, tmp_path: Path) -> None:
+    """And the service goes on with them, without a restart."""
+
+    def probe(path: str) -> int:
+        return server.get(path, server.metrics_port)[0]
+
+    with running(settings, tmp_path) as server:
+        workers = [int(pid) for pid in server.find_workers()]
+        assert (probe("/livez"), probe("/readyz")) == (200, 200)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: probe("/livez") == 503, PATIENCE_SECONDS)
+            assert probe("/readyz") == 503
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: probe("/livez") == 200, PATIENCE_SECONDS)
+        assert {int(pid) for pid in server.find_workers()} == set(workers)
+        assert probe("/readyz") == 200
+
+
+def test_metrics_outlive_reloads(settings: Settings, tmp_path: Path) -> None:
+    labels = '{method="GET",route="/pid",status="200"}'
+    with running(settings, tmp_path, WORKERS=1) as server:
+        before = server.find_workers(1)
+        os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: not before & server.find_workers(1), PATIENCE_SECONDS)
+        expected = len(lines_of("/pid", server.lines()))
+        assert server.metric(f"http_request_duration_seconds_count{labels}") == expected
+        [folder] = [path for path in server.metrics.iterdir() if path.is_dir()]
+        assert (folder / "histogram_gone.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/9.9.9\r\n\r\n", 400),
+        (b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 9000), 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-A: %b\r\n\r\n" % (b"x" * 9000), 431),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\n\r\n", 417),
+        (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+    ],
+    ids=["version", "line", "header", "coding", "expectation", "name"],
+)
+def test_a_request_that_cannot_be_parsed_is_a_problem(
+    lasting_server: Server, request_: bytes, status: int
+) -> None:
+    head, body = lasting_server.send(request_)
+
+    document = json.loads(body)
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    assert "Content-Type: application/problem+json" in head
+    assert document["status"] == status
+    assert document["title"] in head
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}",
+        b"Content-Length: 100\r\n\r\n{}",
+    ],
+    ids=["chunk size", "chunks cut off", "length mismatch"],
+)
+def test_a_body_that_is_not_whole_is_rejected(lasting_server: Server, body: bytes) -> None:
+    before = lasting_server.log.read_text().count("Traceback")
+    head = f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+{% if cookiecutter.auth != "none" %}
+    head += "".join(f"{name}: {value}\r\n" for name, value in CREDENTIAL.items())
+{% endif %}
+
+    answer, text = lasting_server.send(head.encode() + body)
+
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert json.loads(text)["detail"].startswith("The body is ")
+    assert lasting_server.log.read_text().count("Traceback") == before
 
 
 def test_a_port_of_metrics_that_is_taken_is_named(settings: Settings, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from .auth import guard, oidc
 {% endif %}
 from .database import db
 {% if cookiecutter.database == "sqlite" %}
-from .database.sqlite import begin_reads_deferred
+from .database.sqlite import begin_reads_deferred, begin_writes_immediately
 {% endif %}
 {% if cookiecutter.background_jobs == "celery" %}
 from .jobs import celery_app
@@ -52,6 +52,9 @@ def create_app(
     guard.init_app(app, api_keys.authenticate)
 {% elif cookiecutter.auth == "oidc" %}
     guard.init_app(app, oidc.authenticator(settings))
+{% endif %}
+{% if cookiecutter.database == "sqlite" %}
+    begin_writes_immediately(app)
 {% endif %}
     health.init_app(app)
     for resource in resources:

@@ -16,6 +16,7 @@ from {{ cookiecutter.__package }}.database.mariadb import (
     is_retryable,
     is_statement_timeout,
     migration_lock,
+    violation_of,
 )
 from {{ cookiecutter.__package }}.database.revisions import current_revision, expected_revision
 from {{ cookiecutter.__package }}.settings import Settings
@@ -59,9 +60,11 @@ def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> N
     assert engine.pool._max_overflow == 0
 
 
-@pytest.mark.parametrize("values", [(1, 1), (3, 9), (None, 1)])
-def test_refusal_by_a_constraint_is_a_conflict(
-    engine: Engine, values: tuple[int | None, int]
+@pytest.mark.parametrize(
+    ("values", "is_invalid"), [((1, 1), False), ((3, 9), True), ((None, 1), True)]
+)
+def test_a_constraint_rejects_a_conflict_or_a_value(
+    engine: Engine, values: tuple[int | None, int], *, is_invalid: bool
 ) -> None:
     with engine.connect() as connection, pytest.raises(DBAPIError) as refused:
         connection.execute(
@@ -70,6 +73,8 @@ def test_refusal_by_a_constraint_is_a_conflict(
         )
 
     assert is_conflict(refused.value)
+    assert (violation_of(refused.value).kind == "check") == is_invalid
+    assert violation_of(refused.value).constraint
     assert not is_retryable(refused.value)
     assert not is_statement_timeout(refused.value)
 

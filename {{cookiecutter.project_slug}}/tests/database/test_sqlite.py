@@ -23,6 +23,7 @@ from {{ cookiecutter.__package }}.database.sqlite import (
     is_conflict,
     is_retryable,
     is_statement_timeout,
+    violation_of,
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
@@ -89,7 +90,7 @@ def test_connections_are_prepared(empty_database: Settings) -> None:
 
     assert pragmas == {
         "journal_mode": "wal",
-        "busy_timeout": 30_000,
+        "busy_timeout": 15_000,
         "foreign_keys": 1,
         "synchronous": 1,
     }
@@ -120,12 +121,10 @@ def test_connection_waits_for_another_that_prepares_the_database(
 
 
 @pytest.mark.usefixtures("writer")
-def test_connection_waits_for_a_time(
-    empty_database: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 50)
+def test_connection_waits_for_the_statement_limit(empty_database: Settings) -> None:
+    hurried = empty_database.model_copy(update={"statement_timeout_seconds": 0.05})
     with pytest.raises(OperationalError, match="locked") as ended:
-        make_engine(empty_database).connect()
+        make_engine(hurried).connect()
 
     assert is_retryable(ended.value)
 
@@ -197,14 +196,17 @@ def test_savepoint_ends_with_its_transaction(engine: Engine) -> None:
         assert connection.execute(text("SELECT count(*) FROM numbers")).scalar() == 0
 
 
-@pytest.mark.parametrize("value", [1, 9])
-def test_refusal_by_a_constraint_is_a_conflict(engine: Engine, value: int) -> None:
+@pytest.mark.parametrize(("value", "is_invalid"), [(1, False), (9, True)])
+def test_a_constraint_rejects_a_conflict_or_a_value(
+    engine: Engine, value: int, *, is_invalid: bool
+) -> None:
     with engine.connect() as connection:
         connection.execute(text("INSERT INTO numbers VALUES (1)"))
         with pytest.raises(IntegrityError) as refused:
             connection.execute(text("INSERT INTO numbers VALUES (:value)"), {"value": value})
 
     assert is_conflict(refused.value)
+    assert (violation_of(refused.value).kind == "check") == is_invalid
     assert not is_retryable(refused.value)
     assert not is_statement_timeout(refused.value)
 

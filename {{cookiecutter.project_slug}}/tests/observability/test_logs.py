@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.observability import logs
+from {{ cookiecutter.__package }}.observability.standard_error import StandardErrorHandler
 from {{ cookiecutter.__package }}.settings import Settings
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -243,12 +244,24 @@ def test_chatter_of_libraries_is_left_out(
     assert [line["event"] for line in lines()] == [news]
 
 
-def test_a_long_word_takes_no_long_time(lines: Lines) -> None:
-    """Were it tried from each of its letters, this would take minutes."""
-    library.info("x" * 100_000)
+def test_a_long_text_is_cut_in_its_middle(lines: Lines) -> None:
+    """At its end a traceback says what happened."""
+    library.info("begin %s end", "x" * 100_000)
 
     [line] = lines()
-    assert len(line["event"]) == 100_000
+    assert len(line["event"]) < logs.MAX_TEXT_LENGTH + 50
+    assert line["event"].startswith("begin x")
+    assert line["event"].endswith("x end")
+    assert f"[{100_010 - logs.MAX_TEXT_LENGTH} characters cut]" in line["event"]
+
+
+def test_a_secret_at_the_cut_is_removed(lines: Lines) -> None:
+    half = logs.MAX_TEXT_LENGTH // 2
+    library.info("%s db://user:%s@host %s", "x" * (half - 15), SECRET, "x" * half)
+
+    [line] = lines()
+    assert "cut]" in line["event"]
+    assert SECRET[:3] not in line["event"]
 
 
 def test_configuring_again_keeps_the_handlers_of_others(settings: Settings) -> None:
@@ -259,6 +272,6 @@ def test_configuring_again_keeps_the_handlers_of_others(settings: Settings) -> N
         logs.configure(settings)
 
         assert other in root.handlers
-        assert sum(isinstance(handler, logs.StandardError) for handler in root.handlers) == 1
+        assert sum(isinstance(handler, StandardErrorHandler) for handler in root.handlers) == 1
     finally:
         root.removeHandler(other)

@@ -3,11 +3,10 @@ import re
 import struct
 import time
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 from flask import Flask
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import event, text
@@ -91,8 +90,8 @@ def test_metrics_say_what_they_are(settings: Settings) -> None:
     told = generate_latest(create_app(settings).extensions["metrics"]).decode()
 
     assert (
-        "# HELP http_request_duration_seconds Time from a request's begin until its answer was"
-        " made; the count is that of requests.\n"
+        "# HELP http_request_duration_seconds Time from the start of a request to its response;"
+        " the count is that of requests.\n"
     ) in told
     assert (
         "# HELP database_connections_in_use"
@@ -139,13 +138,6 @@ def test_the_metrics_are_not_on_the_public_port(app: Flask) -> None:
     assert app.test_client().get("/metrics").status_code == 404
 
 
-@pytest.fixture
-def folder_of_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the workers count."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    return tmp_path
-
-
 def count_as_worker(file: Path, number: int) -> None:
     """Count so many jobs in a worker's file."""
     counted = MmapedDict(str(file))  # type: ignore[no-untyped-call]
@@ -153,19 +145,68 @@ def count_as_worker(file: Path, number: int) -> None:
     counted.close()  # type: ignore[no-untyped-call]
 
 
-def test_the_metrics_of_all_workers_are_served(folder_of_metrics: Path) -> None:
-    for worker in (7, 8):
-        count_as_worker(folder_of_metrics / f"counter_{worker}.db", worker)
+def read_files(folder: Path) -> dict[str, float]:
+    """Return the metrics that the workers counted, by their names."""
+    metrics_ = metrics.WorkerMetricsCollector(folder).collect()
+    return {sample.name: sample.value for metric in metrics_ for sample in metric.samples}
 
-    server = metrics.serve("127.0.0.1", 0)
-    try:
-        with urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as response:
-            assert response.status == 200
-            assert response.headers["Content-Type"].startswith("text/plain")
-            assert "\ndone_total 15.0\n" in response.read().decode()
-    finally:
-        server.shutdown()
-        server.server_close()
+
+def test_the_metrics_of_all_workers_are_added(tmp_path: Path) -> None:
+    for worker in (7, 8):
+        count_as_worker(tmp_path / f"counter_{worker}.db", worker)
+
+    assert read_files(tmp_path) == {"done_total": 15}
+
+
+def test_the_files_of_workers_that_are_gone_become_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their counts stay: also over a second look, and after further restarts."""
+    running = {9}
+    monkeypatch.setattr(metrics, "_is_running", running.__contains__)
+    for worker in (7, 8, 9):
+        count_as_worker(tmp_path / f"counter_{worker}.db", worker)
+
+    assert [read_files(tmp_path), read_files(tmp_path)] == [{"done_total": 24}] * 2
+    assert sorted(os.listdir(tmp_path)) == ["counter_9.db", "counter_gone.db"]
+    running.clear()
+    assert read_files(tmp_path) == {"done_total": 24}
+    assert os.listdir(tmp_path) == ["counter_gone.db"]
+
+
+def test_the_greatest_value_of_workers_that_are_gone_is_kept(tmp_path: Path) -> None:
+    gone = 2**22 + 1  # above the largest id of a process
+    count_as_worker(tmp_path / f"gauge_max_{gone}.db", 5)
+    count_as_worker(tmp_path / f"gauge_max_{gone + 1}.db", 3)
+
+    assert read_files(tmp_path) == {"done_total": 5}
+    assert os.listdir(tmp_path) == ["gauge_max_gone.db"]
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "counter_1").write_text("mine")
+
+    read_files(tmp_path)
+
+    assert sorted(os.listdir(tmp_path)) == ["counter_1", "notes.txt"]
+
+
+def test_a_folder_of_metrics_that_is_gone_costs_no_response(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    service = create_app(settings)
+    monkeypatch.setattr(Histogram, "labels", fail)
+    assert [service.test_client().get("/livez").status_code for _ in range(3)] == [200] * 3
+    assert caplog.messages.count("Requests are not measured: No such file or directory") == 1
+
+    monkeypatch.setattr(metrics, "Gauge", fail)
+    monkeypatch.setattr(metrics, "Counter", fail)
+    assert create_app(settings).test_client().get("/livez").status_code == 200
+    assert caplog.messages[-1].startswith("Nothing is measured")
 
 
 def test_a_worker_that_has_just_begun_to_count_hides_no_other(tmp_path: Path) -> None:
@@ -187,10 +228,13 @@ def test_the_library_still_fails_at_an_empty_file(tmp_path: Path) -> None:
         MultiProcessCollector.merge([str(empty)])  # type: ignore[no-untyped-call]
 
 
-def test_a_worker_that_is_gone_uses_no_connection(folder_of_metrics: Path) -> None:
+def test_a_worker_that_is_gone_uses_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     for name in ("gauge_livesum_7.db", "gauge_livesum_8.db", "histogram_7.db"):
-        (folder_of_metrics / name).touch()
+        (tmp_path / name).touch()
 
     metrics.mark_worker_dead(7)
 
-    assert sorted(os.listdir(folder_of_metrics)) == ["gauge_livesum_8.db", "histogram_7.db"]
+    assert sorted(os.listdir(tmp_path)) == ["gauge_livesum_8.db", "histogram_7.db"]

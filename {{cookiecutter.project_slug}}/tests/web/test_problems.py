@@ -34,7 +34,7 @@ from ..support.programs import PROJECT
 STATUSES = (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
 SECRET = "correct-horse-battery-staple"
 SENTENCES = {
-    400: "The body is not valid JSON.",
+    400: "The body is not valid JSON in UTF-8.",
     413: RequestEntityTooLarge.description,
     415: "The body must be application/json.",
     422: "The request cannot be used as it is; see errors.",
@@ -376,7 +376,7 @@ def test_a_conflict_and_a_row_that_is_not_there_are_said_in_a_sentence(
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OperationalError(None, {}, OSError(SECRET)), "The database is unreachable: OSError"),
+        (OperationalError(None, {}, OSError(SECRET)), "The database cannot be used: OSError"),
         (
             PoolTimeout(SECRET),
             "No database connection became free in time: either there are more threads than"
@@ -401,7 +401,7 @@ def test_what_went_wrong_is_logged(
     assert SECRET not in caplog.text
 
 
-def test_a_statement_that_was_given_up_is_logged(
+def test_a_statement_that_was_cancelled_is_logged(
     app: Flask,
     client: FlaskClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -414,7 +414,7 @@ def test_a_statement_that_was_given_up_is_logged(
 
     assert problem(client.get("/foreign"), 503)["detail"] == "The service is busy."
 
-    assert "A statement was given up: OSError" in caplog.messages
+    assert "A statement was cancelled: OSError" in caplog.messages
     assert SECRET not in caplog.text
 
 

@@ -1,58 +1,179 @@
-"""How this service speaks to PostgreSQL: psycopg 3, a bounded pool, a bound on every statement."""
+"""How this service speaks to PostgreSQL: psycopg 3, a bounded pool, a bound on every wait."""
 
-from collections.abc import Collection, Iterator
+import logging
+import re
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .constraints import Kind, Violation
+from .hang_guard import HangGuard
 from .revisions import MigrationError
+
+log = logging.getLogger(__name__)
 
 MIGRATION_OPTIONS: dict[str, Any] = {}
 MAX_MIGRATION_SECONDS = 3600.0
 
-CONNECT_TIMEOUT_SECONDS = 5
+CONNECT_TIMEOUT_SECONDS = 3
+PING_TIMEOUT_SECONDS = 1.0
+PROBE_TIMEOUT_SECONDS = 2.0
+ANSWER_SECONDS = 1.0
+"""How much longer than the server a statement's limit waits here, for a server that hangs."""
 
 POOL_OPTIONS: dict[str, Any] = {"pool_pre_ping": True}
 """A request finds no connection that the server closed while it was idle."""
 
-RETRYABLE_ERRORS = frozenset({"40001", "40P01", "55P03"})
-"""Serialisation failure, deadlock, lock not available: SQLSTATE, appendix A of the manual."""
-
+# SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 CONSTRAINT_KINDS: dict[str, Kind] = {
+    "22001": "check",
+    "22003": "check",
+    "22P05": "check",
+    "23001": "reference",
     "23502": "check",
     "23503": "reference",
     "23505": "unique",
     "23514": "check",
 }
-"""NOT NULL, foreign key, unique key and CHECK: SQLSTATE."""
+"""Unique and foreign keys, and values: too long, out of range, no such character, null, CHECK."""
+
+RETRYABLE_ERRORS = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available."""
 
 STATEMENT_TIMEOUT = "57014"
 
+OUTAGES = re.compile(r"08...|25006|53...|57P0[1-5]|58...")
+"""Connection lost, read-only (a replica), out of disk or memory, shutting down, an I/O error."""
 
-def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -> Engine:
-    """Return an engine whose statements are cancelled in time; `options` go to `create_engine`."""
+CAUSES = (
+    "connection refused",
+    "connection reset by peer",
+    "certificate verify failed",
+    "does not exist",
+    "does not support ssl",
+    "failed to resolve host",
+    "is not permitted to log in",
+    "name or service not known",
+    "network is unreachable",
+    "no more connections",
+    "no pg_hba.conf entry",
+    "no route to host",
+    "no space left on device",
+    "no such file or directory",
+    "password authentication failed",
+    "permission denied",
+    "remaining connection slots",
+    "server closed the connection unexpectedly",
+    "temporary failure in name resolution",
+    "the database system is shutting down",
+    "the database system is starting up",
+    "timeout expired",
+    "too many clients",
+    "too many connections",
+    "unsupported startup parameter",
+)
+"""Texts of libpq and the server that tell why connecting failed, and hold no name or value."""
+
+
+class TimeLimitedConnection(psycopg.Connection[Any]):
+    """A connection that is closed when the server does not answer within `time_limit` seconds.
+
+    A server that is stopped, or cut off by the network, cannot apply a limit of its own.
+    """
+
+    time_limit: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for the server. Raises psycopg.OperationalError when it does not answer in time."""
+        try:
+            return super().wait(gen, interval, timeout or self.time_limit)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.close()  # the statement still runs: nothing else can be sent
+            raise
+
+
+def make_engine(
+    url: str,
+    *,
+    statement_timeout_seconds: float,
+    transaction_pooling: bool = False,
+    **options: Any,
+) -> Engine:
+    """Return an engine whose waits are bounded; `options` go to `create_engine`.
+
+    `transaction_pooling`: a pooler such as PgBouncer stands between, which hands each transaction
+    to another connection. It takes no options at the start, so the role has to have the limit.
+    """
     milliseconds = round(statement_timeout_seconds * 1000)
-    return create_engine(
-        url,
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": f"-c timezone=UTC -c statement_timeout={milliseconds}",
-        },
-        hide_parameters=True,
-        **options,
-    )
+    parts = make_url(url)
+    connect_args: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    if "connect_timeout" in parts.query:
+        del connect_args["connect_timeout"]
+    if transaction_pooling:
+        connect_args["prepare_threshold"] = None
+    else:
+        limits = f"-c timezone=UTC -c statement_timeout={milliseconds}"
+        connect_args["options"] = f"{parts.query.get('options', '')} {limits}".strip()
+    engine = create_engine(parts, connect_args=connect_args, hide_parameters=True, **options)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: TimeLimitedConnection, _record: object) -> None:
+        connection.time_limit = CONNECT_TIMEOUT_SECONDS
+        _check_limit(connection, milliseconds)
+        connection.time_limit = statement_timeout_seconds + ANSWER_SECONDS
+
+    ping = _ping_in_time(engine.dialect.do_ping)
+    engine.dialect.do_ping = ping  # type: ignore[assignment,method-assign]
+    # Not by the event `do_connect`: the first listener that connects keeps others from it.
+    engine.dialect.connect = HangGuard(TimeLimitedConnection.connect)  # type: ignore[assignment,method-assign]
+    return engine
+
+
+def _check_limit(connection: TimeLimitedConnection, milliseconds: int) -> None:
+    """Log an error unless the server applies the limit: a pooler may have dropped it."""
+    query = "SELECT extract(epoch FROM current_setting('statement_timeout')::interval) * 1000"
+    connection.autocommit = True
+    row = connection.execute(query).fetchone()
+    connection.autocommit = False
+    if row is None or round(row[0]) != milliseconds:
+        log.error(
+            "The database does not apply STATEMENT_TIMEOUT_SECONDS (it has %s ms): give it to the"
+            " role, ALTER ROLE ... SET statement_timeout = %d, TimeZone = 'UTC' as two statements",
+            row and round(row[0]),
+            milliseconds,
+        )
+
+
+def _ping_in_time(do_ping: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return the dialect's `do_ping` with a limit of its own: an idle connection answers at once.
+
+    SQLAlchemy has no option for it. Without it, a request waits for the statement limit first and
+    for a new connection afterwards.
+    """
+
+    def ping(connection: TimeLimitedConnection) -> bool:
+        limit, connection.time_limit = connection.time_limit, PING_TIMEOUT_SECONDS
+        try:
+            return do_ping(connection)
+        finally:
+            connection.time_limit = limit
+
+    return ping
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Whether a constraint of the schema refused the change."""
-    return isinstance(error, IntegrityError)
+    """Return whether a constraint of the schema, or the type of a column, rejected the change."""
+    return isinstance(error, IntegrityError) or _sqlstate(error) in CONSTRAINT_KINDS
 
 
 def violation_of(error: DBAPIError) -> Violation:
-    """Return the constraint of a conflict."""
+    """Return the constraint of a conflict, or the column of a value."""
     kind = CONSTRAINT_KINDS.get(_sqlstate(error) or "", "other")
     diagnostics = getattr(error.orig, "diag", None)
     constraint = getattr(diagnostics, "constraint_name", None)
@@ -61,17 +182,46 @@ def violation_of(error: DBAPIError) -> Violation:
 
 
 def is_retryable(error: DBAPIError) -> bool:
-    """Whether the transaction lost a race with another, and may succeed when it is done again."""
+    """Return whether the transaction lost a race with another, and may succeed when repeated."""
     return _sqlstate(error) in RETRYABLE_ERRORS
 
 
 def is_statement_timeout(error: DBAPIError) -> bool:
-    """Whether the statement was cancelled at its time limit."""
+    """Return whether the statement was cancelled at its time limit."""
     return _sqlstate(error) == STATEMENT_TIMEOUT
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Return whether the server cannot be used just now; an error without a statement is one."""
+    if error.connection_invalidated or error.statement is None:
+        return True
+    return OUTAGES.fullmatch(_sqlstate(error) or "") is not None
+
+
+def cause_of(error: SQLAlchemyError) -> str:
+    """Return why a statement or a connection failed, without names and values."""
+    original = getattr(error, "orig", None) or error
+    parts = [type(original).__name__]
+    if sqlstate := getattr(original, "sqlstate", None):
+        parts.append(f"SQLSTATE {sqlstate}")
+    said = str(original).lower()
+    parts += [cause for cause in CAUSES if cause in said][:1]
+    return ", ".join(parts)
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
+
+
+def make_probe_engine(url: str) -> Engine:
+    """Return an engine for readiness probes: one connection, with short limits."""
+    return make_engine(
+        url,
+        statement_timeout_seconds=PROBE_TIMEOUT_SECONDS,
+        pool_size=1,
+        max_overflow=0,
+        **POOL_OPTIONS,
+    )
 
 
 def make_migration_engine(url: str) -> Engine:

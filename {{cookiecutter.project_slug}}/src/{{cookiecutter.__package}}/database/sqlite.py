@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from flask import Flask, g, has_app_context, request
 from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .constraints import Violation
 from .revisions import MigrationError
@@ -21,17 +21,29 @@ from .revisions import MigrationError
 MIGRATION_OPTIONS = {"render_as_batch": True, "transactional_ddl": True}
 MAX_MIGRATION_SECONDS = 3600.0
 
-BUSY_TIMEOUT_MS = 30_000
+PROBE_TIMEOUT_SECONDS = 2.0
 RETRY_INTERVAL_SECONDS = 0.01
 STEPS_BETWEEN_CHECKS = 10_000
 
 POOL_OPTIONS: dict[str, Any] = {}
 
+OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -> Engine:
-    """Return an engine whose statements are interrupted; `options` go to `create_engine`."""
+    """Return an engine whose waits are bounded; `options` go to `create_engine`.
+
+    The limit holds for a statement that runs, and for one that waits for another writer's lock.
+    """
     engine = create_engine(
         url,
         connect_args={"factory": _connection_with_timeout(statement_timeout_seconds)},
@@ -44,21 +56,21 @@ def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        _write_ahead(connection)
+        connection.execute(f"PRAGMA busy_timeout={round(statement_timeout_seconds * 1000)}")
+        _write_ahead(connection, statement_timeout_seconds)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
 
     return engine
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer go side by side; the file keeps that.
+def _write_ahead(connection: sqlite3.Connection, seconds: float) -> None:
+    """Make readers and a writer work side by side; the file keeps that.
 
     For this change SQLite itself does not wait while another connection writes, as happens when
     processes begin together on a new database: https://www.sqlite.org/c3ref/busy_handler.html
     """
-    end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    end = time.monotonic() + seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -71,13 +83,13 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Whether a constraint of the schema refused the change."""
+    """Return whether a constraint of the schema rejected the change."""
     return isinstance(error, IntegrityError)
 
 
 def violation_of(error: DBAPIError) -> Violation:
     """Return the constraint of a conflict; SQLite tells no name of a reference."""
-    extended = getattr(error.orig, "sqlite_errorcode", 0)
+    extended = _extended_code(error)
     _, _, what = str(error.orig).rpartition("constraint failed: ")
     if extended in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
         names = [column.rpartition(".")[2] for column in what.split(", ")]
@@ -90,7 +102,7 @@ def violation_of(error: DBAPIError) -> Violation:
 
 
 def is_retryable(error: DBAPIError) -> bool:
-    """Whether the transaction lost a race with another, and may succeed when it is done again.
+    """Return whether the transaction lost a race with another, and may succeed when repeated.
 
     That is "database is locked": a writer kept the lock for too long, or wrote what was read here.
     """
@@ -98,13 +110,37 @@ def is_retryable(error: DBAPIError) -> bool:
 
 
 def is_statement_timeout(error: DBAPIError) -> bool:
-    """Whether the statement was cancelled at its time limit."""
+    """Return whether the statement was cancelled at its time limit."""
     return _code(error) == sqlite3.SQLITE_INTERRUPT
 
 
+def is_outage(error: DBAPIError) -> bool:
+    """Return whether the file cannot be used just now; an error without a statement is one."""
+    return error.connection_invalidated or error.statement is None or _code(error) in OUTAGES
+
+
+def cause_of(error: SQLAlchemyError) -> str:
+    """Return why a statement or a connection failed, without names and values."""
+    original = getattr(error, "orig", None) or error
+    name = getattr(original, "sqlite_errorname", None)
+    return ", ".join([type(original).__name__, name] if name else [type(original).__name__])
+
+
+def _extended_code(error: DBAPIError) -> int:
+    return getattr(error.orig, "sqlite_errorcode", 0)
+
+
 def _code(error: DBAPIError) -> int:
-    extended: int = getattr(error.orig, "sqlite_errorcode", 0)
-    return extended & 0xFF  # the low byte is the primary code
+    return _extended_code(error) & 0xFF  # the low byte is the primary code
+
+
+def make_probe_engine(url: str) -> Engine:
+    """Return an engine for readiness probes: one connection, with short limits; it only reads."""
+    engine = make_engine(
+        url, statement_timeout_seconds=PROBE_TIMEOUT_SECONDS, pool_size=1, max_overflow=0
+    )
+    engine.dialect.do_begin = _begin_deferred  # type: ignore[assignment,method-assign]
+    return engine
 
 
 def make_migration_engine(url: str) -> Engine:
@@ -151,6 +187,10 @@ def _begin(connection: PoolProxiedConnection) -> None:
     cast(sqlite3.Connection, connection.driver_connection).execute(f"BEGIN {mode or 'IMMEDIATE'}")
 
 
+def _begin_deferred(connection: PoolProxiedConnection) -> None:
+    cast(sqlite3.Connection, connection.driver_connection).execute("BEGIN DEFERRED")
+
+
 def _connection_with_timeout(limit: float) -> type[sqlite3.Connection]:
     """The class of connections that interrupt a statement after `limit` seconds."""
 
@@ -177,11 +217,23 @@ def _connection_with_timeout(limit: float) -> type[sqlite3.Connection]:
 
 
 def begin_reads_deferred(app: Flask) -> None:
-    """Let requests with a safe method read beside each other and beside a writer.
+    """Make requests read beside each other and beside a writer until `begin_writes_immediately`.
 
     The mark is on `g`, which belongs to the context: a context nested in such a request writes.
     """
 
     @app.before_request
     def mark() -> None:
-        g.sqlite_begin = "DEFERRED" if request.method in SAFE_METHODS else "IMMEDIATE"
+        g.sqlite_begin = "DEFERRED"
+
+
+def begin_writes_immediately(app: Flask) -> None:
+    """Take the write lock for a method that is not safe, from here on.
+
+    Call it after what authenticates: an unknown caller must not wait for the lock, or hold it.
+    """
+
+    @app.before_request
+    def mark() -> None:
+        if request.method not in SAFE_METHODS:
+            g.sqlite_begin = "IMMEDIATE"

@@ -1,7 +1,8 @@
 """Logs on standard error: a line for each request, and those of libraries in the same format.
 
-One JSON object a line, or text for people; docs/operations.md names the fields. Secrets are taken
-out of every line but that of a request, which holds none.
+One JSON object a line, or text for people; docs/operations.md names the fields. Secrets are removed
+from every line but that of a request, which holds none. A line that cannot be written is lost and
+counted: logging never fails or delays a response.
 """
 
 import json
@@ -17,30 +18,36 @@ from flask import Flask, has_request_context
 from structlog.typing import EventDict, WrappedLogger
 
 from ..base_settings import ServiceSettings
+from .metrics import lost_lines_counter
 from .request_ids import current_request_ids, request_ids_of
 from .response_hooks import Headers, add_response_hook
+from .standard_error import StandardErrorHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 REDACTED = "[redacted]"
+MAX_TEXT_LENGTH = 16_384
+
 NAMES = r"pass(?:word|wd|phrase)|authorization|cookie|credential|secret|token|api[_-]?key|signature"
 SECRET_NAME = re.compile(NAMES, re.IGNORECASE)
 SECRETS_IN_TEXT = (
     (re.compile(r"(\w://[^\s:/@]*:)[^\s/]+@"), rf"\1{REDACTED}@"),
-    (  # only from the start of a word: or a long one would be tried from each of its letters
+    # Texts of callers pass here: possessive quantifiers never try a part again, so that the time
+    # grows with the length of the text only.
+    (
         re.compile(
-            rf"((?<![\w-])[\w-]*(?:{NAMES})[\w-]*['\"]?\s*[=:]\s*['\"]?)"
-            r"(?:(?:basic|bearer)\s+)?[^\s'\"&,;]+",
+            rf"((?<![\w-])(?=[\w-]*?(?:{NAMES}))[\w-]++['\"]?+\s*+[=:]\s*+['\"]?+)"
+            r"(?:(?:basic|bearer)\s++)?+[^\s'\"&,;]++",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),
 )
 
-# The development server's access log would be there twice, and a probe is no news.
+# The development server's access log would repeat each request, and probes are noise.
 NOISY_LOGGERS = {
-    "werkzeug": re.compile(r".* - - \[.*\] "),
+    "werkzeug": re.compile(r"^\S* - - \[[^\]]*\] "),
     "alembic.runtime.migration": re.compile("Context impl|Will assume"),
 }
 
@@ -48,22 +55,10 @@ encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=rep
 stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
-class StandardError(logging.StreamHandler[Any]):
-    """Writes to what `sys.stderr` is now, not to what it was when the service began."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> Any:
-        """The present standard error."""
-        return sys.stderr
-
-
-def configure(settings: ServiceSettings) -> None:
-    """Let the whole process log in the format of these settings; may be called again."""
+def configure(settings: ServiceSettings) -> StandardErrorHandler:
+    """Log in the format of these settings, in the whole process; may be called again."""
     render = _renderer(settings)
-    handler = StandardError()
+    handler = StandardErrorHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
@@ -74,14 +69,16 @@ def configure(settings: ServiceSettings) -> None:
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 stamp,
-                structlog.processors.format_exc_info,  # before the secrets are taken out of it
+                structlog.processors.format_exc_info,  # before `redact`, which removes its secrets
                 redact,
                 lambda _logger, _method, event: render(event),
             ],
         )
     )
     root = logging.getLogger()
-    root.handlers = [other for other in root.handlers if not isinstance(other, StandardError)]
+    root.handlers = [
+        other for other in root.handlers if not isinstance(other, StandardErrorHandler)
+    ]
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
     structlog.configure(
@@ -89,17 +86,19 @@ def configure(settings: ServiceSettings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(root.level),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    for name, chatter in NOISY_LOGGERS.items():
-        logging.getLogger(name).filters = [_no_match(chatter)]
+    for name, noise in NOISY_LOGGERS.items():
+        logging.getLogger(name).filters = [_no_match(noise)]
+    return handler
 
 
 def init_app(app: Flask, settings: ServiceSettings) -> None:
     """Log each request of the application.
 
-    The line takes the short way to standard error: all it holds is known to be plain, and the way
-    of other lines through `logging` would cost three times as much.
+    The line is written without `logging`: all that it holds is known to be plain, and the way
+    through `logging` would cost three times as much.
     """
-    configure(settings)
+    handler = configure(settings)
+    handler.count_lost_line = lost_lines_counter(app.extensions["metrics"])
     render = _renderer(settings)
     lowest = logging.getLogger().level
 
@@ -108,7 +107,7 @@ def init_app(app: Flask, settings: ServiceSettings) -> None:
         if level < lowest:
             return
         request = environ["werkzeug.request"]
-        who = request_ids_of(environ)
+        ids = request_ids_of(environ)
         line: EventDict = {
             "event": "request",
             "level": "error" if level == logging.ERROR else "info",
@@ -116,12 +115,12 @@ def init_app(app: Flask, settings: ServiceSettings) -> None:
             "route": request.url_rule and request.url_rule.rule,
             "path": request.path,
             "status": status,
-            "duration_ms": round((perf_counter() - who.began) * 1000, 3),
-            "request_id": who.request_id,
-            "trace_id": who.trace_id,
+            "duration_ms": round((perf_counter() - ids.began) * 1000, 3),
+            "request_id": ids.request_id,
+            "trace_id": ids.trace_id,
             "client": request.remote_addr,
         }
-        sys.stderr.write(render(stamp(None, "", line)) + "\n")
+        handler.write_line(render(stamp(None, "", line)))
 
     add_response_hook(app, log_request)
 
@@ -129,14 +128,14 @@ def init_app(app: Flask, settings: ServiceSettings) -> None:
 def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Add the ids of the request that the line belongs to, if it belongs to one."""
     if has_request_context():
-        who = current_request_ids()
-        event["request_id"] = who.request_id
-        event["trace_id"] = who.trace_id
+        ids = current_request_ids()
+        event["request_id"] = ids.request_id
+        event["trace_id"] = ids.trace_id
     return event
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Take out secrets: by the names of fields, and in texts, tracebacks included."""
+    """Remove secrets, by the names of fields and in texts such as tracebacks; cut long texts."""
     return {name: _redacted(name, value) for name, value in event.items()}
 
 
@@ -146,11 +145,21 @@ def _redacted(name: object, value: Any) -> Any:
     if isinstance(value, str):
         for secret, replacement in SECRETS_IN_TEXT:
             value = secret.sub(replacement, value)
-    elif isinstance(value, Mapping):
+        return _shortened(value)
+    if isinstance(value, Mapping):
         return {key: _redacted(key, inner) for key, inner in value.items()}
-    elif isinstance(value, list | tuple):
+    if isinstance(value, list | tuple):
         return [_redacted(None, inner) for inner in value]
     return value
+
+
+def _shortened(text: str) -> str:
+    """Cut the middle: a traceback says at its end what happened."""
+    excess = len(text) - MAX_TEXT_LENGTH
+    if excess <= 0:
+        return text
+    half = MAX_TEXT_LENGTH // 2
+    return f"{text[:half]} [{excess} characters cut] {text[-half:]}"
 
 
 def _renderer(settings: ServiceSettings) -> Callable[[EventDict], str]:
@@ -160,5 +169,5 @@ def _renderer(settings: ServiceSettings) -> Callable[[EventDict], str]:
     return lambda event: console(None, "", event)
 
 
-def _no_match(chatter: re.Pattern[str]) -> Callable[[logging.LogRecord], bool]:
-    return lambda record: not chatter.match(record.getMessage())
+def _no_match(noise: re.Pattern[str]) -> Callable[[logging.LogRecord], bool]:
+    return lambda record: not noise.match(record.getMessage())

@@ -1,19 +1,23 @@
-"""Metrics for Prometheus: of requests by route rule, and of the database's pool.
+"""Metrics for Prometheus: of requests by route rule, of the database's pool and of the log.
 
-Under gunicorn each worker counts in files of its own, and the master, which serves them on a port
-apart from the public one, adds them up; docs/operations.md lists them.
+Under gunicorn each worker counts in files of its own, and the management process, which serves them
+on a port of its own, adds them up; docs/operations.md lists them.
 """
 
+import logging
 import os
+import re
+import struct
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIServer
 
 from flask import Flask
-from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, event
@@ -24,27 +28,40 @@ from .response_hooks import Headers, add_response_hook
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+log = logging.getLogger(__name__)
+
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
+WORKER_FILE = re.compile(
+    r"(?P<kind>counter|histogram|summary|gauge_(?:max|min|sum))_(?P<pid>[0-9]+)\.db"
+)
+COMBINE: dict[str, Callable[[float, float], float]] = {"gauge_max": max, "gauge_min": min}
+"""How the values of two workers become one; those of all other kinds are added."""
+
 
 def init_app(app: Flask) -> None:
-    """Measure the application, in a registry of its own: `app.extensions["metrics"]`."""
-    registry = CollectorRegistry()
-    app.extensions["metrics"] = registry
-    _measure_requests(app, registry)
-    _measure_pool(app.extensions["database"].engine, registry)
+    """Measure the application, in a registry of its own: `app.extensions["metrics"]`.
 
-
-def serve(host: str, port: int) -> WSGIServer:
-    """Serve the sum of all workers' metrics, from a thread; the server is returned.
-
-    Raises OSError when the port cannot be opened.
+    A folder of metrics that cannot be used is logged; the service then serves without them.
     """
     registry = CollectorRegistry()
-    registry.register(WorkerMetricsCollector(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
-    server, _thread = start_http_server(port, host, registry)
-    return server
+    app.extensions["metrics"] = registry
+    try:
+        _measure_pool(app.extensions["database"].engine, registry)
+        _measure_requests(app, registry)
+    except OSError as error:
+        log.error("Nothing is measured, the folder of metrics is unusable: %s", error.strerror)
+
+
+def lost_lines_counter(registry: CollectorRegistry) -> Callable[[], object]:
+    """Return what counts a log line that could not be written."""
+    try:
+        return Counter(
+            "log_lines_lost", "Log lines that could not be written.", registry=registry
+        ).inc
+    except OSError:  # see init_app
+        return lambda: None
 
 
 class WorkerMetricsCollector(Collector):
@@ -53,16 +70,61 @@ class WorkerMetricsCollector(Collector):
     A worker makes a file before it gives it a size. The library fails at one that it finds in
     between, with the metrics of all workers; if the worker is killed in between, at every look.
     https://github.com/prometheus/client_python/issues/1199
+
+    The files of workers that are gone become one of each kind: the library keeps them all, and the
+    time to add them up would grow with each restart.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics of all workers."""
-        files = [str(file) for file in self._folder.glob("*.db") if _is_begun(file)]
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-        return metrics
+        """Return the metrics of all workers."""
+        with self._lock:
+            try:
+                self._compact()
+            except (OSError, RuntimeError, struct.error):
+                log.warning("Files of metrics cannot be compacted", exc_info=True)
+            files = [str(file) for file in self._folder.glob("*.db") if _is_begun(file)]
+            metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+            return metrics
+
+    def _compact(self) -> None:
+        """Move what workers that are gone counted into one file of each kind."""
+        gone: dict[str, list[Path]] = {}
+        for file in self._folder.glob("*.db"):
+            match = WORKER_FILE.fullmatch(file.name)
+            if match and _is_begun(file) and not _is_running(int(match["pid"])):
+                gone.setdefault(match["kind"], []).append(file)
+        for kind, files in gone.items():
+            total = self._folder / f"{kind}_gone.db"
+            combine = COMBINE.get(kind, _add)
+            values: dict[str, float] = {}
+            for file in [total, *files] if total.exists() else files:
+                for key, value, *_ in _read_values(file):
+                    values[key] = combine(values[key], value) if key in values else value
+            new = total.with_suffix(".new")
+            new.unlink(missing_ok=True)
+            _write_values(new, values)
+            new.replace(total)
+            for file in files:
+                file.unlink()
+
+
+def _read_values(file: Path) -> Iterable[tuple[str, float, float, int]]:
+    return MmapedDict.read_all_values_from_file(file)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def _write_values(file: Path, values: dict[str, float]) -> None:
+    written = MmapedDict(str(file))  # type: ignore[no-untyped-call]
+    for key, value in values.items():
+        written.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
+    written.close()  # type: ignore[no-untyped-call]
+
+
+def _add(first: float, second: float) -> float:
+    return first + second
 
 
 def _is_begun(file: Path) -> bool:
@@ -72,16 +134,26 @@ def _is_begun(file: Path) -> bool:
         return False
 
 
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another account's process has this id now
+        return True
+    return True
+
+
 def mark_worker_dead(pid: int) -> None:
-    """Take what a worker that is gone had in use out of the sum; its counts stay."""
+    """Remove what a worker that is gone had in use from the sum; its counts stay."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def _measure_requests(app: Flask, registry: CollectorRegistry) -> None:
-    """Count and time requests; labelled by rule and known methods, or anybody could add labels."""
+    """Count and time requests; labelled by rule and known methods, or callers could add labels."""
     seconds = Histogram(
         "http_request_duration_seconds",
-        "Time from a request's begin until its answer was made; the count is that of requests.",
+        "Time from the start of a request to its response; the count is that of requests.",
         ["method", "route", "status"],
         buckets=BUCKETS,
         registry=registry,
@@ -95,12 +167,20 @@ def _measure_requests(app: Flask, registry: CollectorRegistry) -> None:
         if observe is None:
             method, route, _ = key
             known = method in METHODS
-            observe = seconds.labels(method if known else "other", route or "", status).observe
+            try:
+                observe = seconds.labels(method if known else "other", route or "", status).observe
+            except OSError as error:  # the folder of metrics is gone
+                log.error("Requests are not measured: %s", error.strerror)
+                observe = _ignore
             if known:
                 observers[key] = observe
         observe(perf_counter() - request_ids_of(environ).began)
 
     add_response_hook(app, measure)
+
+
+def _ignore(_seconds: float) -> None:
+    """Measure nothing."""
 
 
 def _measure_pool(engine: Engine, registry: CollectorRegistry) -> None:

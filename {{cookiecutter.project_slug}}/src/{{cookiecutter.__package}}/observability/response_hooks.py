@@ -1,8 +1,10 @@
-"""Hooks on every response on its way out: it gets headers, is measured and is logged.
+"""Hooks on every response: they add its headers, measure it and log it.
 
-Hooks see the response as it is sent (WSGI), whoever made it.
+Hooks see the response as it is sent (WSGI), whoever made it. A hook that fails is logged, and costs
+what it would have done, not the response.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ from .request_ids import request_ids_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 ResponseHook = Callable[["WSGIEnvironment", int, Headers], None]
@@ -54,7 +58,10 @@ class ResponseHooksMiddleware:
                 environ["werkzeug.request"] = request
             code = int(status[:3])
             for hook in self._hooks:
-                hook(environ, code, headers)
+                try:
+                    hook(environ, code, headers)
+                except Exception:
+                    log.exception("A response hook failed")
             return start_response(status, headers, error)
 
         return self._wsgi_app(environ, start)

@@ -1,12 +1,14 @@
 """The Flask application class: JSON and sessions as this service needs them, and its document."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import SessionInterface
 from flask_openapi import Info, OpenAPI
+from werkzeug.routing import RequestRedirect
 
 from ..base_settings import ServiceSettings
 from .openapi import complete_document
@@ -25,10 +27,12 @@ class NullSessionInterface(SessionInterface):
 
 
 class BoundedJSONProvider(DefaultJSONProvider):
-    """JSON whose integers may have any length: 1 and 5000 zeros is read as 1e5000 is."""
+    """JSON in UTF-8 (RFC 8259), with integers of any length: 1 and 5000 zeros is read as 1e5000."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Return the value of a JSON text."""
+        """Return the value of a JSON text. Raises ValueError."""
+        if isinstance(s, bytes):
+            s = s.decode()  # the standard library would take UTF-16 and UTF-32 too
         return super().loads(s, parse_int=_bounded_integer, **kwargs)
 
 
@@ -52,12 +56,22 @@ class ApiFlask(OpenAPI):
             validation_error_model=Problem,
             validation_error_callback=validation_error_response,
         )
+        self.url_map.merge_slashes = False  # such a URL is not found, rather than redirected
         self.document_hooks: list[Callable[[dict[str, Any]], None]] = []
         self.json = BoundedJSONProvider(self)
         self.openapi_version = "3.1.0"  # client generators reject 3.2
         self.session_interface = NullSessionInterface()
         self.secret_key = settings.secret_key.get_secret_value()
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_json
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """Raise the routing error; a redirect names a path, not the host that a caller sent."""
+        error = request.routing_exception
+        if isinstance(error, RequestRedirect):
+            target = urlsplit(error.new_url)
+            query = f"?{target.query}" if target.query else ""
+            error.new_url = f"/{target.path.lstrip('/')}{query}"
+        super().raise_routing_exception(request)
 
     def generate_spec_json(self) -> None:
         """Build the document, and add to each operation what flask-openapi does not know."""

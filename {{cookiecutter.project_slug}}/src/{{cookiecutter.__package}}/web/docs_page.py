@@ -1,12 +1,13 @@
 """The page at `/docs`: Swagger UI, served by the service itself, so that it works offline.
 
-flask-openapi has a page too, but with scripts inside it; this one keeps a strict policy.
+flask-openapi has a page too, but with inline scripts; this one keeps a strict policy. Its links are
+relative, so that they hold behind any prefix.
 """
 
 from pathlib import Path
 
 import flask_openapi_swagger
-from flask import Blueprint, Flask, Response, redirect, send_from_directory
+from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
 from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -20,13 +21,13 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/swagger-ui.css">
 <div id="page"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
 </html>
 """
-SCRIPT = "SwaggerUIBundle({url: '/openapi.json', dom_id: '#page', validatorUrl: null});\n"
+SCRIPT = "SwaggerUIBundle({url: 'openapi.json', dom_id: '#page', validatorUrl: null});\n"
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,7 +41,7 @@ def init_app(app: Flask, title: str) -> None:
 
     @pages.get("/")
     def home() -> AnyResponse:
-        return redirect("/docs")
+        return redirect(url_for(".show"))
 
     @pages.get("/docs")
     def show() -> Response:

@@ -1,8 +1,12 @@
-"""Turns exceptions into problem documents, for the whole application."""
+"""Turns exceptions into problem documents, for the whole application.
 
+The log says why: a code and the name of a constraint, never a value. The caller learns less.
+"""
+
+import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -11,8 +15,17 @@ from werkzeug.exceptions import HTTPException
 
 from ..database import Base, db
 from ..database.constraints import Violation, violated_columns
-from ..database.engine import is_conflict, is_retryable, is_statement_timeout, violation_of
+from ..database.engine import (
+    cause_of,
+    is_conflict,
+    is_outage,
+    is_retryable,
+    is_statement_timeout,
+    violation_of,
+)
 from .problems import RETRY_AFTER_SECONDS, problem, unavailable
+
+log = logging.getLogger(__name__)
 
 
 def init_app(app: Flask) -> None:
@@ -39,32 +52,29 @@ def _stale_data(_error: StaleDataError) -> Response:
 
 
 def _database_error(error: DBAPIError) -> Response:
-    """409 for a constraint, 503 for what may pass; anything else is a defect: 500.
-
-    An error without a statement comes from connecting.
-    """
+    """409 or 422 for a constraint, 503 for what may pass; anything else is a defect: 500."""
     _roll_back()
     if is_conflict(error):
-        return _constraint_violated(violation_of(error))
+        return _constraint_violated(violation_of(error), cause_of(error))
     if is_retryable(error) or is_statement_timeout(error):
-        current_app.logger.warning("A statement was given up: %s", type(error.orig).__name__)
+        log.warning("A statement was cancelled: %s", cause_of(error))
         return unavailable("The service is busy.")
-    if error.connection_invalidated or error.statement is None:
-        current_app.logger.error("The database is unreachable: %s", type(error.orig).__name__)
+    if is_outage(error):
+        log.error("The database cannot be used: %s", cause_of(error))
         return unavailable("The database cannot be reached.")
     raise error
 
 
-def _constraint_violated(violation: Violation) -> Response:
-    """409 that names the member of the body, where the engine tells it; 422 for a CHECK.
+def _constraint_violated(violation: Violation, cause: str) -> Response:
+    """409 that names the member of the body, where the engine tells it; 422 for a value.
 
-    A CHECK rejects what the validation of the request should have rejected, so it is logged.
+    The database rejects a value that the validation of the request should have rejected: a warning.
     """
+    name = violation.constraint or ", ".join(violation.columns) or "a constraint without a name"
     if violation.kind == "check":
-        current_app.logger.warning(
-            "The constraint %s rejected a value that validation accepted", violation.constraint
-        )
+        log.warning("%s rejected a value that validation accepted: %s", name, cause)
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "A rule of the database rejects a value.")
+    log.info("%s rejected a change: %s", name, cause)
     if violation.kind == "reference" and request.method == "DELETE":
         return problem(HTTPStatus.CONFLICT, "Others refer to this, so it cannot be deleted.")
     body = request.get_json(silent=True)
@@ -80,7 +90,7 @@ def _constraint_violated(violation: Violation) -> Response:
 
 def _pool_exhausted(_error: PoolTimeout) -> Response:
     _roll_back()
-    current_app.logger.error(
+    log.error(
         "No database connection became free in time: either there are more threads than"
         " connections, or a request took two; it may take one connection at most (docs/sessions.md)"
     )
@@ -92,4 +102,4 @@ def _roll_back() -> None:
     try:
         db.session.rollback()
     except DBAPIError:
-        current_app.logger.warning("The rollback after an error failed", exc_info=True)
+        log.warning("The rollback after an error failed", exc_info=True)

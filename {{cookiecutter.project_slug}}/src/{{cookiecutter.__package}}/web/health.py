@@ -1,36 +1,67 @@
-"""Probes: `/livez` asks whether the process answers, `/readyz` whether it can serve."""
+"""Probes: `/livez` asks whether the process answers, `/readyz` whether it can serve.
 
+Under gunicorn the management process answers both too (management.py), whatever the threads of the
+workers wait for.
+"""
+
+import logging
 import mmap
+import struct
+import time
 from functools import cache
 
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask import Blueprint, Flask, Response, jsonify
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import db
-from ..database.revisions import SchemaStatus, schema_status
+from ..database.engine import cause_of
+from ..database.revisions import schema_status
 from .problems import unavailable
 
+log = logging.getLogger(__name__)
+
 PROBES = frozenset({"/livez", "/readyz"})
+MAX_HEARTBEAT_AGE_SECONDS = 5.0
+"""A worker's main loop beats each second, whatever its threads do."""
+
+STOPPING = "The service is stopping."
+UNREACHABLE = "The database cannot be reached."
 
 probes = Blueprint("_health", __name__)
 
-# One byte that a server shares with the workers it forks: not zero while the service drains.
-_draining = mmap.mmap(-1, 1)
+# Memory that a server shares with the processes it forks: the first byte is not zero while the
+# service drains, then comes when a worker was last known to be alive.
+_shared = mmap.mmap(-1, 16)
+_HEARTBEAT = struct.Struct("d")
+_HEARTBEAT_OFFSET = 8
 
 
 def start_draining() -> None:
-    """Let `/readyz` of this process, and of those it forked, answer that it serves no longer."""
-    _draining[0] = 1
+    """Make `/readyz` of this process, and of those it forked, answer 503."""
+    _shared[0] = 1
 
 
 def stop_draining() -> None:
-    """Let `/readyz` answer as before."""
-    _draining[0] = 0
+    """Make `/readyz` answer as before."""
+    _shared[0] = 0
 
 
 def is_draining() -> bool:
-    """Whether the service is about to stop."""
-    return _draining[0] != 0
+    """Return whether the service is about to stop."""
+    return _shared[0] != 0
+
+
+def record_heartbeat() -> None:
+    """Record that a worker is alive now."""
+    _HEARTBEAT.pack_into(_shared, _HEARTBEAT_OFFSET, time.monotonic())
+
+
+def is_a_worker_alive() -> bool:
+    """Return whether a worker has recorded a heartbeat just now."""
+    last: float
+    (last,) = _HEARTBEAT.unpack_from(_shared, _HEARTBEAT_OFFSET)
+    return last > 0 and time.monotonic() - last < MAX_HEARTBEAT_AGE_SECONDS
 
 
 def init_app(app: Flask) -> None:
@@ -51,21 +82,30 @@ def ready() -> Response:
     Not while the service drains: it still serves, and a load balancer takes it out of its list.
     """
     if is_draining():
-        return unavailable("The service is stopping.")
+        return unavailable(STOPPING)
     try:
-        schema = schema_status(db.session.connection())
+        reason = why_not_ready(db.session.connection())
     except SQLAlchemyError as error:
-        current_app.logger.warning(
-            "Not ready, the database cannot be asked: %s", type(error).__name__
-        )
-        return unavailable("The database cannot be reached.")
+        reason = why_unreachable(error)
+    return unavailable(reason) if reason else jsonify(status="ready")
+
+
+def why_not_ready(connection: Connection) -> str | None:
+    """Return why this code cannot serve from the database, None if it can."""
+    schema = schema_status(connection)
     if not schema.ready:
-        return unavailable(schema.detail)
+        return schema.detail
     if schema.ahead:
-        _log_ahead(schema)
-    return jsonify(status="ready")
+        _log_ahead(schema.ahead)
+    return None
+
+
+def why_unreachable(error: SQLAlchemyError) -> str:
+    """Log why the database cannot be asked, and return what the caller may know of it."""
+    log.warning("Not ready, the database cannot be asked: %s", cause_of(error))
+    return UNREACHABLE
 
 
 @cache  # once is enough: probes come every second
-def _log_ahead(schema: SchemaStatus) -> None:
-    current_app.logger.info("The database schema is ahead of this code: %s", schema.ahead)
+def _log_ahead(revisions: object) -> None:
+    log.info("The database schema is ahead of this code: %s", revisions)

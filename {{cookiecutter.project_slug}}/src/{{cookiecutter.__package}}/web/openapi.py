@@ -6,7 +6,7 @@ responses.
 
 from typing import Any
 
-from flask import Response, json
+from flask import Response, json, request
 from flask_openapi import OpenAPI
 
 from .problems import TITLES, problem_responses
@@ -44,7 +44,10 @@ def serve_document(app: OpenAPI) -> None:
 
     @app.get("/openapi.json", doc_ui=False)
     def openapi_document() -> Response:
-        return Response(document, content_type="application/json")
+        prefix = request.script_root
+        prefixed = {**app.api_doc, "servers": [{"url": prefix}]}
+        body = json.dumps(prefixed) if prefix else document
+        return Response(body, content_type="application/json")
 
 
 def complete_document(document: dict[str, Any]) -> None:

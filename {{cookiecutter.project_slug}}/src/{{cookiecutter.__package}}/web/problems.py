@@ -61,7 +61,7 @@ class Problem(BaseModel):
     instance: str = Field(description="path of the request")
     request_id: str = Field(description="also in the X-Request-ID header and in the log")
     errors: list[ErrorItem] | MISSING = Field(
-        default=MISSING, description="every error found by a validation"
+        default=MISSING, description="the errors found by a validation, at most the first 100"
     )
 
 
@@ -78,7 +78,7 @@ def problem(
         "title": TITLES.get(status) or HTTP_STATUS_CODES.get(status, "Unknown"),
         "status": int(status),
         "detail": detail,
-        "instance": quote(request.path),
+        "instance": quote(request.script_root + request.path),
         "request_id": request_id(),
     }
     if items := list(errors):

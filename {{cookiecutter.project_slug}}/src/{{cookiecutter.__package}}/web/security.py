@@ -1,5 +1,7 @@
 """What stands between the service and the network: headers, hosts, proxies, other origins."""
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, abort, request
@@ -12,7 +14,7 @@ from ..observability.response_hooks import Headers, add_response_hook
 from .health import PROBES
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 POLICY = "Content-Security-Policy"
 SECURITY_HEADERS = (
@@ -20,6 +22,8 @@ SECURITY_HEADERS = (
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
 )
+NO_STORE = ("Cache-Control", "no-store")
+PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]++)++/?")
 DEFAULT_POLICY = (POLICY, "default-src 'none'; frame-ancestors 'none'")
 
 CORS_HEADERS = (
@@ -38,7 +42,7 @@ CORS_PREFLIGHT = (
 
 
 def init_app(app: Flask, settings: ServiceSettings) -> None:
-    """Set up the edges; what a setting leaves empty costs a request nothing."""
+    """Set up headers, hosts, origins and proxies; an empty setting costs a request nothing."""
     _send_headers(app, settings.hsts_seconds)
     if settings.trusted_hosts:
         _check_hosts(app, settings.trusted_hosts)
@@ -48,23 +52,44 @@ def init_app(app: Flask, settings: ServiceSettings) -> None:
         # The Host header is taken from the request itself: a proxy that does not set
         # X-Forwarded-Host would let callers choose it.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app,
+            PrefixMiddleware(app.wsgi_app),
             x_for=settings.trusted_proxies,
             x_proto=settings.trusted_proxies,
             x_host=0,
+            x_prefix=settings.trusted_proxies,
         )
 
 
-def _send_headers(app: Flask, hsts_seconds: int) -> None:
-    """Send the request's id, and what browsers have to know.
+class PrefixMiddleware:
+    """Ignores a prefix that is not a plain path: it begins every link, and `//host` leaves us."""
 
-    An answer without a policy of its own may load nothing. HSTS is for HTTPS only (RFC 6797, 7.2).
+    def __init__(self, wsgi_app: "WSGIApplication") -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request."""
+        prefix = environ.get("SCRIPT_NAME", "")
+        if prefix:
+            environ["SCRIPT_NAME"] = prefix.rstrip("/") if PREFIX.fullmatch(prefix) else ""
+        return self._wsgi_app(environ, start_response)
+
+
+def _send_headers(app: Flask, hsts_seconds: int) -> None:
+    """Send the request's id, and what browsers and caches have to know.
+
+    A response without a policy of its own may load nothing, and one that does not say how long it
+    holds is not stored. HSTS is for HTTPS only (RFC 6797, 7.2).
     """
     https_only = ("Strict-Transport-Security", f"max-age={hsts_seconds}; includeSubDomains")
 
     def add(environ: "WSGIEnvironment", _status: int, headers: Headers) -> None:
-        if not any(name == POLICY for name, _ in headers):
+        names = {name for name, _ in headers}
+        if POLICY not in names:
             headers.append(DEFAULT_POLICY)
+        if "Cache-Control" not in names:
+            headers.append(NO_STORE)
         headers += SECURITY_HEADERS
         headers.append((HEADER, request_ids_of(environ).request_id))
         if hsts_seconds and environ["wsgi.url_scheme"] == "https":
@@ -74,7 +99,7 @@ def _send_headers(app: Flask, hsts_seconds: int) -> None:
 
 
 def _check_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
-    """Refuse requests for other hosts, but not probes: those come to an address, by no name."""
+    """Reject requests for other hosts, except probes: those are sent to an address."""
 
     @app.before_request
     def check_host() -> None:
@@ -83,7 +108,7 @@ def _check_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
 
 
 def _allow_origins(app: Flask, origins: frozenset[str]) -> None:
-    """Let pages of these origins read answers, and answer their browsers' preflight requests."""
+    """Allow pages of these origins to read responses, and answer preflight requests."""
 
     @app.before_request
     def answer_preflight() -> Response | None:

@@ -4,15 +4,27 @@ flask-openapi 5.0 accepts unknown parameters, any media type and a JSON string t
 object, and reports the errors of one model only: this module covers these gaps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, current_app, request
+from flask import Response, current_app, json, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from .problems import problem
+
+MAX_ERRORS = 100
+MAX_ERRORS_LENGTH = 32_768
+MAX_NAME_LENGTH = 200
+MAX_ERROR_LENGTH = 4_000
+"""What a 422 holds at most: a response is bounded, however many errors a request has."""
 
 
 def validate_request() -> Response | None:
@@ -22,8 +34,12 @@ def validate_request() -> Response | None:
     if not request.query_string.isascii():
         raise BadRequest("The query must be percent-encoded.")
     view = current_app.view_functions[request.endpoint or ""]
-    not_an_object = "body" in view.__annotations__ and not isinstance(read_json(), dict)
-    if not_an_object or (request.args and _query_errors(view)):
+    if "body" in view.__annotations__:
+        body = read_json()
+        model = view.__annotations__["body"]
+        if not isinstance(body, dict) or _has_too_many_members(body, model):
+            return validation_error_response()
+    if request.args and _query_errors(view):
         return validation_error_response()
     return None
 
@@ -35,7 +51,7 @@ def validation_error_response(_error: ValidationError | None = None) -> Response
     validated again.
     """
     view = current_app.view_functions[request.endpoint or ""]
-    errors = [{"parameter": name, "detail": why} for name, why in _query_errors(view).items()]
+    errors = [{**_parameter((name,)), "detail": why} for name, why in _query_errors(view).items()]
     for part, model in view.__annotations__.items():
         if part in ("path", "query", "header"):
             errors += _validation_errors(model, _parameters(part, model), _parameter)
@@ -44,25 +60,56 @@ def validation_error_response(_error: ValidationError | None = None) -> Response
     return unprocessable(errors)
 
 
-def unprocessable(errors: list[dict[str, str]]) -> Response:
-    """Return the problem for a request that is well formed and cannot be used, with its errors."""
-    return problem(422, "The request cannot be used as it is; see errors.", errors=errors)
+def unprocessable(errors: Iterable[dict[str, str]]) -> Response:
+    """Return the problem for a request that is well formed and cannot be used.
+
+    It lists the first errors, at most `MAX_ERRORS`, and cuts long names.
+    """
+    detail = "The request cannot be used as it is; see errors."
+    return problem(422, detail, errors=_first_errors(errors))
+
+
+def _first_errors(errors: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    first: list[dict[str, str]] = []
+    length = 0
+    for error in islice(errors, MAX_ERRORS):
+        item = {name: text[:MAX_ERROR_LENGTH] for name, text in error.items()}
+        length += len(json.dumps(item))
+        if length > MAX_ERRORS_LENGTH:
+            break
+        first.append(item)
+    return first
 
 
 def read_json() -> Any:
-    """Return the request's JSON value. Raises the HTTP errors 400, 413 and 415.
-
-    Werkzeug cuts a chunked body silently where `MAX_CONTENT_LENGTH` ends, one byte beyond the
-    allowed length: so the length is checked again after reading.
-    """
+    """Return the request's JSON value. Raises the HTTP errors 400, 413 and 415."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
-    if len(request.get_data()) >= current_app.config["MAX_CONTENT_LENGTH"]:
-        raise RequestEntityTooLarge
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise UnsupportedMediaType("The body must not be compressed.")
+    _read_whole_body()
     try:
         return request.get_json()
     except (BadRequest, RecursionError):
-        raise BadRequest("The body is not valid JSON.") from None
+        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+
+
+def _read_whole_body() -> None:
+    """Read the body, which the request keeps. Raises 400 if it is cut off, 413 if it is too long.
+
+    Werkzeug cuts a chunked body silently where `MAX_CONTENT_LENGTH` ends, one byte beyond the
+    allowed length; a server may end a body early where its client does.
+    """
+    try:
+        body = request.get_data()
+    except HTTPException:
+        raise
+    except Exception:  # each server has errors of its own
+        raise BadRequest("The body is cut off, or badly chunked.") from None
+    if len(body) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        raise RequestEntityTooLarge
+    if request.content_length is not None and len(body) != request.content_length:
+        raise BadRequest("The body is shorter than its Content-Length.")
 
 
 def _query_errors(view: Callable[..., Any]) -> dict[str, str]:
@@ -110,14 +157,31 @@ def _body_errors(model: type[BaseModel]) -> list[dict[str, str]]:
     body = request.get_json()
     if not isinstance(body, dict):
         return [{"pointer": "#", "detail": "should be an object"}]
+    if _has_too_many_members(body, model):
+        unknown = (name for name in body if name not in _known_members(model))
+        return [
+            {**_pointer((name,)), "detail": "is unknown"} for name in islice(unknown, MAX_ERRORS)
+        ]
     return _validation_errors(model, body, _pointer)
 
 
+def _has_too_many_members(body: dict[str, Any], model: type[BaseModel]) -> bool:
+    """Return whether more members are unknown than a response lists: they are not validated."""
+    if model.model_config.get("extra") != "forbid":
+        return False
+    return len(body) > MAX_ERRORS + len(_known_members(model))
+
+
+def _known_members(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
 def _parameter(place: tuple[int | str, ...]) -> dict[str, str]:
-    return {"parameter": str(place[0])}
+    return {"parameter": str(place[0])[:MAX_NAME_LENGTH]}
 
 
 def _pointer(place: tuple[int | str, ...]) -> dict[str, str]:
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
-    encoded = [quote(part) for part in parts]
-    return {"pointer": "/".join(["#", *encoded])}
+    """Return a JSON pointer (RFC 6901) as a URI fragment; each name is cut."""
+    names = [str(part)[:MAX_NAME_LENGTH] for part in place]
+    escaped = [quote(name.replace("~", "~0").replace("/", "~1")) for name in names]
+    return {"pointer": "/".join(["#", *escaped])}

@@ -1,0 +1,126 @@
+"""The management port, served in this process: its process is tried in tests/test_gunicorn.py."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from {{ cookiecutter.__package }}.database.engine import make_probe_engine
+from {{ cookiecutter.__package }}.database.revisions import SchemaStatus
+from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web import health, management
+from {{ cookiecutter.__package }}.web.management import ManagementServer
+
+
+@pytest.fixture
+def server(settings: Settings, tmp_path: Path) -> Iterator[ManagementServer]:
+    """A server of the management port, in a thread."""
+    server = ManagementServer("127.0.0.1", 0, tmp_path)
+    server.parent = 0
+    server.service_actions = lambda: None  # type: ignore[method-assign]
+    server.engine = make_probe_engine(settings.database_url.get_secret_value())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    server.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _no_heartbeat() -> Iterator[None]:
+    health._HEARTBEAT.pack_into(health._shared, health._HEARTBEAT_OFFSET, 0.0)
+    yield
+    health._HEARTBEAT.pack_into(health._shared, health._HEARTBEAT_OFFSET, 0.0)
+
+
+def get(server: ManagementServer, path: str) -> tuple[int, str]:
+    """Return status and body of a response."""
+    try:
+        with urlopen(f"http://127.0.0.1:{server.server_port}{path}") as response:
+            return response.status, response.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def status_of(server: ManagementServer, path: str) -> tuple[int, str]:
+    """Return the status of a probe, as a number and as a text."""
+    status, body = get(server, path)
+    return status, json.loads(body)["status"]
+
+
+def test_without_a_worker_the_service_is_not_alive(server: ManagementServer) -> None:
+    assert status_of(server, "/livez") == (503, "No worker is alive.")
+    assert status_of(server, "/readyz") == (503, "No worker is alive.")
+
+
+def test_a_heartbeat_makes_it_alive_for_a_time(
+    server: ManagementServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health.record_heartbeat()
+
+    assert status_of(server, "/livez") == (200, "alive")
+    assert status_of(server, "/readyz") == (200, "ready")
+    monkeypatch.setattr(health, "MAX_HEARTBEAT_AGE_SECONDS", 0.0)
+    assert status_of(server, "/livez")[0] == 503
+
+
+def test_a_service_that_stops_is_alive_and_not_ready(server: ManagementServer) -> None:
+    health.record_heartbeat()
+    health.start_draining()
+    try:
+        assert status_of(server, "/livez") == (200, "alive")
+        assert status_of(server, "/readyz") == (503, "The service is stopping.")
+    finally:
+        health.stop_draining()
+
+
+def test_without_its_database_the_service_is_alive_and_not_ready(
+    server: ManagementServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OperationalError(None, None, ConnectionError("hunter2"))
+
+    monkeypatch.setattr(health, "schema_status", fail)
+    health.record_heartbeat()
+
+    assert status_of(server, "/readyz") == (503, "The database cannot be reached.")
+    assert status_of(server, "/livez") == (200, "alive")
+    assert "cannot be asked: ConnectionError" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_a_schema_of_another_revision_is_not_ready(
+    server: ManagementServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "schema_status", lambda _connection: SchemaStatus(False, "behind"))
+    health.record_heartbeat()
+
+    status, text = status_of(server, "/readyz")
+    assert (status, text) == (503, "behind")
+
+
+def test_a_probe_does_not_wait_for_another_for_long(
+    server: ManagementServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "QUEUE_TIMEOUT_SECONDS", 0.01)
+    health.record_heartbeat()
+    with server.database:
+        assert status_of(server, "/readyz") == (503, "The database cannot be reached.")
+        assert status_of(server, "/livez") == (200, "alive")
+
+
+def test_metrics_are_served(server: ManagementServer) -> None:
+    assert get(server, "/metrics") == (200, "")
+
+
+def test_nothing_else_is_served(server: ManagementServer) -> None:
+    assert status_of(server, "/openapi.json") == (404, "not found")
+    assert get(server, "/livez?verbose")[0] == 503
