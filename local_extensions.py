@@ -227,14 +227,15 @@ def specification_errors(answers: Mapping[str, str]) -> str:
     try:
         _resource(answers)
     except generator.SpecificationError as error:
-        return json.dumps([_of_an_answer(*each, answers) for each in error.errors])
+        return json.dumps([_of_an_answer(each, answers) for each in error.errors])
     return "[]"
 
 
 def _of_an_answer(
-    subject: str, rule: str, remedy: str, answers: Mapping[str, str]
+    error: tuple[str, str, str], answers: Mapping[str, str]
 ) -> tuple[str, str, str, str]:
     """Return an error with the answer that it is about: one of the names, or the fields."""
+    subject, rule, remedy = error
     for label, name in (("name ", "resource"), ("plural ", "resource_plural")):
         if subject.startswith(label):
             return name, answers[name], rule, remedy

@@ -2,6 +2,7 @@
 
 from .mutant import ERROR_HANDLERS, MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
+EVERY_ROUTE = "tests/web/test_every_route.py"
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
 NO_PING = (('"pool_pre_ping": True', '"pool_pre_ping": False'),)
 
@@ -9,14 +10,14 @@ OUTAGE_MUTANTS = (
     Mutant(
         "no connection is a defect",
         "a database that is away is a 503",
-        ERROR_HANDLERS,
+        POSTGRESQL,
         (
             (
                 "if error.connection_invalidated or error.statement is None:",
                 "if error.connection_invalidated:",
             ),
         ),
-        (f"{OUTAGES_SERVERS}::test_readyz_reports_an_unreachable_server",),
+        (f"{EVERY_ROUTE}::test_every_route_answers_503_while_the_database_is_unreachable",),
         database="postgresql",
     ),
     Mutant(
@@ -51,7 +52,7 @@ OUTAGE_MUTANTS = (
         SQLITE,
         (
             (
-                "        _write_ahead(connection)\n",
+                "        _write_ahead(connection, statement_timeout_seconds)\n",
                 '        connection.execute("PRAGMA journal_mode=WAL")\n',
             ),
         ),

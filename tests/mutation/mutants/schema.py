@@ -51,9 +51,7 @@ SCHEMA_MUTANTS = (
         "a new migration names the types of a table as they are",
         COLUMN_TYPES,
         (('return f"ExactDecimal({self.precision}, {self.scale})"', "return super().__repr__()"),),
-        (
-            "tests/database/test_migrations.py::test_new_migration_names_and_imports_the_types_of_a_table[items]",
-        ),
+        ("tests/database/test_column_types.py::test_migrations_write_a_type_as_it_is",),
     ),
     Mutant(
         "model column without a migration",

@@ -11,7 +11,7 @@ CONCURRENCY = "tests/database/sessions/test_concurrency.py"
 CONCURRENCY_SERVERS = "tests/database/sessions/test_concurrency_servers.py"
 OUTAGES = "tests/database/sessions/test_outages.py"
 DATABASE = f"{PACKAGE}/database/session.py"
-ROUTES = f"{PACKAGE}/resources/items/routes.py"
+ROUTES = "tests/support/probe/routes.py"
 THE_CONTEXT = 'return cast("LocalProxy[AppContext]", app_ctx)._get_current_object()'
 WEAK = "= weakref.WeakKeyDictionary()"
 
@@ -239,11 +239,11 @@ SESSION_MUTANTS = (
     Mutant(
         "lost connection is a defect",
         "a server that died in the request is a 503",
-        ERROR_HANDLERS,
+        SQLITE,
         (
             (
-                "if error.connection_invalidated or error.statement is None:",
-                "if error.statement is None:",
+                "return error.connection_invalidated or error.statement is None",
+                "return error.statement is None",
             ),
         ),
         (f"{ENDING}::test_connection_lost_in_a_request_gets_503",),
@@ -275,7 +275,7 @@ SESSION_MUTANTS = (
         ERROR_HANDLERS,
         (
             (
-                "if error.connection_invalidated or error.statement is None:",
+                "if is_outage(error):",
                 "if False:",
             ),
         ),
@@ -292,7 +292,7 @@ SESSION_MUTANTS = (
         (("    session.commit()\n    return response\n", "    return response\n"),),
         (
             f"{TRANSACTIONS}::test_create_commits",
-            "tests/resources/items/test_create.py::test_what_is_created_is_shown_and_stored",
+            "tests/web/contract/test_create.py::test_what_is_created_is_shown_and_stored",
         ),
     ),
     Mutant(
@@ -365,7 +365,7 @@ SESSION_MUTANTS = (
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
             f"{TRANSACTIONS_SQLITE}::test_create_that_violates_a_constraint_at_commit_gets_409",
-            "tests/resources/items/test_create.py::test_a_code_that_is_taken_is_a_conflict",
+            "tests/web/contract/test_create.py::test_a_code_that_is_taken_is_a_conflict",
         ),
     ),
     Mutant(
@@ -516,7 +516,12 @@ SESSION_MUTANTS = (
         "no busy timeout",
         "sixteen writers lose nothing",
         SQLITE,
-        (('f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}"', '"PRAGMA busy_timeout=0"'),),
+        (
+            (
+                'f"PRAGMA busy_timeout={round(statement_timeout_seconds * 1000)}"',
+                '"PRAGMA busy_timeout=0"',
+            ),
+        ),
         (
             f"{CONCURRENCY}::test_threads_lose_no_update",
             f"{CONCURRENCY}::test_threads_lose_no_row",
@@ -526,7 +531,7 @@ SESSION_MUTANTS = (
         "reads begin IMMEDIATE",
         "readers are not blocked by a writer",
         SQLITE,
-        (('"DEFERRED" if request.method in SAFE_METHODS else "IMMEDIATE"', '"IMMEDIATE"'),),
+        (('g.sqlite_begin = "DEFERRED"', 'g.sqlite_begin = "IMMEDIATE"'),),
         (
             f"{OUTAGES_SQLITE}::test_reads_work_while_another_program_holds_the_lock",
             f"{CONCURRENCY}::test_reader_is_not_blocked_by_a_writer",
@@ -546,7 +551,7 @@ SESSION_MUTANTS = (
         (("    check_if_match(row, header)\n    for name", "    for name"),),
         (
             f"{CONCURRENCY}::test_one_of_many_concurrent_patches_wins",
-            "tests/resources/items/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
+            "tests/web/contract/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
         ),
     ),
     Mutant(

@@ -16,7 +16,9 @@ from sqlalchemy.exc import StatementError
 from {{ cookiecutter.__package }}.clock import utc_now
 from {{ cookiecutter.__package }}.database.column_types import (
     ExactDecimal,
+    ExactJson,
     ExactString,
+    LongText,
     UtcDateTime,
     uuid7,
 )
@@ -248,3 +250,15 @@ def test_ids_are_version_7_and_in_the_order_of_their_making(stored: Connection) 
     assert {row.version for row in made} == {7}
     assert all(one < other for one, other in itertools.pairwise(made))
     assert list(stored.scalars(query)) == made
+
+
+@pytest.mark.parametrize(
+    ("column_type", "written"),
+    [
+        (ExactDecimal(18, 2), "ExactDecimal(18, 2)"),
+        (LongText(), "LongText()"),
+        (ExactJson(), "ExactJson()"),
+    ],
+)
+def test_migrations_write_a_type_as_it_is(column_type: object, written: str) -> None:
+    assert repr(column_type) == written
