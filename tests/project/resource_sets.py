@@ -8,10 +8,13 @@ from local_extensions import load_generator
 
 # Names that shadow imports, keywords of SQL, and attributes of libraries; all are allowed.
 NAMES = (
-    "order user date text type query items cursor value key time datetime decimal uuid enum path"
+    "order user date text type query items value key time datetime decimal uuid enum path"
     " body header next page match case select table column group having default check primary"
     " session api total number status name note rank level zone first last x a1 b10 e_mail"
 ).split()
+
+# Names that an enum cannot have: its class would be called as one of the schemas.
+CLASS_ENDINGS = {"page", "path", "query"}
 
 # A type with arguments for each, and what makes it unique in a small domain impossible.
 TYPES = {
@@ -71,7 +74,10 @@ def specifications(size: int = 4) -> Iterator[Specification]:
             open_cases[position].pop() if open_cases[position] else ("integer", "", position)
             for position in positions
         ]
-        names = [next(words) for _ in chosen]
+        names = [
+            next(word for word in words if kind != "enum" or word not in CLASS_ENDINGS)
+            for kind, _, _ in chosen
+        ]
         fields = [
             _entry(name, kind, modifier, target)
             for name, (kind, modifier, _) in zip(names, chosen, strict=True)

@@ -30,7 +30,7 @@ from pathlib import Path
 from dev.resource.project import Project
 from dev.resource.render import specify
 
-for name, plural, fields in json.loads(sys.stdin.read()):
+for name, plural, fields in json.loads(sys.argv[1]):
     project = Project(Path.cwd())
     context = project.context()
     resource = specify(name, plural, fields, context)
@@ -249,12 +249,8 @@ def add(
     project: BakedProject, environment: Environment, resources: list[tuple[str, str, str]]
 ) -> None:
     """Add resources, in the order given."""
-    subprocess.run(
-        [environment.python, "-c", ADD],
-        cwd=project.path,
-        input=json.dumps(resources),
-        text=True,
-        check=True,
+    project.run(
+        *(environment.python, "-c", ADD, json.dumps(resources)), variables=environment.variables
     )
 
 
@@ -282,7 +278,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("engine", "part"),
+    "chosen",
     [
         ("sqlite", slice(0, 21)),
         ("sqlite", slice(21, None)),
@@ -294,14 +290,13 @@ def test_resources_of_all_pairs_pass_their_tests(
     environment: Environment,
     mypy_cache: Path,
     server: Path,
-    engine: str,
-    part: slice,
+    chosen: tuple[str, slice],
 ) -> None:
+    engine, part = chosen
     project = session_bake(database=engine, project_slug=f"pairs-{engine}-{part.start}")
-    chosen = list(specifications())[part]
-    target = chosen[0].fields.replace("things20", "items")
-    chosen[0] = chosen[0]._replace(fields=target)
-    add(project, environment, [tuple(each) for each in chosen])
+    made = list(specifications())[part]
+    made[0] = made[0]._replace(fields=made[0].fields.replace("things20", "items"))
+    add(project, environment, [tuple(each) for each in made])
 
     python = environment.python
     project.run(python, "-m", "ruff", "format", "--check", ".", variables=environment.variables)

@@ -94,15 +94,15 @@ RESOURCE_MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "reference without a foreign key",
         REVISION,
-        '        sa.ForeignKeyConstraint(["twin_id"], ["items.id"], name=op.f("fk_items_twin_id")),\n',
-        "",
+        '["twin_id"], ["items.id"], name=op.f("fk_items_twin_id")',
+        '["twin_id"], ["items.twin_id"], name=op.f("fk_items_twin_id")',
         "create",
     ),
     mutant(
         "reference without an index",
         REVISION,
-        '    op.create_index(op.f("ix_items_parent_id"), "items", ["parent_id", "created_at", "id"])\n',
-        "",
+        '"items", ["parent_id", "created_at", "id"]',
+        '"items", ["id"]',
         "table",
     ),
     mutant("reference to itself", REVISION, '"parent_id <> id"', '"1 = 1"', "patch"),
@@ -164,7 +164,7 @@ RESOURCE_MUTANTS: tuple[Mutant, ...] = (
         "filter ignored",
         ROUTES,
         '    "status": equals(Item.status),\n',
-        '    "status": equals(Item.__table__.c.status) if False else (lambda _value: Item.id == Item.id),\n',
+        '    "status": lambda _value: Item.id == Item.id,\n',
         "list",
     ),
     mutant(

@@ -1,9 +1,10 @@
 """The Python of one field in each generated module; the templates put it in its place."""
 
+import builtins
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from .grammar import Field
+from .grammar import INT64, Field
 from .names import class_name, enum_member, label
 
 ENUM = "native_enum=False, create_constraint=True, length=40"
@@ -112,8 +113,28 @@ class FieldCode:
 
     @property
     def check(self) -> str:
-        """The condition of the column's bounds, or nothing."""
-        return self._bounds(self.column)
+        """The condition of the column's bounds, or nothing.
+
+        A name of Python's own would be read as that by people, and linters.
+        """
+        if not hasattr(builtins, self.column) or not self._bounds(""):
+            return self._bounds(self.column)
+        type_ = self.column_arguments[0] + ("()" if self.field.type == "integer" else "")
+        return self._bounds(f'sa.column("{self.column}", {type_})')
+
+    @property
+    def has_violations(self) -> bool:
+        """True if a CHECK of the database rejects some value that the column could hold."""
+        field = self.field
+        if field.type == "enum":
+            return True
+        unit = Decimal(1).scaleb(-field.scale)
+        limit = INT64 if field.type == "integer" else Decimal(10) ** (field.digits - field.scale)
+        lowest = -limit if field.type == "integer" else unit - limit
+        return bool(
+            (field.minimum and Decimal(field.minimum) > lowest)
+            or (field.maximum and Decimal(field.maximum) < limit - unit)
+        )
 
     @property
     def index_columns(self) -> list[str]:

@@ -136,7 +136,7 @@ def _sorted_imports(
                 name = "." * node.level + (node.module or "")
                 members.setdefault(name, set()).add((alias.name, alias.asname or ""))
     sections: dict[int, list[str]] = {}
-    for name, other in sorted(modules, key=lambda each: _natural(each[0])):
+    for name, other in sorted(modules, key=lambda each: natural(each[0])):
         sections.setdefault(_section(name, package), []).append(f"import {_renamed(name, other)}")
     for name in sorted(members, key=_module_order):
         names = sorted(members[name], key=_member_order)
@@ -165,17 +165,17 @@ def _section(module: str, package: str) -> int:
 def _module_order(module: str) -> tuple[int, list[tuple[int, int]]]:
     """Sort relative modules from the furthest to the closest."""
     name = module.lstrip(".")
-    return len(name) - len(module), _natural(name)
+    return len(name) - len(module), natural(name)
 
 
 def _member_order(member: tuple[str, str]) -> tuple[int, list[tuple[int, int]], str]:
     """Sort constants first, then classes, then the rest."""
     name = member[0]
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
-    return kind, _natural(name.lower()), name
+    return kind, natural(name.lower()), name
 
 
-def _natural(text: str) -> list[tuple[int, int]]:
+def natural(text: str) -> list[tuple[int, int]]:
     """Return a key that compares runs of digits as numbers, and all else by character."""
     return [
         (ord("0"), int(part)) if part.isdigit() else (ord(part), 0)

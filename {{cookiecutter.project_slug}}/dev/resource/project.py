@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .clashes import bound_classes
+from .formatting import natural
 from .grammar import FieldError
 from .render import Context, Resource, render_resource
 
@@ -153,12 +154,14 @@ def registered(source: str, plural: str) -> str:
         )
     lines = source.splitlines()
     if listed.elts:
-        before = [each for each in listed.elts if ast.unparse(each) < f"{plural}_api"]
+        place = natural(f"{plural}_api")
+        before = [each for each in listed.elts if natural(ast.unparse(each)) < place]
         lines.insert(before[-1].lineno if before else listed.lineno, entry)
     else:
         opened = lines[listed.lineno - 1][: listed.col_offset + 1]
         lines[listed.lineno - 1 : listed.end_lineno] = [opened, entry, "]"]
-    above = [node for node in own if (node.module or "") < f"{plural}.routes"]
+    place = natural(f"{plural}.routes")
+    above = [node for node in own if natural(node.module or "") < place]
     if above:
         lines.insert(above[-1].end_lineno or 0, line)
     elif own:

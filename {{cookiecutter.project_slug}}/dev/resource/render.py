@@ -171,7 +171,8 @@ def _variables(resource: Resource, context: Context) -> dict[str, Any]:
             field.check or field.index_columns or (field.target and field.target.is_self)
             for field in fields
         ),
-        "enforced": any(field.check or field.enum for field in fields),
+        "enforced": any(field.has_violations for field in fields),
+        "accepted": any(not field.target for field in fields),
         "changes": any(field.field.type == "json" for field in fields),
         "sorted_fields": sorted_fields,
         "repeated_fields": [field for field in sorted_fields if not field.field.unique],

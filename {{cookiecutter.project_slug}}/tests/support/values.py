@@ -292,6 +292,12 @@ def full_body(fields: Fields) -> dict[str, Any]:
     return {name: values.json(5_000) for name, values in fields.items()}
 
 
+def other_body(fields: Fields, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body with a value for each member that is not equal to this one."""
+    others = ({name: values.json(number) for name, values in fields.items()} for number in (1, 2))
+    return next(other for other in others if other != body)
+
+
 def stored(fields: Fields, row: Any) -> dict[str, Any]:
     """Return what a row holds, as JSON."""
     values = {name: getattr(row, name) for name in fields}
