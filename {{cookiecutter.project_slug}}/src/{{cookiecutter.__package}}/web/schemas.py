@@ -26,6 +26,8 @@ FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 NO_NUL = r"^[^\u0000]*$"
 MIN_YEAR = 1000
+HAS_ITS_YEAR = r"^[1-9][0-9]{3}-"
+"""For the document: of `format` alone the years begin with 0001."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_JSON_DEPTH = 20
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -175,7 +177,14 @@ def _date(value: Any) -> Any:
 Date = Annotated[
     date,
     BeforeValidator(_date),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2030-01-31"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date",
+            "pattern": HAS_ITS_YEAR,
+            "examples": ["2030-01-31"],
+        }
+    ),
 ]
 """A date of the years 1000 to 9999."""
 
@@ -202,7 +211,12 @@ def _in_utc(value: datetime) -> datetime:
 
 
 TIMESTAMP_SCHEMA = WithJsonSchema(
-    {"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]},
+    {
+        "type": "string",
+        "format": "date-time",
+        "pattern": HAS_ITS_YEAR,
+        "examples": ["2030-01-31T12:00:00Z"],
+    },
 )
 
 Timestamp = Annotated[
