@@ -5,13 +5,14 @@ they alone cover the kit; format, lint, layers and types are clean.
 """
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.baked import Bake, BakedProject, clean_environment
 from tests.harness.environments import Environment
 from tests.harness.forks import ForkServer
 from tests.harness.report import Proved
@@ -20,6 +21,7 @@ from tests.harness.variants import Variant
 
 from .changes import Team, edit, insert_fields
 from .suites import OPTIONS, RunMeasured, covered
+from .test_resources import add
 
 pytestmark = [pytest.mark.slow, pytest.mark.most_options]
 
@@ -178,3 +180,42 @@ def test_a_change_of_the_resources_breaks_nothing_of_the_kit(
     missing = [line for line in covered(changed, report)[1] if not is_yours(line)]
     assert not missing, "\n".join(missing)
     proved("change", variant=variant.short, how=change, **result)
+
+
+# Names that the kit's tests use for tables, routes, models, fixtures and modules.
+HOSTILE_NAMES = {
+    "probe": "probes",
+    "test": "tests",
+    "client": "clients",
+    "app": "apps",
+    "thing": "things",
+    "note": "notes",
+    "clock": "clocks",
+    "number": "numbers",
+    "one_x": "two_x",
+    "early": "first",
+    "part": "half",
+    "support": "supports",
+    "activation": "activate",
+}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_resources_with_names_that_the_kits_tests_use_do_not_collide(
+    session_bake: Bake,
+    environment: Environment,
+    forks: ForkServer,
+    run_measured: RunMeasured,
+    tmp_path: Path,
+    engine: str,
+) -> None:
+    options = {"database": engine, "auth": "api_key", "background_jobs": "celery"}
+    first = session_bake(**options)
+    project = BakedProject(tmp_path / "changed", first.answers)
+    shutil.copytree(first.path, project.path)
+    resources = [(name, plural, "label:string:80") for name, plural in HOSTILE_NAMES.items()]
+    add(project, environment, resources)
+
+    assert collected_in(project, environment, forks) == collected_in(first, environment, forks)
+    arguments = ["-m", "not slow", "tests"]
+    assert run_measured(project, tmp_path / "coverage.json", *arguments)["tests"]

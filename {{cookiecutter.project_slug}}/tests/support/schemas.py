@@ -27,7 +27,7 @@ from alembic import op
 
 
 def upgrade():
-    op.create_table("half", sa.Column("id", sa.Integer(), primary_key=True))
+    op.create_table("_half", sa.Column("id", sa.Integer(), primary_key=True))
     raise RuntimeError("the other half fails")
 """
 

@@ -34,20 +34,25 @@ SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class ApiModel(BaseModel):
-    """The base of all API models; names are unique, or one would hide another in the document."""
+    """The base of all API models; names are unique, or one would hide another in the document.
+
+    That holds for the service; models of tests have a package of their own.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        if (other := MODELS.setdefault(cls.__name__, cls)).__module__ != cls.__module__:
+        package = cls.__module__.partition(".")[0]
+        if (other := MODELS.setdefault((package, cls.__name__), cls)).__module__ != cls.__module__:
             raise TypeError(
                 f"{cls.__module__} and {other.__module__} both define the API model {cls.__name__}"
             )
 
 
-MODELS: dict[str, type[ApiModel]] = {}
+MODELS: dict[tuple[str, str], type[ApiModel]] = {}
+"""All of them, by the top-level package and their name."""
 
 
 class RequestModel(ApiModel):
