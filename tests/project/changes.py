@@ -60,6 +60,7 @@ class Team:
     """A team at work in its project, which is set up and has a development database."""
 
     project: BakedProject
+    original: BakedProject
     mypy_cache: Path
     sequence: Iterator[int] = field(default_factory=lambda: itertools.count(0, 100))
     """The first number that the factories of a process use: no two rows are the same."""
@@ -82,7 +83,7 @@ class Team:
         lines = dotenv.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if not line.startswith("DATABASE_URL=")]
         dotenv.write_text("".join([*kept, f"DATABASE_URL={url}\n"]), encoding="utf-8")
-        return cls(project, mypy_cache)
+        return cls(project, original, mypy_cache)
 
     @property
     def resources(self) -> Path:

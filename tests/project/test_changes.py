@@ -5,22 +5,19 @@ they alone cover the kit; format, lint, layers and types are clean.
 """
 
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
-from tests.harness.forks import ForkServer
 from tests.harness.report import Proved
 from tests.harness.servers import database
 from tests.harness.variants import Variant
 
 from .changes import Team, edit, insert_fields
-from .suites import OPTIONS, RunMeasured, covered
+from .suites import Suites, covered
 from .test_resources import add
 
 pytestmark = [pytest.mark.slow, pytest.mark.most_options]
@@ -137,49 +134,33 @@ def is_yours(name: str) -> bool:
     return YOURS.match(name) is not None
 
 
-def passed_in(junit: Path) -> list[str]:
-    """Return the tests of a finished run."""
-    cases = ET.parse(junit).iter("testcase")
-    return [f"{case.get('classname')}::{case.get('name')}" for case in cases]
-
-
-def collected_in(project: BakedProject, environment: Environment, forks: ForkServer) -> list[str]:
-    """Return the tests of the kit in a project, none of which is run."""
-    options = [*OPTIONS, KIT_ONLY, "--collect-only"]
-    done = forks.run_pytest(project.path, options, clean_environment(environment.variables))
-    assert done.returncode == 0, done.stdout + done.stderr
-    ids = [line for line in done.stdout.splitlines() if "::" in line]
-    files = [(each.partition("::")) for each in ids]
-    return [f"{file.removesuffix('.py').replace('/', '.')}::{name}" for file, _, name in files]
+@pytest.fixture
+def team(
+    project: BakedProject, environment: Environment, mypy_cache: Path, tmp_path: Path
+) -> Iterator[Team]:
+    """A team with a copy of the project, and an empty development database."""
+    with database(project, environment, tmp_path) as url:
+        yield Team.of(project, environment, tmp_path / "changed", url, mypy_cache)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_of_the_resources_breaks_nothing_of_the_kit(
-    project: BakedProject,
-    variant: Variant,
-    change: str,
-    environment: Environment,
-    forks: ForkServer,
-    run_measured: RunMeasured,
-    mypy_cache: Path,
-    tmp_path: Path,
-    proved: Proved,
+    team: Team, variant: Variant, change: str, suites: Suites, proved: Proved
 ) -> None:
-    with database(project, environment, tmp_path) as url:
-        team = Team.of(project, environment, tmp_path / "changed", url, mypy_cache)
-        CHANGES[change](team)
+    CHANGES[change](team)
+
     changed = team.project
-    assert kit_files(changed) == kit_files(project)
+    assert kit_files(changed) == kit_files(team.original)
     team.run(".venv/bin/ruff", "format", "--check", ".")
     team.run(".venv/bin/ruff", "check", ".")
     team.run(".venv/bin/lint-imports", "--no-logo", "--no-cache")
     team.python("-m", "mypy", "--strict")
-    report, junit = tmp_path / "coverage.json", tmp_path / "junit.xml"
-    result = run_measured(changed, report, KIT_ONLY, f"--junitxml={junit}")
-    assert sorted(passed_in(junit)) == sorted(collected_in(project, environment, forks))
-    missing = [line for line in covered(changed, report)[1] if not is_yours(line)]
+    report = changed.path.with_name("coverage.json")
+    result, passed = suites.run_measured(changed, report, KIT_ONLY)
+    assert passed == suites.collected(team.original, KIT_ONLY)
+    missing = [place for place in covered(changed, report)[1] if not is_yours(place)]
     assert not missing, "\n".join(missing)
-    proved("change", variant=variant.short, how=change, **result)
+    proved("suite", variant=variant.short, how=change.replace("_", " "), coverage=100, **result)
 
 
 # Names that the kit's tests use for tables, routes, models, fixtures and modules.
@@ -202,20 +183,15 @@ HOSTILE_NAMES = {
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_resources_with_names_that_the_kits_tests_use_do_not_collide(
-    session_bake: Bake,
-    environment: Environment,
-    forks: ForkServer,
-    run_measured: RunMeasured,
-    tmp_path: Path,
-    engine: str,
+    bake: Bake, environment: Environment, suites: Suites, tmp_path: Path, engine: str
 ) -> None:
-    options = {"database": engine, "auth": "api_key", "background_jobs": "celery"}
-    first = session_bake(**options)
-    project = BakedProject(tmp_path / "changed", first.answers)
-    shutil.copytree(first.path, project.path)
+    project = bake(database=engine, auth="api_key", background_jobs="celery")
+    before = suites.collected(project, KIT_ONLY)
     resources = [(name, plural, "label:string:80") for name, plural in HOSTILE_NAMES.items()]
     add(project, environment, resources)
 
-    assert collected_in(project, environment, forks) == collected_in(first, environment, forks)
-    arguments = ["-m", "not slow", "tests"]
-    assert run_measured(project, tmp_path / "coverage.json", *arguments)["tests"]
+    _, passed = suites.run_measured(project, tmp_path / "coverage.json", "-m", "not slow")
+    after = suites.collected(project, KIT_ONLY)
+
+    assert after == before
+    assert len(passed) > len(after) / 2
