@@ -31,7 +31,8 @@ QUICK_ENGINES = ("sqlite", "postgresql")
 
 # The longest tests start first, so that no process runs one alone at the end.
 LONGEST_FIRST = (
-    *("test_mutants", "test_suites", "test_image", "test_installation", "test_updates"),
+    *("test_mutants", "test_suites", "test_changes", "test_image", "test_installation"),
+    "test_updates",
     *("test_contract", "test_delivery", "test_service"),
 )
 

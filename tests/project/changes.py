@@ -1,12 +1,13 @@
 """What a team does to the resources of its project, by the commands and steps of its README."""
 
 import ast
+import itertools
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.harness.baked import BakedProject
@@ -24,11 +25,18 @@ import sys
 from importlib import import_module
 from {package} import create_app
 from {package}.database import db
-from tests.support.factories import factory_session
+from tests.support.factories import ModelFactory, factory_session
 
+first, *names = sys.argv[1:]
+factories = [
+    getattr(import_module(f"tests.resources.{{plural}}.factories"), name)
+    for plural, name in (each.split(":") for each in names)
+]
+for factory in ModelFactory.__subclasses__():
+    factory.reset_sequence(int(first))
 with create_app().app_context(), factory_session(db.session()):
-    for plural, name in (each.split(":") for each in sys.argv[1:]):
-        getattr(import_module(f"tests.resources.{{plural}}.factories"), name).create_batch(2)
+    for factory in factories:
+        factory.create_batch(2)
     db.session.commit()
 """
 READ_ROWS = """
@@ -49,11 +57,13 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Team:
-    """A team at work: its project, the environment of its tools, and its development database."""
+    """A team at work in its project, which is set up and has a development database."""
 
     project: BakedProject
-    environment: Environment
+    original: BakedProject
     mypy_cache: Path
+    sequence: Iterator[int] = field(default_factory=lambda: itertools.count(0, 100))
+    """The first number that the factories of a process use: no two rows are the same."""
 
     @classmethod
     def of(
@@ -73,7 +83,7 @@ class Team:
         lines = dotenv.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if not line.startswith("DATABASE_URL=")]
         dotenv.write_text("".join([*kept, f"DATABASE_URL={url}\n"]), encoding="utf-8")
-        return cls(project, environment, mypy_cache)
+        return cls(project, original, mypy_cache)
 
     @property
     def resources(self) -> Path:
@@ -100,7 +110,8 @@ class Team:
 
     def write_rows(self, *factories: str) -> None:
         """Write two rows of each `plural:factory` and of what they refer to."""
-        self.python("-c", WRITE_ROWS.format(package=self.project.package), *factories)
+        script = WRITE_ROWS.format(package=self.project.package)
+        self.python("-c", script, str(next(self.sequence)), *factories)
 
     def read_rows(self, *tables: str) -> Rows:
         """Return the rows of these tables in the development database."""
@@ -123,14 +134,14 @@ class Team:
         [found] = self.project.source.glob(f"migrations/versions/*_create_{plural}.py")
         return found
 
-    def edit(self, name: str, *replacements: tuple[str, str]) -> None:
-        """Replace texts in a file of the package; each has to be there once."""
-        path = self.resources / name
-        text = path.read_text(encoding="utf-8")
-        for old, new in replacements:
-            assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
-            text = text.replace(old, new)
-        path.write_text(text, encoding="utf-8")
+
+def edit(path: Path, *replacements: tuple[str, str]) -> None:
+    """Replace what these patterns match in a file; each has to match once."""
+    text = path.read_text(encoding="utf-8")
+    for pattern, new in replacements:
+        text, times = re.subn(pattern, new, text)
+        assert times == 1, f"{path} has {pattern!r} {times} times"
+    path.write_text(text, encoding="utf-8")
 
 
 def make_environment(project: Path, environment: Environment) -> None:
@@ -168,10 +179,11 @@ def insert_fields(project: Path, printed: str) -> None:
         assert node.end_lineno is not None
         before = text.splitlines(keepends=True)
         last = before[node.end_lineno - 1]
-        if not isinstance(node, ast.ClassDef):  # before its closing bracket
-            before[node.end_lineno - 1] = f"{last[:-2]}\n{lines}\n{last[-2:]}"
-        else:
+        if isinstance(node, ast.ClassDef):
             before[node.end_lineno - 1] = f"{last}{lines}\n"
+        else:  # before its closing bracket
+            comma = "," if last[:-2].strip() and not last[:-2].endswith(",") else ""
+            before[node.end_lineno - 1] = f"{last[:-2]}{comma}\n{lines}\n{last[-2:]}"
         path.write_text("".join(before), encoding="utf-8")
 
 

@@ -3,16 +3,19 @@
 import json
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.harness.baked import BakedProject
+from tests.harness.api_document import write_api_document
+from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.environments import Environment
+from tests.harness.forks import ForkServer
 
 # Failures show the values of all variables instead: rewriting each `assert` takes two to three
 # seconds in every project.
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 
-RunMeasured = Callable[..., dict[str, float]]
+PASSED = "PASSED "
+"""The beginning of a line of `-rp`; the id of the test follows."""
 
 
 def counted(said: str, began: float) -> dict[str, float]:
@@ -34,3 +37,41 @@ def covered(project: BakedProject, report: Path) -> tuple[float, list[str]]:
     ]
     assert any(project.package in name for name in found["files"])
     return found["totals"]["percent_covered"], missing
+
+
+class Suites:
+    """Runs suites of projects in forks of one process.
+
+    Suites on other interpreters and of installations run in processes of their own.
+    """
+
+    def __init__(self, environment: Environment, forks: ForkServer) -> None:
+        self.environment = environment
+        self.forks = forks
+
+    def run_measured(
+        self, project: BakedProject, report: Path, *arguments: str
+    ) -> tuple[dict[str, float], list[str]]:
+        """Run a suite, or what these arguments select, and write its coverage to a file.
+
+        Returns the result and the ids of the tests. Raises AssertionError if a test fails or is
+        skipped, or if there is none.
+        """
+        write_api_document(project, self.environment)
+        began = time.monotonic()
+        options = ("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0")
+        coverage = {"COVERAGE_FILE": str(report.with_suffix(".sqlite"))}
+        said = self._run(project, *options, "-rp", *arguments, **coverage)
+        passed = [line.removeprefix(PASSED) for line in said.splitlines() if line[:7] == PASSED]
+        return counted(said, began), sorted(passed)
+
+    def collected(self, project: BakedProject, *arguments: str) -> list[str]:
+        """Return the ids of the tests that these arguments select; none is run."""
+        said = self._run(project, *arguments, "--collect-only")
+        return sorted(line for line in said.splitlines() if "::" in line)
+
+    def _run(self, project: BakedProject, *options: str, **variables: str) -> str:
+        settings = clean_environment({**self.environment.variables, **variables})
+        done = self.forks.run_pytest(project.path, [*OPTIONS, *options], settings)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+        return done.stdout

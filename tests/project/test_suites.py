@@ -21,7 +21,7 @@ from tests.harness.report import Proved
 from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
 from tests.harness.variants import VARIANTS, Variant
 
-from .suites import OPTIONS, RunMeasured, counted, covered
+from .suites import OPTIONS, Suites, counted, covered
 
 # Without the slow tests and the plugin that only they use.
 QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py")
@@ -71,12 +71,12 @@ def run_suite(
 def test_suite_passes_and_covers_every_line_and_branch(
     project: BakedProject,
     variant: Variant,
-    run_measured: RunMeasured,
+    suites: Suites,
     tmp_path: Path,
     proved: Proved,
 ) -> None:
     report = tmp_path / "coverage.json"
-    result = run_measured(project, report)
+    result, _ = suites.run_measured(project, report)
     percent, missing = covered(project, report)
     assert not missing, "\n".join(missing)
     how = f"Python {next(iter(interpreters()))}, its own server"

@@ -192,7 +192,9 @@ def rename_table(model: Model) -> None:
 
 KINDS: dict[str, Kind] = {
     "an optional column comes": Kind(
-        add("color", types.exact_string(20)), accepted={"color": "red"}, after={"color": lambda _: None}
+        add("color", types.exact_string(20)),
+        accepted={"color": "red"},
+        after={"color": lambda _: None},
     ),
     "a required column with a server default comes": Kind(
         add("color", types.exact_string(20), nullable=False, server_default="blue"),
@@ -247,7 +249,10 @@ KINDS: dict[str, Kind] = {
         after={"remark": lambda row: row["note"]},
     ),
     "a unique column is renamed": Kind(
-        both(lambda model: model.rename("number", "code"), part("number", lambda: sa.UniqueConstraint("code"))),
+        both(
+            lambda model: model.rename("number", "code"),
+            part("number", lambda: sa.UniqueConstraint("code")),
+        ),
         {"rename": "orders.number:code"},
         accepted={"number": ..., "code": "N9"},
         rejected={"number": ..., "code": "N1"},
@@ -291,7 +296,10 @@ KINDS: dict[str, Kind] = {
         after={"buyer_id": lambda row: row["customer_id"]},
     ),
     "a column is renamed and gets longer": Kind(
-        both(lambda model: model.rename("note", "remark"), altered("remark", type_=types.exact_string(300))),
+        both(
+            lambda model: model.rename("note", "remark"),
+            altered("remark", type_=types.exact_string(300)),
+        ),
         {"rename": "orders.note:remark"},
         accepted={"note": ..., "remark": "x" * 300},
         after={"remark": lambda row: row["note"]},
@@ -374,7 +382,10 @@ KINDS: dict[str, Kind] = {
         other=altered("status", type_=enum("draft", "paid", "sold")),
     ),
     "an optional enum column comes": Kind(
-        add("size", sa.Enum("s", "m", name="size", native_enum=False, create_constraint=True, length=40)),
+        add(
+            "size",
+            sa.Enum("s", "m", name="size", native_enum=False, create_constraint=True, length=40),
+        ),
         accepted={"size": "m"},
         rejected={"size": "x"},
         after={"size": lambda _: None},
@@ -401,7 +412,10 @@ KINDS: dict[str, Kind] = {
         rejected={"number": "x"},
     ),
     "a CHECK with quotes, signs and a pattern comes": Kind(
-        part("like", lambda: sa.CheckConstraint("note <> 'it''s' AND note NOT LIKE 'a%'", name="note")),
+        part(
+            "like",
+            lambda: sa.CheckConstraint("note <> 'it''s' AND note NOT LIKE 'a%'", name="note"),
+        ),
         rejected={"note": "abc"},
     ),
     "a CHECK changes": Kind(
@@ -435,10 +449,13 @@ KINDS: dict[str, Kind] = {
         other=part("ix customer", None),
     ),
     "the index of a reference gets a column more": Kind(
-        part("ix customer", lambda: sa.Index(None, "customer_id", "at")), rejected={"customer_id": 99}
+        part("ix customer", lambda: sa.Index(None, "customer_id", "at")),
+        rejected={"customer_id": 99},
     ),
     "a unique key comes": Kind(
-        part("uq note", lambda: sa.UniqueConstraint("quantity")), accepted={"quantity": 9}, rejected={"quantity": 10}
+        part("uq note", lambda: sa.UniqueConstraint("quantity")),
+        accepted={"quantity": 9},
+        rejected={"quantity": 10},
     ),
     "a unique key goes": Kind(part("number", None), accepted={"number": "N1"}),
     "a unique key gets other columns": Kind(
@@ -593,9 +610,7 @@ def engine(empty_database: Any) -> Iterator[sa.Engine]:
 
 
 def write(settings: Any, models: sa.MetaData, wishes: Any = None) -> Any:
-    return authoring.write_migration(
-        settings, "Change", wishes or authoring.NOTHING, models=models
-    )
+    return authoring.write_migration(settings, "Change", wishes or authoring.NOTHING, models=models)
 
 
 def rows_of(engine: sa.Engine, table: sa.Table) -> list[Row]:
@@ -617,14 +632,14 @@ def add_row(engine: sa.Engine, table: sa.Table, number: int, given: Mapping[str,
 def cast_row(row: Row, table: sa.Table) -> Row:
     """Give values the types of the columns, for tables that begin with another type."""
     return {
-        name: str(value) if isinstance(table.c[name].type, sa.String) and isinstance(value, int) else value
+        name: str(value)
+        if isinstance(table.c[name].type, sa.String) and isinstance(value, int)
+        else value
         for name, value in row.items()
     }
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, kind in KINDS.items() if ENGINE in kind.engines]
-)
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if ENGINE in kind.engines])
 def test_change(name: str, empty_database: Any, engine: sa.Engine, folder: Path) -> None:
     kind = KINDS[name]
     before, after = Model(), Model()
@@ -685,10 +700,7 @@ def test_change(name: str, empty_database: Any, engine: sa.Engine, folder: Path)
     revisions.forget_history()
     restored = [
         row
-        | {
-            column: value(row) if callable(value) else value
-            for column, value in kind.back.items()
-        }
+        | {column: value(row) if callable(value) else value for column, value in kind.back.items()}
         for row in existed
     ]
     assert rows_of(engine, old_table) == restored

@@ -81,7 +81,6 @@ INVALID_ANSWERS = [
     ("resource", "import", "is a keyword of Python"),
     ("resource", "base", "gives the class Base, which the service has already"),
     ("resource", "problem", "gives the class Problem"),
-    ("resource", "probe", "gives the class Probe"),
     ("resource", "session", "makes the name Session, which routes.py uses for something else"),
     ("resource", "page", "makes the name PageQuery"),
     ("resource", "value_error", "gives the class ValueError"),

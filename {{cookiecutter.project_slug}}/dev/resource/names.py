@@ -71,14 +71,8 @@ UNQUOTED_TABLES = {"mariadb": frozenset({"value"})}
 
 KIT_TABLES = frozenset({"alembic_version", "api_keys", "idempotency_keys", "jobs"})
 
-KIT_CLASSES = frozenset(
-    {
-        *("ApiKey", "Base", "ErrorItem", "IdempotencyKey", "Job", "Problem"),
-        *("Probe", "ProbeCreate", "ProbePage", "ProbePatch", "ProbePath", "ProbeQuery"),
-        *("ProbeRead", "ProbeStatus"),
-    }
-)
-"""Tables of this project and its tests, and schemas of their API documents."""
+KIT_CLASSES = frozenset({"ApiKey", "Base", "ErrorItem", "IdempotencyKey", "Job", "Problem"})
+"""Tables of this project, and schemas of its API document."""
 
 KIT_FOLDERS = frozenset({"conftest"})
 """Names beside the folder of a resource, in `resources/` or `tests/resources/`."""

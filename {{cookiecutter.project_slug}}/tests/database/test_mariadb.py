@@ -132,7 +132,7 @@ def test_migration_that_fails_keeps_its_half_and_not_its_name(
         upgrade_with_more(empty_database, tmp_path)
 
     # DDL commits here, so a migration had better hold one statement of it.
-    assert schema_of(empty_database).keys() - before.keys() == {"half"}
+    assert schema_of(empty_database).keys() - before.keys() == {"_half"}
     with migration_connection(empty_database) as connection:
         assert current_revision(connection) == expected_revision()
 

@@ -18,7 +18,7 @@ def test_migrations_wait_for_each_other_longer_than_for_other_locks(hurried: Set
         assert second.is_alive()
     second.end()
 
-    assert "first" in schema_of(hurried)
+    assert "_first" in schema_of(hurried)
 
 
 def test_a_failed_migration_frees_the_lock(hurried: Settings) -> None:

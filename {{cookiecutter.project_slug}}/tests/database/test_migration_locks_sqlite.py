@@ -29,10 +29,10 @@ def test_readers_go_on_while_a_migration_runs(
 ) -> None:
     with migrations.locked_connection(hurried) as migration:
         migration.execute(sa.text("DELETE FROM idempotency_keys"))
-        migration.execute(sa.text("CREATE TABLE half (id INTEGER)"))
+        migration.execute(sa.text("CREATE TABLE _half (id INTEGER)"))
 
         assert reader.execute(READ).fetchone() == (0,)
-        half = reader.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'")
+        half = reader.execute("SELECT count(*) FROM sqlite_master WHERE name = '_half'")
         assert half.fetchone() == (0,)
 
 
@@ -43,4 +43,4 @@ def test_a_reader_does_not_hold_a_migration_up(
 
     Migrating(hurried).end()
 
-    assert "first" in schema_of(hurried)
+    assert "_first" in schema_of(hurried)

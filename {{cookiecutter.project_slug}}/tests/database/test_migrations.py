@@ -17,7 +17,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import inspect
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.database import Base, migrations, revisions
+from {{ cookiecutter.__package }}.database import Base, authoring, migrations, revisions
 from {{ cookiecutter.__package }}.database.engine import migration_lock
 from {{ cookiecutter.__package }}.settings import Settings
 from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey
@@ -216,6 +216,17 @@ def test_commands_lead_back_and_forward(runner: FlaskCliRunner, migrated: Settin
 
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert newest in runner.invoke(args=["db", "current"]).stdout
+
+
+def test_tables_that_refer_to_each_other_are_compared(migrated: Settings) -> None:
+    models = sa.MetaData(naming_convention=Base.metadata.naming_convention)
+    for name, other in (("one_x", "two_x"), ("two_x", "one_x")):
+        key = sa.ForeignKey(f"{other}.id")
+        sa.Table(name, models, sa.Column("id", sa.Uuid, primary_key=True), sa.Column("other", key))
+
+    found = authoring.check(migrated, models).found
+
+    assert {f"{name}: the table is not in the database." for name in models.tables} <= set(found)
 
 
 @pytest.mark.parametrize("drift", [add_column, allow_null, change_length, drop_index, add_unique])

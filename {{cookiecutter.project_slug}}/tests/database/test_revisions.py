@@ -33,11 +33,11 @@ down_revision = {down_revision!r}
 {more}
 
 def upgrade() -> None:
-    op.create_table("t_{revision}", sa.Column("id", sa.Integer(), primary_key=True))
+    op.create_table("_t_{revision}", sa.Column("id", sa.Integer(), primary_key=True))
 
 
 def downgrade() -> None:
-    op.drop_table("t_{revision}")
+    op.drop_table("_t_{revision}")
 """
 HEAD = str(expected_revision())
 
@@ -238,11 +238,11 @@ def test_branches_are_joined_by_a_command(empty_database: Settings, folder: Path
     assert expected_revision() == written.name.removesuffix("_merge_branches.py")
     migrations.upgrade(empty_database)
     tables = schema_of(empty_database).keys()
-    assert {"t_0003_aaaaaaaa", "t_0003_bbbbbbbb"} <= tables
+    assert {"_t_0003_aaaaaaaa", "_t_0003_bbbbbbbb"} <= tables
     with migration_connection(empty_database) as connection:
         assert current_heads(connection) == [expected_revision()]
     migrations.downgrade(empty_database, HEAD)
-    assert not {"t_0003_aaaaaaaa", "t_0003_bbbbbbbb"} & schema_of(empty_database).keys()
+    assert not {"_t_0003_aaaaaaaa", "_t_0003_bbbbbbbb"} & schema_of(empty_database).keys()
 
 
 def test_one_revision_is_not_merged(migrated: Settings) -> None:

@@ -18,17 +18,17 @@ from {{ cookiecutter.__package }}.settings import Settings
 from ..support.schemas import migration_connection, schema_of
 
 STATEMENTS = (
-    'op.create_table("first", sa.Column("id", sa.Integer(), primary_key=True))',
-    'op.execute("INSERT INTO first (id) VALUES (1)")',
-    'op.add_column("first", sa.Column("color", sa.String(20), nullable=True))',
-    "op.execute(\"UPDATE first SET color = CONCAT(COALESCE(color, ''), 'x')\")",
-    'op.create_index("ix_first_color", "first", ["color"])',
-    "op.execute(\"UPDATE first SET color = CONCAT(color, 'y')\")",
+    'op.create_table("_first", sa.Column("id", sa.Integer(), primary_key=True))',
+    'op.execute("INSERT INTO _first (id) VALUES (1)")',
+    'op.add_column("_first", sa.Column("color", sa.String(20), nullable=True))',
+    "op.execute(\"UPDATE _first SET color = CONCAT(COALESCE(color, ''), 'x')\")",
+    'op.create_index("ix__first_color", "_first", ["color"])',
+    "op.execute(\"UPDATE _first SET color = CONCAT(color, 'y')\")",
 )
 UNDONE = (
-    'op.drop_index("ix_first_color", "first")',
-    'op.drop_column("first", "color")',
-    'op.drop_table("first")',
+    'op.drop_index("ix__first_color", "_first")',
+    'op.drop_column("_first", "color")',
+    'op.drop_table("_first")',
 )
 STOP = 'raise RuntimeError("interrupted")'
 
@@ -88,8 +88,8 @@ def test_an_interrupted_upgrade_goes_on(migrated: Settings, folder: Path, after:
 
     migrations.upgrade(migrated)
 
-    assert rows(migrated, "SELECT id, color FROM first") == [(1, "xy")]
-    assert "ix_first_color" in str(schema_of(migrated)["first"]["indexes"])
+    assert rows(migrated, "SELECT id, color FROM _first") == [(1, "xy")]
+    assert "ix__first_color" in str(schema_of(migrated)["_first"]["indexes"])
     assert rows(migrated, f"SELECT * FROM {PROGRESS_TABLE}") == []
 
 
@@ -105,7 +105,7 @@ def test_a_statement_that_was_done_and_not_recorded_is_not_an_error(
 
     migrations.upgrade(migrated)
 
-    assert rows(migrated, "SELECT id, color FROM first") == [(1, "xy")]
+    assert rows(migrated, "SELECT id, color FROM _first") == [(1, "xy")]
 
 
 @pytest.mark.parametrize("after", range(1, len(UNDONE) + 1))
@@ -119,9 +119,9 @@ def test_an_interrupted_downgrade_goes_on(migrated: Settings, folder: Path, afte
 
     migrations.downgrade(migrated, "-1")
 
-    assert "first" not in schema_of(migrated)
+    assert "_first" not in schema_of(migrated)
     migrations.upgrade(migrated)
-    assert rows(migrated, "SELECT id, color FROM first") == [(1, "xy")]
+    assert rows(migrated, "SELECT id, color FROM _first") == [(1, "xy")]
 
 
 def test_a_failed_statement_that_was_not_begun_before_is_an_error(
@@ -135,14 +135,14 @@ def test_a_failed_statement_that_was_not_begun_before_is_an_error(
 
 def test_the_rest_may_change_and_what_was_done_may_not(migrated: Settings, folder: Path) -> None:
     interrupted(migrated, folder, 3)
-    write(folder, (STATEMENTS[0].replace("first", "other"), *STATEMENTS[1:]))
+    write(folder, (STATEMENTS[0].replace("_first", "_other"), *STATEMENTS[1:]))
     with pytest.raises(MigrationError, match="interrupted after 0 statements that are not those"):
         migrations.upgrade(migrated)
 
     write(folder, STATEMENTS[:3])
     migrations.upgrade(migrated)
 
-    assert rows(migrated, "SELECT id, color FROM first") == [(1, None)]
+    assert rows(migrated, "SELECT id, color FROM _first") == [(1, None)]
 
 
 def test_another_migration_does_not_begin_before_the_interrupted_one_is_finished(
@@ -165,4 +165,4 @@ def test_a_step_that_ended_without_its_record_being_deleted_is_over(
 
     migrations.downgrade(migrated, "-1")
 
-    assert "first" not in schema_of(migrated)
+    assert "_first" not in schema_of(migrated)

@@ -71,7 +71,7 @@ def test_tasks_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
     assert all_done(committed_db)
     assert (count_active(committed_db), count_rows(committed_db)) == (1, 4)
     [line] = [line for line in lines if line.get("request_id") == "of-the-test"]
-    assert (line["task"], line["trace_id"]) == ("tests.activate", TRACE)
+    assert (line["task"], line["trace_id"]) == ("_probes.activate", TRACE)
     assert "succeeded in" in line["event"]
 
 

@@ -22,13 +22,13 @@ down_revision = "{head}"
 
 
 def upgrade() -> None:
-    op.create_table("first", sa.Column("id", sa.Integer(), primary_key=True))
+    op.create_table("_first", sa.Column("id", sa.Integer(), primary_key=True))
     op.add_column("{table}", sa.Column("color", sa.String(20), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("{table}", "color")
-    op.drop_table("first")
+    op.drop_table("_first")
 """
 
 

@@ -168,7 +168,7 @@ class Writer:
         used: set[str] = set()
         present = self._keys_present(context.connection)
         forwards.ops = self._runnable(forwards.ops, present, context, used, back=False)
-        wanted = {table.name: _keys(table) for table in self.models.sorted_tables}
+        wanted = {table.name: _keys(table) for table in self.models.tables.values()}
         back.ops = self._runnable(back.ops, wanted, context, used, back=True)
         self.errors += [
             f"default={name} is not for a column that becomes required or goes."

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import delete, insert
 from sqlalchemy.schema import CreateTable
 
-from {{ cookiecutter.__package }}.database.comparison import Comparison
+from {{ cookiecutter.__package }}.database.comparison import Comparison, without_circle_warnings
 from {{ cookiecutter.__package }}.database.engine import (
     MIGRATION_OPTIONS,
     migration_lock,
@@ -59,7 +59,7 @@ def migrate() -> None:
     connection = attributes["connection"]
     timeout = attributes["lock_timeout_seconds"]
     lock = nullcontext() if attributes["locked"] else migration_lock(connection, timeout)
-    with lock:
+    with lock, without_circle_warnings():
         context.configure(connection=connection, **OPTIONS, **Comparison(connection).options)
         with context.begin_transaction():
             context.run_migrations()

@@ -26,26 +26,33 @@ FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 NO_NUL = r"^[^\u0000]*$"
 MIN_YEAR = 1000
+HAS_ITS_YEAR = r"^[1-9][0-9]{3}-"
+"""For the document: of `format` alone the years begin with 0001."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_JSON_DEPTH = 20
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class ApiModel(BaseModel):
-    """The base of all API models; names are unique, or one would hide another in the document."""
+    """The base of all API models; names are unique, or one would hide another in the document.
+
+    That holds for the service; models of tests have a package of their own.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        if (other := MODELS.setdefault(cls.__name__, cls)).__module__ != cls.__module__:
+        package = cls.__module__.partition(".")[0]
+        if (other := MODELS.setdefault((package, cls.__name__), cls)).__module__ != cls.__module__:
             raise TypeError(
                 f"{cls.__module__} and {other.__module__} both define the API model {cls.__name__}"
             )
 
 
-MODELS: dict[str, type[ApiModel]] = {}
+MODELS: dict[tuple[str, str], type[ApiModel]] = {}
+"""All of them, by the top-level package and their name."""
 
 
 class RequestModel(ApiModel):
@@ -175,7 +182,14 @@ def _date(value: Any) -> Any:
 Date = Annotated[
     date,
     BeforeValidator(_date),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2030-01-31"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date",
+            "pattern": HAS_ITS_YEAR,
+            "examples": ["2030-01-31"],
+        }
+    ),
 ]
 """A date of the years 1000 to 9999."""
 
@@ -202,7 +216,12 @@ def _in_utc(value: datetime) -> datetime:
 
 
 TIMESTAMP_SCHEMA = WithJsonSchema(
-    {"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]},
+    {
+        "type": "string",
+        "format": "date-time",
+        "pattern": HAS_ITS_YEAR,
+        "examples": ["2030-01-31T12:00:00Z"],
+    },
 )
 
 Timestamp = Annotated[

@@ -20,7 +20,7 @@ def activate_when_available(session: Session, row: Probe | ProbeRead) -> None:
         enqueue(session, activate.s(str(row.id)).set(eta=row.available_at))
 
 
-@shared_task(name="tests.activate")
+@shared_task(name="_probes.activate")
 def activate(row_id: str) -> None:
     """Make it active, unless it is gone, not a draft any more, or available only later."""
     draft = Probe.id == UUID(row_id), Probe.status == ProbeStatus.DRAFT
