@@ -1,6 +1,6 @@
 """Mutants of what holds while the database goes away and comes back."""
 
-from .mutant import ERROR_HANDLERS, MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
+from .mutant import MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 EVERY_ROUTE = "tests/web/test_every_route.py"
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"

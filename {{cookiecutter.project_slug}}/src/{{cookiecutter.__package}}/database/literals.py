@@ -7,10 +7,22 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Date, DateTime, Dialect, Enum, Integer, Numeric, Uuid, literal
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Date,
+    DateTime,
+    Dialect,
+    Enum,
+    Integer,
+    Numeric,
+    String,
+    Uuid,
+    literal,
+)
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from .column_types import ExactDecimal
+from .column_types import ExactDecimal, ExactJson
 
 BOOLEANS = {"true": True, "false": False}
 
@@ -20,6 +32,8 @@ def sql_literal(kind: TypeEngine[Any], value: str, dialect: Dialect) -> str:
     if isinstance(kind, TypeDecorator) and isinstance(kind.impl_instance, DateTime):
         return _datetime(value, dialect)
     parsed = _parser(kind)(value)
+    if isinstance(parsed, str):  # also JSON, for which SQLAlchemy writes no literals
+        kind = String()
     rendered = literal(parsed, kind).compile(
         dialect=dialect, compile_kwargs={"literal_binds": True}
     )
@@ -31,6 +45,8 @@ def _parser(kind: TypeEngine[Any]) -> Callable[[str], Any]:
         return lambda value: _one_of(kind, value)
     if isinstance(kind, ExactDecimal):
         return _decimal
+    if isinstance(kind, (ExactJson, JSON)):
+        return lambda value: json.dumps(json.loads(value))
     inner: Any = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
     parsers: tuple[tuple[Any, Callable[[str], Any]], ...] = (
         (Boolean, _boolean),
@@ -38,7 +54,6 @@ def _parser(kind: TypeEngine[Any]) -> Callable[[str], Any]:
         (Numeric, _decimal),
         (Uuid, UUID),
         (Date, date.fromisoformat),
-        (JSON, json.loads),
     )
     return next((parse for known, parse in parsers if isinstance(inner, known)), str)
 

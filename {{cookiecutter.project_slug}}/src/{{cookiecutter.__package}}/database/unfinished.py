@@ -41,6 +41,7 @@ PROGRESS = Table(
     Column("done", Boolean, nullable=False),
 )
 BEGIN = "REPLACE INTO unfinished_migration (position, step, digest, done) VALUES (%s, %s, %s, 0)"
+FORGET = "DELETE FROM unfinished_migration WHERE position = %s"
 END = "UPDATE unfinished_migration SET done = 1 WHERE position = %s"
 
 
@@ -103,6 +104,8 @@ class _Recorder:
             cursor.execute(statement, parameters)
         except cursor.connection.Error as error:
             if not begun or error.args[0] not in DONE_ALREADY:
+                record.execute(FORGET, (position,))
+                cursor.connection.commit()
                 raise
         record.execute(END, (position,))
         if not statement.lstrip().upper().startswith(CHANGES_OF_ROWS):
