@@ -86,7 +86,7 @@ def types(draw: st.DrawFn) -> str:
         return ":".join(["enum", *draw(enum_values)])
     if kind == "ref":
         return f"ref:{draw(st.sampled_from(['customers', 'tags', 'orders']))}"
-    return kind
+    return str(kind)
 
 
 def scaled(units: int, scale: int) -> str:

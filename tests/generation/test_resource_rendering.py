@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,7 +36,7 @@ LONGEST = (
 )
 
 
-def write(folder: Path, name: str, plural: str, fields: str, **options: object) -> None:
+def write(folder: Path, name: str, plural: str, fields: str, **options: Any) -> None:
     """Render a resource into a folder, whose name is that of its only project."""
     resource = generator.specify(name, plural, fields, context(**options))
     for path, text in generator.render_resource(resource, context(**options)).items():

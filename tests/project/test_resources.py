@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -69,8 +69,9 @@ def make(
     **variables: str,
 ) -> "subprocess.CompletedProcess[str]":
     """Run the program behind `make resource`, with what is given on the command line of make."""
+    command: list[str | Path] = [environment.python, "-m", *(module or ("dev.resource",))]
     return project.run(
-        *(environment.python, "-m", *(module or ("dev.resource",))),
+        *command,
         variables={**environment.variables, **variables},
         status=status,
     )
@@ -246,7 +247,7 @@ def without_revisions(text: bytes) -> list[bytes]:
 
 
 def add(
-    project: BakedProject, environment: Environment, resources: list[tuple[str, str, str]]
+    project: BakedProject, environment: Environment, resources: Sequence[tuple[str, ...]]
 ) -> None:
     """Add resources, in the order given."""
     project.run(
