@@ -20,6 +20,7 @@ from {{ cookiecutter.__package }}.database.column_types import (
     ExactString,
     LongText,
     UtcDateTime,
+    string_enum,
     uuid7,
 )
 from {{ cookiecutter.__package }}.settings import Settings
@@ -42,6 +43,7 @@ VALUES = Table(
     Column("whole", ExactDecimal(18, 0)),
     Column("word", ExactString(30)),
     Column("document", JSON(none_as_null=True)),
+    Column("anything", ExactJson),
     Column(
         "colour",
         Enum(
@@ -73,6 +75,9 @@ ROUND_TRIPS = [
     ("amount", Decimal("1E+3")),
     ("share", Decimal("0.123456789")),
     ("whole", Decimal("999999999999999999")),
+    ("anything", {"a": [1, True, None, "x"], "b": {}}),
+    ("anything", "null"),
+    ("anything", None),
     ("word", "naïve ÆØÅ 漢字 👩🏽‍🚀"),
     ("word", " a "),
     ("word", ""),
@@ -253,12 +258,41 @@ def test_ids_are_version_7_and_in_the_order_of_their_making(stored: Connection) 
 
 
 @pytest.mark.parametrize(
-    ("column_type", "written"),
+    ("kind", "written"),
     [
-        (ExactDecimal(18, 2), "ExactDecimal(18, 2)"),
-        (LongText(), "LongText()"),
+        (ExactDecimal(9, 2), "ExactDecimal(9, 2)"),
         (ExactJson(), "ExactJson()"),
+        (ExactString(30), "ExactString(30)"),
+        (LongText(), "LongText()"),
     ],
 )
-def test_migrations_write_a_type_as_it_is(column_type: object, written: str) -> None:
-    assert repr(column_type) == written
+def test_a_type_is_written_as_a_migration_needs_it(kind: Any, written: str) -> None:
+    assert repr(kind) == written
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (ExactDecimal(9, 2), Decimal),
+        (ExactString(30), str),
+        (LongText(), str),
+        (UtcDateTime(), datetime),
+    ],
+)
+def test_a_type_knows_the_type_of_its_values(kind: Any, values: type) -> None:
+    assert kind.python_type is values
+
+
+def test_an_enum_is_stored_by_its_values() -> None:
+    kind = string_enum(Colour, "colour")
+
+    assert kind.enums == ["red", "deep blue"]
+    assert (kind.length, kind.native_enum, kind.name) == (40, False, "colour")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [(1, 1, True), (1, True, False), (1, 1.0, False), ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True)],
+)
+def test_json_values_are_compared_by_their_json(one: Any, other: Any, same: bool) -> None:
+    assert ExactJson().compare_values(one, other) is same

@@ -149,7 +149,16 @@ def test_two_models_with_the_same_name_are_rejected() -> None:
         """The first."""
 
     with pytest.raises(TypeError, match=r"elsewhere and .*test_schemas both define .* Twin"):
-        type("Twin", (ApiModel,), {"__module__": "elsewhere"})
+        type("Twin", (ApiModel,), {"__module__": "tests.elsewhere"})
+
+
+def test_models_of_tests_and_of_the_service_can_have_the_same_name() -> None:
+    class Twin(ApiModel):
+        """The tests' own."""
+
+    type("Twin", (ApiModel,), {"__module__": "service.elsewhere"})
+
+    assert MODELS["tests", "Twin"] is Twin
 
 
 def test_the_schema_of_parameters_is_cached_and_never_null() -> None:

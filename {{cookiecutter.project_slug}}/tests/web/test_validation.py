@@ -1,0 +1,84 @@
+"""Bodies that cannot be read, and errors that are too many or too long to be listed."""
+
+import io
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from {{ cookiecutter.__package }}.base_settings import ServiceSettings, current_settings
+from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web.validation import MAX_ERRORS
+
+from ..support.api import URL
+from ..support.applications import new_app
+from ..support.problems import problem
+
+MAX_RESPONSE_BYTES = 64 * 1024
+
+
+class BrokenStream(io.RawIOBase):
+    """A body that the server cannot read; each server has errors of its own."""
+
+    def readinto(self, buffer: Any) -> int:
+        raise RuntimeError("badly chunked")
+
+
+def test_a_compressed_body_is_rejected(client: FlaskClient) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+
+    problem(client.post(URL, data=b"\x1f\x8b", headers=headers), 415)
+
+
+@pytest.mark.parametrize(
+    ("stream", "terminated"),
+    [(io.BytesIO(b"{}"), False), (io.BytesIO(b"{}"), True), (BrokenStream(), True)],
+)
+def test_a_body_that_is_cut_off_is_rejected(
+    client: FlaskClient, stream: io.IOBase, terminated: bool
+) -> None:
+    response = client.post(
+        URL,
+        input_stream=stream,
+        content_type="application/json",
+        environ_overrides={"CONTENT_LENGTH": "10", "wsgi.input_terminated": terminated},
+    )
+
+    problem(response, 400)
+
+
+@pytest.mark.parametrize("rest", ["x", "ü" * 300])
+def test_of_many_unknown_members_the_first_are_listed(client: FlaskClient, rest: str) -> None:
+    body: dict[str, Any] = {f"{number:04d}{rest}": 1 for number in range(300)}
+
+    response = client.post(URL, json=body)
+
+    errors = problem(response, 422)["errors"]
+    assert 0 < len(errors) <= MAX_ERRORS
+    assert (len(errors) == MAX_ERRORS) == (rest == "x")
+    assert {error["detail"] for error in errors} == {"is unknown"}
+    assert len(response.data) <= MAX_RESPONSE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"), [("/shop", "/shop"), ("/shop/", "/shop"), ("//evil.example", "")]
+)
+def test_paths_have_the_prefix_of_a_trusted_proxy(
+    settings: Settings, prefix: str, expected: str
+) -> None:
+    app = new_app(settings.model_copy(update={"trusted_proxies": 1}))
+
+    response = app.test_client().get("/nothing", headers={"X-Forwarded-Prefix": prefix})
+
+    assert response.get_json()["instance"] == f"{expected}/nothing"
+
+
+def test_settings_of_another_class_are_told(app: Flask) -> None:
+    class Other(ServiceSettings):
+        pass
+
+    with app.app_context():
+        assert current_settings().environment == "test"
+        with pytest.raises(TypeError, match="not Other"):
+            current_settings(Other)
