@@ -165,7 +165,7 @@ JOB_MUTANTS = (
         "no bound on lost workers",
         "a task that takes its worker down each time is failed",
         RECEIPTS,
-        (", Job.runs < MAX_RUNS)", ")"),
+        ("(CURRENT, JOBS.c.runs < MAX_RUNS)", "(CURRENT)"),
         f"{TASK_TESTS}::test_a_task_that_takes_its_worker_down_each_time_is_failed",
     ),
     mutant(
@@ -187,7 +187,10 @@ JOB_MUTANTS = (
         "run begun for each message",
         "the message of an earlier retry does nothing",
         RECEIPTS,
-        (", Job.state == JobState.SENT, Job.retries == retries)", ",)"),
+        (
+            '(ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries"))',
+            "(ITS_ID)",
+        ),
         f"{TASK_TESTS}::test_the_message_of_an_earlier_retry_does_nothing",
     ),
     mutant(

@@ -52,9 +52,9 @@ def database_time(session: Session) -> datetime:
     return session.scalars(select(type_coerce(func.current_timestamp(), UtcDateTime))).one()
 
 
-def change_rows(session: Session, change: Executable) -> int:
+def change_rows(session: Session, change: Executable, **values: Any) -> int:
     """Change rows by one statement and return how many there were; the caller commits."""
-    return cast("CursorResult[Any]", session.execute(change)).rowcount
+    return cast("CursorResult[Any]", session.execute(change, values)).rowcount
 
 
 def count_jobs(session: Session) -> Sequence[Row[str, str, int, datetime]]:

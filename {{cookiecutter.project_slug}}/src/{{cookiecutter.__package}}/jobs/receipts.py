@@ -2,11 +2,11 @@
 
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from celery.exceptions import Ignore
-from sqlalchemy import delete, event, func, select, update
+from sqlalchemy import Table, and_, bindparam, delete, event, func, select, update
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from ..observability.logs import redact
@@ -18,6 +18,14 @@ ENDED = "Rolled back: another run was faster, or this one has committed changes.
 
 MAX_RUNS = 30
 """More than all retries take: a task that takes its whole worker down with it is failed then."""
+
+# Of the table, and made once: each task executes both.
+JOBS = cast("Table", Job.__table__)
+ITS_ID = JOBS.c.id == bindparam("job_id")
+CURRENT = and_(ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries"))
+BEGIN = update(JOBS).where(CURRENT, JOBS.c.runs < MAX_RUNS)
+BEGIN = BEGIN.values(runs=JOBS.c.runs + 1, heard_at=func.current_timestamp())
+END = delete(JOBS).where(ITS_ID)
 
 
 class ReceiptEndedError(Ignore):
@@ -32,7 +40,7 @@ class Receipt:
     """
 
     def __init__(self, session: Session, job_id: UUID) -> None:
-        self._session, self._row = session, delete(Job).where(Job.id == job_id)
+        self._session, self._job_id = session, job_id
         self._is_changed = self._has_ended = False
         event.listen(session, "after_flush", self._note_change)
         event.listen(session, "do_orm_execute", self._note_change)
@@ -52,7 +60,7 @@ class Receipt:
         if session.in_nested_transaction():  # only a savepoint
             return
         session.flush()
-        if self._is_changed and change_rows(session, self._row) == 0:
+        if self._is_changed and change_rows(session, END, job_id=self._job_id) == 0:
             log.warning(ENDED)
             raise ReceiptEndedError(ENDED)
 
@@ -67,11 +75,10 @@ class Receipt:
 
 def begin(session: Session, job_id: UUID, retries: int) -> bool:
     """Note that a run begins; False if its receipt has ended or waits for another retry."""
-    mine = (Job.id == job_id, Job.state == JobState.SENT, Job.retries == retries)
-    begun = {"runs": Job.runs + 1, "heard_at": func.current_timestamp()}
-    if change_rows(session, update(Job).where(*mine, Job.runs < MAX_RUNS).values(begun)):
+    if change_rows(session, BEGIN, job_id=job_id, of_retries=retries):
         return True
-    if session.scalar(select(Job.id).where(*mine)):
+    values = {"job_id": job_id, "of_retries": retries}
+    if session.scalar(select(JOBS.c.id).where(CURRENT), values):
         fail(session, job_id, f"Its worker was lost {MAX_RUNS} times.")
     return False
 
