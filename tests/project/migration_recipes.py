@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from my_service.database import authoring, migrations, revisions, writer
+from my_service.database import column_types as types
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -27,7 +28,6 @@ from .schema_changes import (
     folder,
     part,
     rows_of,
-    types,
     write,
 )
 

@@ -29,7 +29,10 @@ def test_each_kind_of_change_and_each_recipe_runs_with_rows(
         shutil.copy(FOLDER / f"{name}.py", project.path / suites[-1])
 
     done = project.run(
-        *(environment.python, "-m", "pytest", *OPTIONS, "--verbose", *suites),
+        *(environment.python, "-m", "pytest"),
+        *OPTIONS,
+        "--verbose",
+        *suites,
         variables={**environment.variables, "SERVICE_ENGINE": engine},
     )
 
