@@ -9,7 +9,7 @@ import pytest
 from tests.harness.baked import Bake
 from tests.harness.environments import Environment
 
-from .suites import OPTIONS
+from .test_suites import OPTIONS
 
 FOLDER = Path(__file__).parent
 KINDS = {"sqlite": 71, "postgresql": 73, "mariadb": 73}
@@ -28,9 +28,11 @@ def test_each_kind_of_change_and_each_recipe_runs_with_rows(
         suites.append(f"tests/database/{name}.py")
         shutil.copy(FOLDER / f"{name}.py", project.path / suites[-1])
 
-    command: list[str | Path] = [environment.python, "-m", "pytest", *OPTIONS, "--verbose", *suites]
     done = project.run(
-        *command,
+        *(environment.python, "-m", "pytest"),
+        *OPTIONS,
+        "--verbose",
+        *suites,
         variables={**environment.variables, "SERVICE_ENGINE": engine},
     )
 

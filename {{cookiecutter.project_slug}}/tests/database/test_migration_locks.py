@@ -11,7 +11,10 @@ from ..support.migrating import Migrating
 from ..support.schemas import migration_connection, schema_of
 
 
-def test_migrations_wait_for_each_other_longer_than_for_other_locks(hurried: Settings) -> None:
+def test_migrations_wait_for_each_other_longer_than_for_other_locks(
+    hurried: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "ATTEMPTS", 1)
     with migrations.locked_connection(hurried):
         second = Migrating(hurried)
         time.sleep(3 * hurried.migration_lock_timeout_seconds)

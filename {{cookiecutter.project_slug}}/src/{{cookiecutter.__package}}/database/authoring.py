@@ -1,6 +1,9 @@
 """What developers do with migrations: compare, write, merge. Only commands import this module."""
 
 import secrets
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +58,7 @@ def write_migration(
         renames = wishes.rename_statements(connection)
         writer = Writer(models, wishes, renames, above=newest)
         config = alembic_config(settings, connection, models=models, locked=True)
-        with renamed(connection, renames):
+        with renamed(connection, renames), _without_noise():
             scripts = command.revision(
                 config, message, autogenerate=True, process_revision_directives=writer.process
             )
@@ -77,7 +80,8 @@ def check(settings: ServiceSettings, models: MetaData = Base.metadata) -> Differ
     with locked_connection(settings) as connection:
         _require_newest(connection)
         config = alembic_config(settings, connection, models=models, locked=True)
-        command.revision(config, autogenerate=True, process_revision_directives=describe)
+        with _without_noise():
+            command.revision(config, autogenerate=True, process_revision_directives=describe)
     return Differences(list(dict.fromkeys(found)), not_compared)
 
 
@@ -105,6 +109,15 @@ def _path(scripts: Script | list[Script | None] | None) -> Path | None:
     revisions.forget_history()
     script = next(iter(scripts), None) if isinstance(scripts, list) else scripts
     return Path(script.path) if script else None
+
+
+@contextmanager
+def _without_noise() -> Iterator[None]:
+    """Ignore the warnings about indexes that are named as not compared, and about NOT VALID."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "autogenerate skipping")
+        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'")
+        yield
 
 
 def _require_newest(connection: Connection) -> str | None:

@@ -1,0 +1,229 @@
+"""Migrations that are written: all that differs is in them or named, and they run with rows."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import sqlalchemy as sa
+
+from {{ cookiecutter.__package }}.database import authoring, migrations, revisions
+from {{ cookiecutter.__package }}.database.revisions import MigrationError
+from {{ cookiecutter.__package }}.database.session import NAMING_CONVENTION
+from {{ cookiecutter.__package }}.database.writer import Wishes
+from {{ cookiecutter.__package }}.settings import Settings
+
+from ..support.schemas import migration_connection
+
+
+def kinds(*values: str) -> sa.Enum:
+    """A type whose values a CHECK lists."""
+    return sa.Enum(*values, name="kind", native_enum=False, create_constraint=True, length=40)
+
+
+def things(*more: sa.schema.SchemaItem, **columns: sa.Column[object] | None) -> sa.MetaData:
+    """Two tables of a service; `columns` replaces some, or leaves them out."""
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+    sa.Table("owners", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    usual: dict[str, sa.Column[object] | None] = {
+        "id": sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        "kind": sa.Column("kind", kinds("a", "b"), nullable=False),
+        "name": sa.Column("name", sa.String(20), nullable=False),
+        "note": sa.Column("note", sa.String(20)),
+        "size": sa.Column("size", sa.Integer, server_default="3"),
+        "owner_id": sa.Column("owner_id", sa.Integer),
+    }
+    parts: tuple[sa.schema.SchemaItem, ...] = (
+        sa.CheckConstraint("size > 0", name="size"),
+        sa.ForeignKeyConstraint(["owner_id"], ["owners.id"]),
+    )
+    names = {type(part) for part in more}
+    sa.Table(
+        "things",
+        metadata,
+        *(column for column in (usual | columns).values() if column is not None),
+        *(part for part in parts if type(part) not in names),
+        *more,
+    )
+    return metadata
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Migrations without any version."""
+    copied = tmp_path / "migrations"
+    copytree(revisions.FOLDER, copied)
+    for path in copied.glob("versions/*.py"):
+        path.unlink()
+    monkeypatch.setattr(revisions, "FOLDER", copied)
+    yield copied
+    revisions.forget_history()
+
+
+@pytest.fixture
+def begun(empty_database: Settings, folder: Path) -> Settings:
+    """A database with these tables and a row."""
+    assert folder.exists()
+    authoring.write_migration(empty_database, "Begin", models=things())
+    migrations.upgrade(empty_database)
+    with migration_connection(empty_database) as connection:
+        values = "VALUES (1, 'a', 'first', 'x', 1)"
+        connection.execute(sa.text(f"INSERT INTO things (id, kind, name, note, size) {values}"))
+    return empty_database
+
+
+def write(settings: Settings, models: sa.MetaData, **wishes: str) -> str:
+    """Write a migration, and return its text."""
+    written = authoring.write_migration(settings, "Go on", Wishes.parse(**wishes), models=models)
+    assert written.path
+    return written.path.read_text(encoding="utf-8")
+
+
+def rows(settings: Settings, table: str = "things") -> list[dict[str, object]]:
+    """All rows of a table."""
+    with migration_connection(settings) as connection:
+        found = connection.execute(sa.text(f"SELECT * FROM {table}")).mappings()
+        return [dict(row) for row in found]
+
+
+DIFFERENCES: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
+    "content of a CHECK": (
+        lambda: things(sa.CheckConstraint("size > 1", name="size")),
+        "the constraint ck_things_size is not in the database",
+    ),
+    "enum value": (
+        lambda: things(kind=sa.Column("kind", kinds("a", "b", "c"), nullable=False)),
+        "the constraint ck_things_kind is not in the database",
+    ),
+    "length": (
+        lambda: things(name=sa.Column("name", sa.String(21), nullable=False)),
+        "things.name: the type differs",
+    ),
+    "NOT NULL": (
+        lambda: things(name=sa.Column("name", sa.String(20))),
+        "things.name: NOT NULL differs",
+    ),
+    "server default": (
+        lambda: things(size=sa.Column("size", sa.Integer, server_default="4")),
+        "things.size: the server default differs",
+    ),
+    "action of a foreign key": (
+        lambda: things(sa.ForeignKeyConstraint(["owner_id"], ["owners.id"], ondelete="CASCADE")),
+        "the constraint fk_things_owner_id is not in the database",
+    ),
+    "name of a foreign key": (
+        lambda: things(sa.ForeignKeyConstraint(["owner_id"], ["owners.id"], name="fk_other")),
+        "the constraint fk_other is not in the database",
+    ),
+    "unique key": (
+        lambda: things(sa.UniqueConstraint("name")),
+        "uq_things_name is not in the database",
+    ),
+    "index": (
+        lambda: things(sa.Index("ix_things_name", "name")),
+        "the index ix_things_name is not in the database",
+    ),
+    "primary key": (
+        lambda: things(name=sa.Column("name", sa.String(20), primary_key=True)),
+        "the primary key is (id), that of the model (id, name)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_a_difference_is_named(begun: Settings, name: str) -> None:
+    assert authoring.check(begun, things()).found == []
+    models, sentence = DIFFERENCES[name]
+
+    found = authoring.check(begun, models()).found
+
+    assert any(sentence in line for line in found), found
+
+
+def test_what_is_not_compared_is_named(begun: Settings) -> None:
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("CREATE VIEW names AS SELECT name FROM things"))
+
+    models = things(sa.Index("ix_lower", sa.text("lower(name)")))
+    not_compared = authoring.check(begun, models).not_compared
+
+    assert "view names" in not_compared
+    assert "index ix_lower, which is partial or of an expression" in not_compared
+
+
+def test_a_primary_key_is_not_written(begun: Settings) -> None:
+    models, _sentence = DIFFERENCES["primary key"]
+
+    with pytest.raises(MigrationError, match="write the change by hand"):
+        write(begun, models())
+
+
+def test_a_new_enum_value_changes_its_check_only(begun: Settings) -> None:
+    models, _sentence = DIFFERENCES["enum value"]
+
+    text = write(begun, models())
+
+    assert "alter_column" not in text
+    migrations.upgrade(begun)
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("UPDATE things SET kind = 'c'"))
+
+
+def test_a_required_column_without_a_value_is_told(begun: Settings, folder: Path) -> None:
+    models = things(color=sa.Column("color", sa.String(20), nullable=False))
+
+    with pytest.raises(MigrationError, match=r"default=things\.color:VALUE"):
+        write(begun, models)
+
+    assert len(list(folder.glob("versions/*.py"))) == 1
+
+
+def test_a_required_column_with_a_value_is_added_in_three_steps(begun: Settings) -> None:
+    models = things(color=sa.Column("color", sa.String(20), nullable=False))
+
+    write(begun, models, default="things.color:it's 5% red")
+    migrations.upgrade(begun)
+
+    assert rows(begun)[0]["color"] == "it's 5% red"
+    assert authoring.check(begun, models).found == []
+
+
+def test_a_value_that_the_column_cannot_have_is_told(begun: Settings) -> None:
+    models = things(kind=None, sort=sa.Column("sort", kinds("a", "b"), nullable=False))
+
+    with pytest.raises(MigrationError, match="it is one of a, b"):
+        write(begun, models, default="things.sort:z", drop="things.kind")
+
+
+def test_a_value_for_another_column_is_told(begun: Settings) -> None:
+    models = things(color=sa.Column("color", sa.String(20)))
+
+    with pytest.raises(MigrationError, match=r"default=things\.size is not for a column"):
+        write(begun, models, default="things.size:1")
+
+
+def test_a_drop_beside_an_addition_is_told(begun: Settings) -> None:
+    models = things(note=None, remark=sa.Column("remark", sa.String(20)))
+
+    with pytest.raises(MigrationError, match=r"rename=things\.note:remark.*drop=things\.note"):
+        write(begun, models)
+
+
+def test_a_rename_keeps_the_values(begun: Settings) -> None:
+    models = things(note=None, remark=sa.Column("remark", sa.String(20)))
+
+    write(begun, models, rename="things.note:remark")
+    assert rows(begun)[0]["note"] == "x"  # the comparison has left the table as it was
+    migrations.upgrade(begun)
+
+    assert rows(begun)[0]["remark"] == "x"
+    migrations.downgrade(begun, "-1")
+    assert rows(begun)[0]["note"] == "x"
+
+
+def test_a_way_back_that_rows_may_stop_is_told(begun: Settings) -> None:
+    models = things(name=sa.Column("name", sa.String(20)))
+
+    written = authoring.write_migration(begun, "Let it go", models=models)
+
+    assert any("The way back makes things.name required again" in note for note in written.notes)
