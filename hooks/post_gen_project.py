@@ -76,6 +76,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "src/{package}/database/hang_guard.py",
             "tests/database/sessions/test_concurrency_servers.py",
             "tests/database/sessions/test_outages_servers.py",
+            "tests/support/relay.py",
             "tests/support/restarts.py",
         ),
     ),
@@ -114,6 +115,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"auth": ("oidc",)},
         (
             "src/{package}/auth/oidc.py",
+            "src/{package}/auth/provider.py",
             "tests/auth/provider.py",
             "tests/auth/test_oidc.py",
         ),

@@ -1,6 +1,6 @@
 """Mutants of what holds while the database goes away and comes back."""
 
-from .mutant import ERROR_HANDLERS, MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
+from .mutant import MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
 NO_PING = (('"pool_pre_ping": True', '"pool_pre_ping": False'),)
@@ -9,7 +9,7 @@ OUTAGE_MUTANTS = (
     Mutant(
         "no connection is a defect",
         "a database that is away is a 503",
-        ERROR_HANDLERS,
+        POSTGRESQL,
         (
             (
                 "if error.connection_invalidated or error.statement is None:",
@@ -51,7 +51,7 @@ OUTAGE_MUTANTS = (
         SQLITE,
         (
             (
-                "        _write_ahead(connection)\n",
+                "        _write_ahead(connection, statement_timeout_seconds)\n",
                 '        connection.execute("PRAGMA journal_mode=WAL")\n',
             ),
         ),

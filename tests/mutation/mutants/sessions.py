@@ -239,11 +239,11 @@ SESSION_MUTANTS = (
     Mutant(
         "lost connection is a defect",
         "a server that died in the request is a 503",
-        ERROR_HANDLERS,
+        SQLITE,
         (
             (
-                "if error.connection_invalidated or error.statement is None:",
-                "if error.statement is None:",
+                "return error.connection_invalidated or error.statement is None",
+                "return error.statement is None",
             ),
         ),
         (f"{ENDING}::test_connection_lost_in_a_request_gets_503",),
@@ -273,12 +273,7 @@ SESSION_MUTANTS = (
         "failing commit is a defect",
         "a commit that fails for want of a server is a 503, and the next request works",
         ERROR_HANDLERS,
-        (
-            (
-                "if error.connection_invalidated or error.statement is None:",
-                "if False:",
-            ),
-        ),
+        (("    if is_outage(error):", "    if False:"),),
         (
             f"{TRANSACTIONS}::test_create_works_after_a_failed_commit",
             f"{TRANSACTIONS}::test_change_with_a_failing_commit_gets_503[patch]",
@@ -516,7 +511,12 @@ SESSION_MUTANTS = (
         "no busy timeout",
         "sixteen writers lose nothing",
         SQLITE,
-        (('f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}"', '"PRAGMA busy_timeout=0"'),),
+        (
+            (
+                'f"PRAGMA busy_timeout={round(statement_timeout_seconds * 1000)}"',
+                '"PRAGMA busy_timeout=0"',
+            ),
+        ),
         (
             f"{CONCURRENCY}::test_threads_lose_no_update",
             f"{CONCURRENCY}::test_threads_lose_no_row",
@@ -526,7 +526,7 @@ SESSION_MUTANTS = (
         "reads begin IMMEDIATE",
         "readers are not blocked by a writer",
         SQLITE,
-        (('"DEFERRED" if request.method in SAFE_METHODS else "IMMEDIATE"', '"IMMEDIATE"'),),
+        (('g.sqlite_begin = "DEFERRED"', 'g.sqlite_begin = "IMMEDIATE"'),),
         (
             f"{OUTAGES_SQLITE}::test_reads_work_while_another_program_holds_the_lock",
             f"{CONCURRENCY}::test_reader_is_not_blocked_by_a_writer",
