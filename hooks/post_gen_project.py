@@ -79,6 +79,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "tests/database/sessions/test_concurrency_servers.py",
             "tests/database/sessions/test_outages_servers.py",
             "tests/database/test_migration_locks_servers.py",
+            "tests/support/relay.py",
             "tests/support/restarts.py",
         ),
     ),
@@ -127,6 +128,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"auth": ("oidc",)},
         (
             "src/{package}/auth/oidc.py",
+            "src/{package}/auth/provider.py",
             "tests/auth/provider.py",
             "tests/auth/test_oidc.py",
         ),

@@ -33,6 +33,10 @@ WORDS: dict[tuple[str, str], str] = {
 # Choices that contain another choice of the same prompt.
 CONTAINED = {("deployment", "kubernetes"): {"docker"}}
 
+# The generator of resources knows the rules of all engines, so that one grammar serves the template
+# and every project: it is copied as it is, but for the templates that only an option needs.
+THE_SAME_IN_EVERY_PROJECT = ("dev/resource/",)
+
 
 def words_of_other_options(project: BakedProject) -> list[str]:
     """Return where a file or its name contains a word of an option that was not chosen."""
@@ -45,6 +49,8 @@ def words_of_other_options(project: BakedProject) -> list[str]:
     errors = []
     for path in project.files:
         name = project.name_of(path)
+        if name.startswith(THE_SAME_IN_EVERY_PROJECT):
+            continue
         text = f"{name}\n{path.read_text(encoding='utf-8')}"
         if not any(_occurs(word, text) for word in words.values()):
             continue

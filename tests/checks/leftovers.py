@@ -15,11 +15,12 @@ JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)
 # Intended text that looks like Jinja: the files, the text and the reason.
 MEANT = (
     (".github/**/*.yml", re.compile(r"\$\{\{[^{}]*\}\}"), "an expression of GitHub's"),
+    ("dev/resource/**/*.jinja", re.compile(r"\{[{%#][^\n]*"), "a template of resources"),
     ("docs/updates.md", re.compile(r"\bcookiecutter\b"), "the program that generates it again"),
 )
 
 # Maximum number of blank lines in a row: two for Python, also in Markdown.
-WIDEST_GAP = {".py": 2, ".mako": 2}
+WIDEST_GAP = {".py": 2, ".mako": 2, ".jinja": 2}
 PYTHON_BLOCK = re.compile(r"^```python\n.*?^```", re.MULTILINE | re.DOTALL)
 
 

@@ -25,6 +25,7 @@ NOT_IN_A_FRESH_PROJECT = (
     (r"src/\w+/migrations/versions/0002_\w+\.py", "the file that the README's reader will make"),
     (r"uv\.lock|\.venv|\.env", "made by the set-up"),
     (r"pyvenv\.cfg", "made by the set-up"),
+    (r"docs/[\w-]+\.(js|css)", "a link of the page at /docs"),
 )
 
 # Files with prose or code about the project itself.
@@ -55,13 +56,15 @@ def _exists(project: BakedProject, path: Path, target: str) -> bool:
     """Return whether a named file exists; a name without a folder may be in any folder."""
     if "/" not in target and any(file.name == target for file in project.files):
         return True
+    if (project.path / f"{target}.py").exists():  # a module that is run
+        return True
     return (project.path / target).exists() or (path.parent / target).exists()
 
 
 @cache  # most files are the same in most variants
 def _paths_named(text: str) -> set[str]:
     found = {path.rstrip("/") for path in PATH.findall(text)}
-    modules = {module.replace(".", "/") + ".py" for module in MODULE_RUN.findall(text)}
+    modules = {module.replace(".", "/") for module in MODULE_RUN.findall(text)}
     excused = [re.compile(pattern) for pattern, _why in NOT_IN_A_FRESH_PROJECT]
     return {
         path for path in found | modules if not any(pattern.fullmatch(path) for pattern in excused)

@@ -9,6 +9,7 @@ ones, for each mutant runs its own.
 from collections.abc import Iterable
 
 from .authentication import AUTHENTICATION_MUTANTS
+from .conditions import CONDITION_MUTANTS
 from .http import HTTP_MUTANTS
 from .jobs import JOB_MUTANTS
 from .mutant import Mutant, MutantDoesNotApplyError
@@ -21,6 +22,7 @@ __all__ = ["MUTANTS", "Mutant", "MutantDoesNotApplyError", "named_tests"]
 MUTANTS: tuple[Mutant, ...] = (
     *SESSION_MUTANTS,
     *OUTAGE_MUTANTS,
+    *CONDITION_MUTANTS,
     *SCHEMA_MUTANTS,
     *HTTP_MUTANTS,
     *AUTHENTICATION_MUTANTS,

@@ -111,7 +111,7 @@ AUTHENTICATION_MUTANTS = (
         OIDC,
         (
             (
-                '{"require": REQUIRED_CLAIMS}',
+                '{"require": REQUIRED_CLAIMS, ',
                 '{"require": REQUIRED_CLAIMS, "verify_aud": False}',
             ),
         ),
@@ -145,7 +145,7 @@ AUTHENTICATION_MUTANTS = (
         OIDC,
         (
             (
-                '{"require": REQUIRED_CLAIMS}',
+                '{"require": REQUIRED_CLAIMS, ',
                 '{"require": REQUIRED_CLAIMS, "verify_signature": False}',
             ),
         ),

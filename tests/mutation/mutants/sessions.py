@@ -273,12 +273,7 @@ SESSION_MUTANTS = (
         "failing commit is a defect",
         "a commit that fails for want of a server is a 503, and the next request works",
         ERROR_HANDLERS,
-        (
-            (
-                "if is_outage(error):",
-                "if False:",
-            ),
-        ),
+        (("    if is_outage(error):", "    if False:"),),
         (
             f"{TRANSACTIONS}::test_create_works_after_a_failed_commit",
             f"{TRANSACTIONS}::test_change_with_a_failing_commit_gets_503[patch]",

@@ -23,13 +23,13 @@ KEYS = "/keys"
 
 
 @cache
-def private_key(_key_id: str, algorithm: str) -> Any:
+def private_key(key_id: str, algorithm: str) -> Any:
     """A private key, which is made once in a run."""
     if algorithm == "ES256":
         return make_ec_key(SECP256R1())
     if algorithm == "EdDSA":
         return Ed25519PrivateKey.generate()
-    return make_rsa_key(public_exponent=65537, key_size=2048)
+    return make_rsa_key(public_exponent=65537, key_size=1024 if "small" in key_id else 2048)
 
 
 def public_jwk(key_id: str, algorithm: str) -> dict[str, Any]:
@@ -64,10 +64,17 @@ class Provider:
         }
         return {name: value for name, value in claims.items() if value is not None}
 
-    def token(self, key_id: str = "first", algorithm: str = "RS256", **changes: Any) -> str:
-        """A token that is signed with one of the keys."""
+    def token(
+        self,
+        key_id: str = "first",
+        algorithm: str = "RS256",
+        typ: str | None = "JWT",
+        **changes: Any,
+    ) -> str:
+        """A token that is signed with one of the keys; `typ` is its type, None leaves it out."""
         key = private_key(key_id, algorithm)
-        return jwt.encode(self.claims(**changes), key, algorithm, headers={"kid": key_id})
+        headers = {"kid": key_id, "typ": typ}
+        return jwt.encode(self.claims(**changes), key, algorithm, headers=headers)
 
 
 @contextmanager

@@ -1,6 +1,12 @@
 import hashlib
 import hmac
+{% if cookiecutter.database == "sqlite" %}
+import sqlite3
+{% endif %}
 from collections.abc import Callable
+{% if cookiecutter.database == "sqlite" %}
+from contextlib import closing
+{% endif %}
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
@@ -16,6 +22,9 @@ from {{ cookiecutter.__package }}.auth.api_keys import ApiKey, create_key, revok
 
 from ..support.api import URL, new_body
 from ..support.applications import MakeApp
+{% if cookiecutter.database == "sqlite" %}
+from ..support.leaks import engine_of
+{% endif %}
 from ..support.problems import problem
 from ..support.queries import Queries
 
@@ -261,3 +270,17 @@ def test_concurrent_first_uses_all_succeed(
         thread.join()
 
     assert statuses == [200 if method == "GET" else 201] * 40
+{% if cookiecutter.database == "sqlite" %}
+
+
+def test_an_unknown_key_does_not_wait_for_the_write_lock(make_app: MakeApp) -> None:
+    app = make_app(statement_timeout_seconds=1.0)
+    app.extensions["authenticate"] = api_keys.authenticate
+    other = sqlite3.connect(str(engine_of(app).url.database), isolation_level=None)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        headers = {"Authorization": f"Bearer key_00000000.{'x' * 43}"}
+        response = app.test_client().post(URL, json=new_body(), headers=headers)
+
+    problem(response, 401)
+{% endif %}

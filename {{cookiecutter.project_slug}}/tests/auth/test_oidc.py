@@ -1,9 +1,12 @@
 import base64
 import hmac
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from threading import Barrier, Event, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import jwt
@@ -24,6 +27,7 @@ from {{ cookiecutter.__package }}.auth.oidc import (
     JwksCache,
     authenticator,
 )
+from {{ cookiecutter.__package }}.auth.provider import Fetch
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.api import URL, new_body
@@ -248,6 +252,94 @@ def test_a_secret_among_the_keys_is_of_no_use(call: Call, provider: Provider) ->
     token = jwt.encode(provider.claims(scope=READ), b"s" * 32, "HS256", headers={"kid": "shared"})
 
     assert call(token) == 401
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256"])
+def test_a_key_without_an_algorithm_is_valid_for_all_of_its_type(
+    call: Call, provider: Provider, algorithm: str
+) -> None:
+    jwk = public_jwk("first", "RS256")
+    del jwk["alg"]
+    provider.publish(jwk)
+    key = private_key("first", "RS256")
+    token = jwt.encode(provider.claims(scope=READ), key, algorithm, headers={"kid": "first"})
+
+    assert call(token) == 200
+    assert call(provider.token("first", "ES256", scope=READ)) == 401
+
+
+def test_a_key_with_an_algorithm_is_valid_for_that_only(call: Call, provider: Provider) -> None:
+    key = private_key("first", "RS256")
+
+    token = jwt.encode(provider.claims(scope=READ), key, "PS256", headers={"kid": "first"})
+
+    assert call(token) == 401
+    assert call(provider.token(scope=READ)) == 200
+
+
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
+def test_access_tokens_are_accepted(call: Call, provider: Provider, kind: str | None) -> None:
+    assert call(provider.token(typ=kind, scope=READ)) == 200
+
+
+@pytest.mark.parametrize("kind", ["logout+jwt", "dpop+jwt", "secevent+jwt", "JOSE"])
+def test_tokens_of_another_type_are_rejected(call: Call, provider: Provider, kind: str) -> None:
+    assert call(provider.token(typ=kind, scope=READ)) == 401
+
+
+@pytest.mark.parametrize("subject", ["", " "])
+def test_an_empty_subject_is_rejected(call: Call, provider: Provider, subject: str) -> None:
+    assert call(provider.token(sub=subject, scope=READ)) == 401
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_a_small_rsa_key_is_rejected(call: Call, provider: Provider) -> None:
+    provider.publish(public_jwk("small", "RS256"))
+
+    assert call(provider.token("small", scope=READ)) == 401
+
+
+def test_a_key_for_encryption_verifies_nothing(call: Call, provider: Provider) -> None:
+    provider.publish(public_jwk("other", "RS256"), {**public_jwk("first", "RS256"), "use": "enc"})
+
+    assert call(provider.token(scope=READ)) == 401
+
+
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """The address of a provider that sends one byte now and then, and does not end."""
+    stop = Event()
+
+    def trickle() -> None:
+        client, _ = listener.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not stop.wait(0.01):
+                client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=trickle)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stop.set()
+        thread.join()
+
+
+def test_a_provider_that_trickles_is_given_up_as_a_whole(
+    trickling: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also its thread ends."""
+    monkeypatch.setattr(oidc, "PROVIDER_TIMEOUT_SECONDS", 0.1)
+    threads = {thread for thread in enumerate_threads() if isinstance(thread, Fetch)}
+
+    with pytest.raises(oidc.ProviderUnavailableError):
+        JwksCache(trickling, None).find("first")
+
+    assert "no whole answer in time" in caplog.text
+    for thread in set(enumerate_threads()) - threads:
+        if isinstance(thread, Fetch):
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_a_new_key_is_found_when_the_keys_rotate(

@@ -105,6 +105,10 @@ def test_a_reader_that_is_stuck_costs_one_wait(
         assert client.get("/livez").status_code == 200
         logging.getLogger("library").error("x" * length)
 
+    monkeypatch.setattr(standard_error, "MAX_WAIT_SECONDS", 2.0 * PATIENCE_SECONDS)
+    assert client.get("/livez").status_code == 200
+    assert time.monotonic() < end
+
     os.read(reader, 1_000_000)
     before = lost_lines(service)
     assert client.get("/livez").status_code == 200

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import product
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import (
@@ -19,15 +21,17 @@ from werkzeug.exceptions import (
     TooManyRequests,
     Unauthorized,
 )
+from werkzeug.test import TestResponse
 from werkzeug.wrappers.response import Response as AnyResponse
 
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
-from {{ cookiecutter.__package }}.web import error_handlers
+from {{ cookiecutter.__package }}.web import error_handlers, validation
 from {{ cookiecutter.__package }}.web.problems import TITLES, problem_type
 
 from ..support.api import ANY, MISSING_URL, URL, create, new_body
 from ..support.applications import MakeApp, new_app
+from ..support.probe import Probe
 from ..support.problems import problem
 from ..support.programs import PROJECT
 
@@ -208,6 +212,105 @@ def test_a_body_without_a_length_is_bounded_too(app: Flask, client: FlaskClient)
             environ_overrides={"wsgi.input_terminated": True},
         )
         problem(response, 413)
+
+
+class Cut(BytesIO):
+    """A body that a server cannot read to its end."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        raise RuntimeError(f"chunk size {SECRET}")
+
+    def readinto(self, _buffer: object) -> int:
+        raise RuntimeError(f"chunk size {SECRET}")
+
+
+def send_body(client: FlaskClient, body: Any, **environ: Any) -> TestResponse:
+    """Send a body as a server gives it to an application."""
+    return client.post(
+        URL,
+        input_stream=body,
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True, **environ},
+    )
+
+
+def test_a_body_that_cannot_be_read_is_400(client: FlaskClient) -> None:
+    document = problem(send_body(client, Cut(), HTTP_TRANSFER_ENCODING="chunked"), 400)
+
+    assert document["detail"] == "The body is cut off, or badly chunked."
+
+
+def test_a_body_shorter_than_its_length_is_400_and_not_stored(
+    client: FlaskClient, session: Session
+) -> None:
+    whole = json.dumps(new_body()).encode()
+
+    response = send_body(client, BytesIO(whole), CONTENT_LENGTH=str(len(whole) + 1))
+    document = problem(response, 400)
+
+    assert document["detail"] == "The body is shorter than its Content-Length."
+    assert session.query(Probe).count() == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-16-le"])
+def test_a_body_in_another_encoding_is_400(client: FlaskClient, encoding: str) -> None:
+    body = json.dumps(new_body()).encode(encoding)
+
+    problem(client.post(URL, data=body, content_type="application/json"), 400)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+def test_a_compressed_body_is_415(client: FlaskClient, coding: str) -> None:
+    problem(client.post(URL, json=new_body(), headers={"Content-Encoding": coding}), 415)
+
+
+MAX_RESPONSE_BYTES = 64 * 1024
+
+
+@pytest.mark.parametrize("name", ["m{}", "\U0001f600" * 300 + "{}", "/~" * 300 + "{}"])
+def test_a_response_lists_the_first_errors_only(client: FlaskClient, name: str) -> None:
+    body = {name.format(number): 1 for number in range(200)}
+
+    response = client.post(URL, json=body)
+
+    document = problem(response, 422)
+    assert 1 < len(document["errors"]) <= 100
+    assert len(response.data) <= MAX_RESPONSE_BYTES
+    assert {error["detail"] for error in document["errors"]} == {"is unknown"}
+
+
+def test_a_response_lists_a_hundred_errors(client: FlaskClient) -> None:
+    body = {f"m{number}": 1 for number in range(90)}
+
+    assert len(problem(client.post(URL, json={**new_body(), **body}), 422)["errors"]) == 90
+    many = {f"m{number}": 1 for number in range(101)}
+    assert len(problem(client.post(URL, json={**new_body(), **many}), 422)["errors"]) == 100
+
+
+def test_a_response_lists_the_first_unknown_parameters_only(client: FlaskClient) -> None:
+    query = "&".join(f"{'p' * 300}{number}=1" for number in range(500))
+
+    response = client.get(f"{URL}?{query}")
+
+    errors = problem(response, 422)["errors"]
+    assert 1 < len(errors) <= 100
+    assert {len(error["parameter"]) for error in errors} == {200}
+    assert len(response.data) <= MAX_RESPONSE_BYTES
+
+
+def test_too_many_members_are_not_validated(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100,000 errors of pydantic would take hundreds of megabytes."""
+    body = {f"m{number}": 1 for number in range(1_000)}
+
+    def validate(_model: object, values: object, _place: object) -> list[dict[str, str]]:
+        assert values != body
+        return []
+
+    monkeypatch.setattr(validation, "_validation_errors", validate)
+
+    problem(client.post(URL, json=body), 422)
 
 
 def test_every_route_of_the_api_says_that_the_database_is_away(make_app: MakeApp) -> None:

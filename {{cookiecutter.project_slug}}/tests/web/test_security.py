@@ -9,6 +9,8 @@ from werkzeug.test import TestResponse
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.settings import Settings
 
+from ..support.api import MISSING_URL, URL, new_body
+from ..support.applications import MakeApp
 from ..support.problems import problem
 
 ORIGIN = "https://app.example.com"
@@ -41,6 +43,85 @@ def test_https_only_is_told_over_https_and_if_set(settings: Settings) -> None:
     assert answer.headers[name] == "max-age=60; includeSubDomains"
     assert name not in told.get("/livez", base_url="http://localhost").headers
     assert name not in make(settings).get("/livez", base_url="https://localhost").headers
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nowhere", "/openapi.json", URL, MISSING_URL])
+def test_nothing_is_stored_by_caches(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers.getlist("Cache-Control") == ["no-store"]
+
+
+def test_a_view_can_say_how_long_it_holds(settings: Settings) -> None:
+    service = create_app(settings)
+    service.add_url_rule("/kept", view_func=lambda: ("", {"Cache-Control": "max-age=60"}))
+
+    response = service.test_client().get("/kept")
+
+    assert response.headers.getlist("Cache-Control") == ["max-age=60"]
+{% if cookiecutter.auth != "none" %}
+
+
+def test_the_api_depends_on_the_credential(client: FlaskClient) -> None:
+    assert client.get(URL).headers.getlist("Vary") == ["Authorization"]
+    assert "Vary" not in client.get("/livez").headers
+{% endif %}
+
+
+@pytest.fixture
+def behind_a_prefix(make_app: MakeApp) -> FlaskClient:
+    """A client of an application behind one proxy."""
+    return make_app(trusted_proxies=1).test_client()
+
+
+@pytest.mark.parametrize("prefix", ["/shop", "/shop/", "/a/b.c_~d-e"])
+def test_every_link_has_the_prefix(behind_a_prefix: FlaskClient, prefix: str) -> None:
+    client, headers = behind_a_prefix, {"X-Forwarded-Prefix": prefix}
+    root = prefix.rstrip("/")
+
+    created = client.post(URL, json=new_body(), headers=headers)
+    assert created.headers["Location"].startswith(f"{root}{URL}/")
+    client.post(URL, json=new_body(code="A-1002"), headers=headers)
+    page = client.get(f"{URL}?limit=1", headers=headers)
+    assert page.headers["Link"].startswith(f"<{root}{URL}?")
+    missing = client.get("/nowhere", headers=headers).get_json(force=True)
+    assert missing["instance"] == f"{root}/nowhere"
+    assert client.get("/", headers=headers).headers["Location"] == f"{root}/docs"
+    document = client.get("/openapi.json", headers=headers).json
+    assert document is not None
+    assert document["servers"] == [{"url": root}]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["//evil.net", "/\\evil.net", "evil", "https://evil.net", "/a//b", "/a b", "/?"]
+)
+def test_a_prefix_that_is_not_a_path_is_ignored(behind_a_prefix: FlaskClient, prefix: str) -> None:
+    response = behind_a_prefix.get("/", headers={"X-Forwarded-Prefix": prefix})
+
+    assert response.headers["Location"] == "/docs"
+
+
+def test_without_a_proxy_no_prefix_is_believed(app: Flask) -> None:
+    response = app.test_client().get("/", headers={"X-Forwarded-Prefix": "/shop"})
+
+    assert response.headers["Location"] == "/docs"
+
+
+def test_the_server_can_set_the_prefix(app: Flask) -> None:
+    response = app.test_client().get("/", environ_overrides={"SCRIPT_NAME": "/shop"})
+
+    assert response.headers["Location"] == "/shop/docs"
+
+
+def test_a_redirect_of_the_router_names_no_host(settings: Settings) -> None:
+    service = create_app(settings)
+    service.add_url_rule("/folder/", view_func=lambda: "")
+    client = service.test_client()
+
+    response = client.get("/folder?a=b", headers={"Host": "evil.net"})
+
+    assert (response.status_code, response.headers["Location"]) == (308, "/folder/?a=b")
+    assert "evil" not in response.text
+    service.add_url_rule("/a/b", view_func=lambda: "", endpoint="b")
+    assert client.get("/a//b").status_code == 404
 
 
 @pytest.mark.parametrize("host", ["api.example.com", "API.example.com:8000", "a.b.example.org"])

@@ -6,12 +6,16 @@ The credential is a bearer token (RFC 6750). The module whose `authenticate` is 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flask import abort, current_app, g, request
 
+from ..observability.response_hooks import Headers, add_response_hook
 from ..web.app import ApiFlask
 from ..web.problems import problem, problem_responses
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 GUARDED_PREFIX = "/api/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,6 +45,7 @@ def init_app(app: ApiFlask, authenticate: Authenticate) -> None:
     """Guard the API, and document that."""
     app.extensions["authenticate"] = authenticate
     app.before_request(check_credential)
+    add_response_hook(app, _vary_by_credential)
     app.security_schemes = {SCHEME: {"type": "http", "scheme": SCHEME}}
     app.openapi_extensions["security"] = [{SCHEME: []}]
     app.document_hooks.append(lambda document: _document_credentials(document, app))
@@ -79,6 +84,12 @@ def check_credential() -> None:
             _reject(
                 403, f"This requires the scope {scope}.", error="insufficient_scope", scope=scope
             )
+
+
+def _vary_by_credential(environ: "WSGIEnvironment", _status: int, headers: Headers) -> None:
+    """Tell caches that a response of the API is for this caller only."""
+    if is_guarded(f"/{environ['PATH_INFO'].lstrip('/')}"):
+        headers.append(("Vary", "Authorization"))
 
 
 def reject_token() -> NoReturn:

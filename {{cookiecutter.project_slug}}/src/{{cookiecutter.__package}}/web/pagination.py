@@ -140,7 +140,8 @@ class Page(Generic[Item]):
         if self.next is None:
             return {}
         parameters = {**request.args.to_dict(), "cursor": self.next}
-        return {"Link": f'<{request.path}?{urlencode(parameters)}>; rel="next"'}
+        path = request.script_root + request.path
+        return {"Link": f'<{path}?{urlencode(parameters)}>; rel="next"'}
 
 
 def paginate(

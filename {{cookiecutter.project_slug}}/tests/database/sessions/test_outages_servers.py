@@ -8,9 +8,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from {{ cookiecutter.__package }}.database import db
+from {{ cookiecutter.__package }}.database.hang_guard import PAUSE_SECONDS
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ...support.api import URL, new_body
@@ -21,9 +24,11 @@ from ...support.leaks import assert_nothing_leaked, engine_of, pool_of
 from ...support.load import creating
 from ...support.probe import Probe
 from ...support.problems import problem
+from ...support.relay import Relay
 from ...support.restarts import RestartableServer
 
 THREADS = 4
+LIMIT_SECONDS = 1.0
 
 
 # Idle connections
@@ -90,6 +95,64 @@ def test_restart_under_load_gets_503_only_while_the_server_is_unreachable(
     with Session(engine_of(app)) as session:
         assert load.created <= set(session.scalars(select(Probe.code)))
     assert_nothing_leaked(app)
+
+
+@pytest.fixture
+def relay(restartable_server: RestartableServer) -> Iterator[Relay]:
+    """A relay to the server, which can hang."""
+    assert restartable_server.url.port
+    with Relay(restartable_server.url.port) as relay:
+        yield relay
+
+
+@pytest.fixture
+def hurried_app(
+    restartable_server: RestartableServer, relay: Relay, settings: Settings
+) -> Iterator[Flask]:
+    """An application with a short limit, which reaches its server by the relay."""
+    url = restartable_server.url.set(port=relay.port).render_as_string(hide_password=False)
+    changes = {"threads": THREADS, "statement_timeout_seconds": LIMIT_SECONDS}
+    its_settings = settings.model_copy(update={"database_url": SecretStr(url), **changes})
+    create_tables(its_settings)
+    made = new_app(its_settings)
+    yield made
+    engine_of(made).dispose()
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_is_503_and_serves_again(hurried_app: Flask, relay: Relay) -> None:
+    """Idle connections, new ones and probes end by limits on this side."""
+    client = hurried_app.test_client()
+    assert client.get(URL).status_code == 200
+
+    relay.hang()
+    for method, path in (("GET", URL), ("POST", URL), ("GET", "/readyz")):
+        began = time.monotonic()
+        body = new_body() if method == "POST" else None
+        problem(client.open(path, method=method, json=body), 503)
+        assert time.monotonic() - began < LIMIT_SECONDS + 5
+    assert client.get("/livez").status_code == 200
+    relay.go_on()
+
+    time.sleep(PAUSE_SECONDS)
+    assert client.get("/readyz").status_code == 200
+    assert client.post(URL, json=new_body()).status_code == 201
+    assert_nothing_leaked(hurried_app)
+
+
+@pytest.mark.slow
+def test_a_statement_ends_when_its_server_hangs(hurried_app: Flask, relay: Relay) -> None:
+    with hurried_app.app_context():
+        session = db.session()
+        session.scalar(text("SELECT 1"))
+        relay.hang()
+        began = time.monotonic()
+        with pytest.raises(DBAPIError) as ended:
+            session.scalar(text("SELECT 2"))
+        assert time.monotonic() - began < LIMIT_SECONDS + 5
+        assert ended.value.connection_invalidated
+        session.rollback()
+    assert_nothing_leaked(hurried_app)
 
 
 @pytest.mark.slow

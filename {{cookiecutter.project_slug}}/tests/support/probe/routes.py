@@ -1,6 +1,6 @@
 """The routes of the kit's own tests, as those of a resource are."""
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
@@ -57,7 +57,8 @@ def create(body: ProbeCreate, header: CreateHeaders) -> Response:
     row = Probe(**body.model_dump())
     session.add(row)
     session.flush()
-    headers = {"Location": f"{api.url_prefix}/{row.id}", "ETag": entity_tag(row)}
+    location = f"{request.script_root}{api.url_prefix}/{row.id}"
+    headers = {"Location": location, "ETag": entity_tag(row)}
     response = json_response(ProbeRead.from_row(row), 201, headers)
     claim.store_response(response)
 {% if cookiecutter.background_jobs == "celery" %}

@@ -1,0 +1,246 @@
+"""Mutants of what holds in hard conditions: failing logs, hanging servers, hostile callers."""
+
+from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
+
+OBSERVABILITY = f"{PACKAGE}/observability"
+STANDARD_ERROR = f"{OBSERVABILITY}/standard_error.py"
+SECURITY = f"{PACKAGE}/web/security.py"
+VALIDATION = f"{PACKAGE}/web/validation.py"
+OIDC = f"{PACKAGE}/auth/oidc.py"
+LOG_TESTS = "tests/observability/test_standard_error.py"
+METRICS_TESTS = "tests/observability/test_metrics.py"
+PROBLEM_TESTS = "tests/web/test_problems.py"
+SECURITY_TESTS = "tests/web/test_security.py"
+OIDC_TESTS = "tests/auth/test_oidc.py"
+OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
+WITH_KEYS = (("auth", "api_key"),)
+WITH_OIDC = (("auth", "oidc"),)
+
+CONDITION_MUTANTS = (
+    Mutant(
+        "a log that fails ends the response",
+        "a log that cannot be written costs lines, never a response",
+        STANDARD_ERROR,
+        (("except (OSError, ValueError):  # ValueError:", "except ZeroDivisionError:  #"),),
+        (
+            f"{LOG_TESTS}::test_a_closed_stream_costs_no_response",
+            f"{LOG_TESTS}::test_a_reader_that_has_ended_costs_no_response",
+        ),
+    ),
+    Mutant(
+        "lost log lines not counted",
+        "lines that are lost are counted",
+        STANDARD_ERROR,
+        (("            self.count_lost_line()\n", "            pass\n"),),
+        (f"{LOG_TESTS}::test_a_closed_stream_costs_no_response",),
+    ),
+    Mutant(
+        "each line waits for a reader that is stuck",
+        "while the reader of the log is stuck, one line waits",
+        STANDARD_ERROR,
+        (("0.0 if self._is_stuck else MAX_WAIT_SECONDS", "MAX_WAIT_SECONDS"),),
+        (f"{LOG_TESTS}::test_a_reader_that_is_stuck_costs_one_wait",),
+    ),
+    Mutant(
+        "a failing hook ends the response",
+        "a hook that fails costs what it would have done",
+        f"{OBSERVABILITY}/response_hooks.py",
+        (("except Exception:", "except ZeroDivisionError:"),),
+        (f"{LOG_TESTS}::test_a_hook_that_fails_costs_no_response",),
+    ),
+    Mutant(
+        "secrets found in quadratic time",
+        "no text of a caller costs more than linear time",
+        f"{OBSERVABILITY}/logs.py",
+        (
+            (r"[\w-]++['\"]?+\s*+[=:]", r"[\w-]*['\"]?\s*[=:]"),
+            (r"((?<![\w-])(?=[\w-]*?(?:{NAMES}))", r"((?<![\w-])[\w-]*(?:{NAMES})"),
+        ),
+        ("tests/observability/test_patterns.py::test_a_pattern_takes_linear_time",),
+    ),
+    Mutant(
+        "metrics of workers that are gone lost",
+        "the counts of workers that are gone stay",
+        f"{OBSERVABILITY}/metrics.py",
+        (
+            (
+                "            for file in [total, *files] if total.exists() else files:",
+                "            for file in files:",
+            ),
+        ),
+        (f"{METRICS_TESTS}::test_the_files_of_workers_that_are_gone_become_one",),
+    ),
+    Mutant(
+        "alive without a heartbeat",
+        "the management port tells stopped workers",
+        f"{PACKAGE}/web/health.py",
+        (("last > 0 and time.monotonic() - last < MAX_HEARTBEAT_AGE_SECONDS", "True"),),
+        ("tests/web/test_management.py::test_without_a_worker_the_service_is_not_alive",),
+    ),
+    Mutant(
+        "no limit on this side (PostgreSQL)",
+        "a server that hangs is a 503",
+        POSTGRESQL,
+        (
+            (
+                "return super().wait(gen, interval, timeout or self.time_limit)",
+                "return super().wait(gen, interval, timeout or 20)",
+            ),
+        ),
+        (f"{OUTAGES_SERVERS}::test_a_statement_ends_when_its_server_hangs",),
+        database="postgresql",
+    ),
+    Mutant(
+        "connection of a statement that still runs kept (PostgreSQL)",
+        "a connection whose statement was given up is closed",
+        POSTGRESQL,
+        (
+            (
+                "                self.close()  # the statement",
+                "                pass  # the statement",
+            ),
+        ),
+        (f"{OUTAGES_SERVERS}::test_a_statement_ends_when_its_server_hangs",),
+        database="postgresql",
+    ),
+    Mutant(
+        "no limit on this side (MariaDB)",
+        "a server that hangs is a 503",
+        MARIADB,
+        (
+            (
+                "        self._read_timeout = self._write_timeout = seconds\n",
+                "        self._read_timeout = self._write_timeout = 20\n",
+            ),
+        ),
+        (f"{OUTAGES_SERVERS}::test_a_statement_ends_when_its_server_hangs",),
+        database="mariadb",
+    ),
+    Mutant(
+        "write lock before the caller is known",
+        "an unknown caller does not wait for the write lock",
+        SQLITE,
+        (
+            (
+                '        g.sqlite_begin = "DEFERRED"\n',
+                '        g.sqlite_begin = "DEFERRED" if request.method == "GET" else "IMMEDIATE"\n',
+            ),
+        ),
+        ("tests/auth/test_api_keys.py::test_an_unknown_key_does_not_wait_for_the_write_lock",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "SQLite's lock waited for without the limit",
+        "a write waits for the lock for the statement limit",
+        SQLITE,
+        (
+            (
+                'f"PRAGMA busy_timeout={round(statement_timeout_seconds * 1000)}"',
+                '"PRAGMA busy_timeout=30000"',
+            ),
+        ),
+        ("tests/database/test_sqlite.py::test_connections_are_prepared",),
+    ),
+    Mutant(
+        "errors without a bound",
+        "a response lists the first hundred errors",
+        VALIDATION,
+        (
+            ("islice(errors, MAX_ERRORS)", "errors"),
+            (
+                "    if _has_too_many_members(body, model):\n        unknown",
+                "    if False:\n        unknown",
+            ),
+        ),
+        (f"{PROBLEM_TESTS}::test_a_response_lists_a_hundred_errors",),
+    ),
+    Mutant(
+        "errors of any length",
+        "a response to a bad request is at most 64 KiB long",
+        VALIDATION,
+        (("        if length > MAX_ERRORS_LENGTH:\n", "        if False:\n"),),
+        (f"{PROBLEM_TESTS}::test_a_response_lists_the_first_errors_only",),
+    ),
+    Mutant(
+        "half a body is stored",
+        "nothing is stored from half a body",
+        VALIDATION,
+        (("len(body) != request.content_length:", "False:"),),
+        (f"{PROBLEM_TESTS}::test_a_body_shorter_than_its_length_is_400_and_not_stored",),
+    ),
+    Mutant(
+        "badly chunked body is a defect",
+        "a body that cannot be read is 400",
+        VALIDATION,
+        (("    except Exception:  # each server", "    except ZeroDivisionError:  # each server"),),
+        (f"{PROBLEM_TESTS}::test_a_body_that_cannot_be_read_is_400",),
+    ),
+    Mutant(
+        "JSON in any encoding",
+        "JSON is UTF-8",
+        f"{PACKAGE}/web/app.py",
+        (("        if isinstance(s, bytes):\n", "        if False:\n"),),
+        (f"{PROBLEM_TESTS}::test_a_body_in_another_encoding_is_400",),
+    ),
+    Mutant(
+        "redirect to the host that a caller sent",
+        "a redirect of the router names no host",
+        f"{PACKAGE}/web/app.py",
+        (("if isinstance(error, RequestRedirect):", "if False:"),),
+        (f"{SECURITY_TESTS}::test_a_redirect_of_the_router_names_no_host",),
+    ),
+    Mutant(
+        "any prefix believed",
+        "a prefix that is not a path is ignored",
+        SECURITY,
+        (("if PREFIX.fullmatch(prefix) else", "if prefix else"),),
+        (f"{SECURITY_TESTS}::test_a_prefix_that_is_not_a_path_is_ignored",),
+    ),
+    Mutant(
+        "responses stored by caches",
+        "nothing is stored by caches unless a view says so",
+        SECURITY,
+        (("            headers.append(NO_STORE)\n", "            pass\n"),),
+        (f"{SECURITY_TESTS}::test_nothing_is_stored_by_caches",),
+    ),
+    Mutant(
+        "provider waited for without end",
+        "the fetch of keys is bounded as a whole",
+        f"{PACKAGE}/auth/provider.py",
+        (("            self._close()\n", "            pass\n"),),
+        (f"{OIDC_TESTS}::test_a_provider_that_trickles_is_given_up_as_a_whole",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "tokens of every type",
+        "a token of another type is rejected",
+        OIDC,
+        (("    if kind not in TOKEN_TYPES:\n", "    if False:\n"),),
+        (f"{OIDC_TESTS}::test_tokens_of_another_type_are_rejected",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "small keys verify",
+        "an RSA key below 2048 bits verifies nothing",
+        OIDC,
+        (('"enforce_minimum_key_length": True', '"enforce_minimum_key_length": False'),),
+        (f"{OIDC_TESTS}::test_a_small_rsa_key_is_rejected",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "an empty subject is a caller",
+        "an empty subject is rejected",
+        OIDC,
+        (('    if not claims["sub"].strip():\n', "    if False:\n"),),
+        (f"{OIDC_TESTS}::test_an_empty_subject_is_rejected",),
+        options=WITH_OIDC,
+    ),
+    Mutant(
+        "keys without an algorithm are for RS256",
+        "a key without an algorithm is valid for all of its type",
+        OIDC,
+        (('jwk.get("alg", algorithm) != algorithm', 'jwk.get("alg", ALGORITHMS[0]) != algorithm'),),
+        (f"{OIDC_TESTS}::test_a_key_without_an_algorithm_is_valid_for_all_of_its_type",),
+        options=WITH_OIDC,
+    ),
+)
