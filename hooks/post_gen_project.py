@@ -96,6 +96,8 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
             "deploy/kubernetes/redis.yaml",
             "deploy/kubernetes/relay.yaml",
             "deploy/kubernetes/worker.yaml",
+            "dev/resource/templates/tasks.py.jinja",
+            "dev/resource/templates/test_tasks.py.jinja",
             "dev/server_redis.py",
             "dev/worker.py",
             "docs/jobs.md",

@@ -54,7 +54,7 @@ PLANTS = (
     ),
     Plant("dead_references", "README.md", "[x](docs/no.md)\n", "links to docs/no.md"),
     Plant("dead_references", "src/my_service/wsgi.py", "# docs/no.md\n", "names docs/no.md"),
-    Plant("dead_references", "Makefile", "x:\n\tpython -m dev.no\n", "names dev/no.py"),
+    Plant("dead_references", "Makefile", "x:\n\tpython -m dev.no\n", "names dev/no"),
     Plant("unknown_make_targets", "README.md", "Use `make coffee`.\n", "says `make coffee`"),
     Plant("unknown_make_targets", "README.md", "```sh\nmake tea\n```\n", "says `make tea`"),
     Plant("unknown_make_targets", "Makefile", "x: coffee\n", "x needs coffee"),

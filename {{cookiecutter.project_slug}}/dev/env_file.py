@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-SECRETS = ("SECRET_KEY", "DATABASE_PASSWORD", "BROKER_PASSWORD")
+SECRETS = ["SECRET_KEY"{{ ', "DATABASE_PASSWORD"' if cookiecutter.database != "sqlite" else "" }}{{ ', "BROKER_PASSWORD"' if cookiecutter.background_jobs == "celery" else "" }}]
 {% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 PORTS = range(20_000, 30_000)
 {% endif %}

@@ -15,7 +15,7 @@ from ..support.engine import make_engine
 from ..support.migrating import READ, TABLE, Migrating
 from ..support.schemas import schema_of
 
-SLEEP = {"postgresql": "SELECT pg_sleep(1)", "mariadb": "SELECT SLEEP(1)"}
+SLEEP = "{{ "SELECT pg_sleep(1)" if cookiecutter.database == "postgresql" else "SELECT SLEEP(1)" }}"
 
 
 @pytest.fixture
@@ -66,4 +66,4 @@ def test_a_migration_without_its_locks_ends_after_some_attempts(
 def test_a_migration_has_a_statement_limit_of_its_own(hurried: Settings) -> None:
     limited = hurried.model_copy(update={"statement_timeout_seconds": 0.2})
     with migrations.locked_connection(limited) as connection:
-        connection.execute(sa.text(SLEEP[connection.dialect.name]))
+        connection.execute(sa.text(SLEEP))

@@ -33,7 +33,7 @@ def problem(response: TestResponse, status: int) -> dict[str, Any]:
 
 
 def assert_conflict(response: TestResponse, member: str, *, is_reference: bool = False) -> None:
-    """Assert that it is a 409 that names the member; SQLite does not tell which reference."""
+    """Assert that it is a 409 that names the member; not every engine tells which reference."""
     document = problem(response, 409)
     named = [error["pointer"] for error in document.get("errors", [])]
     assert named == ([] if is_reference and not NAMES_REFERENCES else [f"#/{member}"])

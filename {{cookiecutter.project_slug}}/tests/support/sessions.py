@@ -42,7 +42,7 @@ MAX_TERMS = 400
 """Of a compound SELECT; the lowest limit of an engine is 500."""
 
 DDL = re.compile(
-    r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b|TABLE\s+(pg_)?temp\.)",
+    r"\s*(CREATE|ALTER|DROP|TRUNCATE|RENAME)\s+(?!TEMPORARY\b|TEMP\b|TABLE\s+(\w+_)?temp\.)",
     re.IGNORECASE,
 )
 END = re.compile(r"\s*(COMMIT|END|ROLLBACK(?!\s+TO\b))\b", re.IGNORECASE)

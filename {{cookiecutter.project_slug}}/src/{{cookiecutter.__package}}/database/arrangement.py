@@ -27,7 +27,7 @@ def arranged(operations: Iterable[ops.MigrateOperation], keys: Keys) -> Operatio
     """Return the operations, tables first and last, and those of each table in their order.
 
     `keys` are the foreign keys before the operations; one whose index goes is made anew, because
-    MariaDB and MySQL keep an index that a foreign key needs.
+    some engines keep an index that a foreign key needs.
     """
     flat = list(operations)
     created = {op.table_name for op in flat if isinstance(op, ops.CreateTableOp)}
@@ -41,7 +41,7 @@ def arranged(operations: Iterable[ops.MigrateOperation], keys: Keys) -> Operatio
             for op in tables
             if op.table_name not in created | dropped
         ),
-        # Its indexes and constraints go with a table; MariaDB does not drop them before it.
+        # Its indexes and constraints go with a table; not every engine drops them before it.
         *(op for op in flat if isinstance(op, ops.DropTableOp)),
     ]
 

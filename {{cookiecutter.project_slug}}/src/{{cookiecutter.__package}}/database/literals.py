@@ -30,7 +30,7 @@ BOOLEANS = {"true": True, "false": False}
 def sql_literal(kind: TypeEngine[Any], value: str, dialect: Dialect) -> str:
     """Return the SQL of the value for a column of this type. Raises ValueError if it is none."""
     if isinstance(kind, TypeDecorator) and isinstance(kind.impl_instance, DateTime):
-        return _datetime(value, dialect)
+        return _datetime(value)
     parsed = _parser(kind)(value)
     if isinstance(parsed, str):  # also JSON, for which SQLAlchemy writes no literals
         kind = String()
@@ -79,11 +79,13 @@ def _decimal(value: str) -> Decimal:
         raise ValueError("it is not a decimal number") from None
 
 
-def _datetime(value: str, dialect: Dialect) -> str:
+def _datetime(value: str) -> str:
     """Return a timestamp as the column types store it: in UTC, to the microsecond."""
     parsed = datetime.fromisoformat(value)
     if parsed.tzinfo is None:
         raise ValueError("it has no time zone, such as a Z at the end")
     written = parsed.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    zone = "+00" if dialect.name == "postgresql" else ""
-    return f"'{written}{zone}'".replace(":", r"\:")
+{% if cookiecutter.database == "postgresql" %}
+    written += "+00"
+{% endif %}
+    return f"'{written}'".replace(":", r"\:")
