@@ -150,7 +150,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"deployment": ("docker", "kubernetes")},
         (".dockerignore", "Dockerfile", "compose.yaml"),
     ),
-    ("Kubernetes", {"deployment": ("kubernetes",)}, ("deploy",)),
+    ("Kubernetes", {"deployment": ("kubernetes",)}, (".checkov.yaml", "deploy")),
     ("GitHub", {"ci": ("github",)}, (".github",)),
     ("GitLab", {"ci": ("gitlab",)}, (".gitlab-ci.yml", "renovate.json")),
 )
