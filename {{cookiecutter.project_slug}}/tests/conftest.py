@@ -1,5 +1,9 @@
 """The modules with fixtures; docs/testing.md shows how to use them."""
 
+from inspect import isclass
+
+import pytest
+
 pytest_plugins = [
     "tests.support.problems",
     "tests.support.databases",
@@ -16,3 +20,9 @@ pytest_plugins = [
     "tests.support.restarts",
 {% endif %}
 ]
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
+    """Collect no class that a module imports: a resource `testimonial` is not a test."""
+    own = collector.obj.__name__ if isinstance(collector, pytest.Module) else ""
+    return [] if own and isclass(obj) and obj.__module__ != own else None

@@ -40,9 +40,12 @@ def test_a_body_that_is_cut_off_is_rejected(
 ) -> None:
     response = client.post(
         URL,
-        input_stream=stream,
         content_type="application/json",
-        environ_overrides={"CONTENT_LENGTH": "10", "wsgi.input_terminated": terminated},
+        environ_overrides={
+            "CONTENT_LENGTH": "10",
+            "wsgi.input": stream,
+            "wsgi.input_terminated": terminated,
+        },
     )
 
     problem(response, 400)
