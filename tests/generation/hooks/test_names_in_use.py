@@ -45,7 +45,9 @@ def modules_beside_tests_of_resources() -> set[str]:
 def declared_dependencies() -> set[str]:
     """Return the distributions that the service's pyproject.toml names, for all choices."""
     text = (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8")
-    return set(re.findall(r'^ +"([A-Za-z][A-Za-z0-9-]*)[\[<>=~][^"]*",$', text, re.MULTILINE)) - {"flask"}
+    return set(re.findall(r'^ +"([A-Za-z][A-Za-z0-9-]*)[\[<>=~][^"]*",$', text, re.MULTILINE)) - {
+        "flask"
+    }
 
 
 def with_their_own(names: set[str]) -> set[str]:
