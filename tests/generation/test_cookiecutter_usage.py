@@ -65,7 +65,7 @@ def test_answers_come_from_the_configuration_file(tmp_path: Path, configuration:
     project = tmp_path / "made" / "groesse"
     table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert table["authors"][0]["name"] == "Jörg O'Neil"
-    assert (project / "src/groesse/engine_mariadb.py").exists()
+    assert (project / "src/groesse/database/mariadb.py").exists()
     assert not (project / ".github").exists()
     title = (project / "README.md").read_text(encoding="utf-8").splitlines()[0]
     assert title == "# Größe & Söhne: 100 % {{ x }}"
@@ -76,7 +76,7 @@ def test_the_command_line_overrides_the_configuration_file(
 ) -> None:
     cookiecutter(tmp_path / "made", configuration, "--no-input", "database=postgresql")
 
-    assert (tmp_path / "made/groesse/src/groesse/engine_postgresql.py").exists()
+    assert (tmp_path / "made/groesse/src/groesse/database/postgresql.py").exists()
 
 
 def test_a_replay_generates_the_same_project(tmp_path: Path, configuration: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_replay_generates_the_same_project(tmp_path: Path, configuration: Path
     cookiecutter(tmp_path / "third", configuration, "--replay-file", str(answers))
 
     first = contents(tmp_path / "first/groesse")
-    assert "src/groesse/order_lines/models.py" in first
+    assert "src/groesse/resources/order_lines/models.py" in first
     assert contents(tmp_path / "second/groesse") == first
     assert contents(tmp_path / "third/groesse") == first
     secrets = {path.read_bytes() for path in tmp_path.glob("*/groesse/.env")}

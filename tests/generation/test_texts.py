@@ -83,7 +83,7 @@ def check_files(answers: dict[str, str]) -> None:
     project = tomllib.loads(files["pyproject.toml"])["project"]
     constants = {
         node.value
-        for node in ast.walk(ast.parse(files["src/my_service/openapi.py"]))
+        for node in ast.walk(ast.parse(files["src/my_service/web/app.py"]))
         if isinstance(node, ast.Constant)
     }
     meant = {

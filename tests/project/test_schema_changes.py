@@ -9,7 +9,7 @@ import pytest
 from tests.harness.baked import Bake
 from tests.harness.environments import Environment
 
-from .test_suites import OPTIONS
+from .suites import OPTIONS
 
 FOLDER = Path(__file__).parent
 KINDS = {"sqlite": 71, "postgresql": 73, "mariadb": 73}

@@ -7,7 +7,13 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-SECRETS = ["SECRET_KEY"{{ ', "DATABASE_PASSWORD"' if cookiecutter.database != "sqlite" else "" }}{{ ', "BROKER_PASSWORD"' if cookiecutter.background_jobs == "celery" else "" }}]
+SECRETS = ["SECRET_KEY"]
+{% if cookiecutter.database != "sqlite" %}
+SECRETS.append("DATABASE_PASSWORD")
+{% endif %}
+{% if cookiecutter.background_jobs == "celery" %}
+SECRETS.append("BROKER_PASSWORD")
+{% endif %}
 {% if cookiecutter.database != "sqlite" or cookiecutter.background_jobs == "celery" %}
 PORTS = range(20_000, 30_000)
 {% endif %}

@@ -143,7 +143,7 @@ def test_a_folder_is_removed_with_its_contents(
 
 
 def test_a_missing_path_is_named(project: Path) -> None:
-    missing = ["src/my_service/engine_mariadb.py", "dev/server_postgresql.py"]
+    missing = ["src/my_service/database/mariadb.py", "dev/server_postgresql.py"]
     for path in missing:
         (project / path).unlink()
 
@@ -328,7 +328,7 @@ def test_a_rendering_for_comparison_gets_neither_secret_nor_set_up(
     post_gen_project.main()
 
     assert not (folder / "my-service" / ".env").exists()
-    assert not (folder / "my-service" / "src/my_service/engine_mariadb.py").exists()
+    assert not (folder / "my-service" / "src/my_service/database/mariadb.py").exists()
 
 
 def test_nothing_slow_is_imported_without_need() -> None:

@@ -10,6 +10,7 @@ from flask import Response, json, request
 from flask_openapi import OpenAPI
 
 from .problems import TITLES, problem_responses
+from .schemas import MAX_INTEGER
 
 COMMON_PROBLEMS = (400, 422, 500, 503)
 BODY_PROBLEMS = (413, 415)
@@ -59,6 +60,18 @@ def complete_document(document: dict[str, Any]) -> None:
     for path in document["paths"].values():
         for operation in path.values():
             _complete_responses(operation)
+    _restore_integers(document)
+
+
+def _restore_integers(part: Any) -> None:
+    """Make bounds of integers integers again: flask-openapi makes them floats, which round."""
+    if isinstance(part, dict):
+        for name in ("minimum", "maximum"):
+            if isinstance(part.get(name), float):
+                part[name] = min(int(part[name]), MAX_INTEGER)
+    for each in part.values() if isinstance(part, dict) else part:
+        if isinstance(each, dict | list):
+            _restore_integers(each)
 
 
 def _complete_responses(operation: dict[str, Any]) -> None:

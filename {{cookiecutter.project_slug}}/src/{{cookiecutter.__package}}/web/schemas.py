@@ -26,8 +26,8 @@ FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 NO_NUL = r"^[^\u0000]*$"
 MIN_YEAR = 1000
-HAS_ITS_YEAR = r"^[1-9][0-9]{3}-"
-"""For the document: of `format` alone the years begin with 0001."""
+YEARS = "^[1-9][0-9]{3}-"
+"""The pattern of the years 1000 to 9999."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_JSON_DEPTH = 20
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -183,12 +183,7 @@ Date = Annotated[
     date,
     BeforeValidator(_date),
     WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date",
-            "pattern": HAS_ITS_YEAR,
-            "examples": ["2030-01-31"],
-        }
+        {"type": "string", "format": "date", "pattern": YEARS, "examples": ["2030-01-31"]}
     ),
 ]
 """A date of the years 1000 to 9999."""
@@ -219,7 +214,7 @@ TIMESTAMP_SCHEMA = WithJsonSchema(
     {
         "type": "string",
         "format": "date-time",
-        "pattern": HAS_ITS_YEAR,
+        "pattern": YEARS,
         "examples": ["2030-01-31T12:00:00Z"],
     },
 )
@@ -281,6 +276,9 @@ class DecimalOf:
     def _pattern(self) -> str:
         sign = "" if self.minimum is not None and self.minimum >= 0 else "-?"
         whole = self.digits - self.scale
+        if self.minimum is not None and self.maximum is not None:
+            most = max(abs(self.minimum), abs(self.maximum))
+            whole = min(whole, len(str(int(most))) if most >= 1 else 0)
         before = f"(0|[1-9][0-9]{{0,{whole - 1}}})" if whole else "0"
         after = f"(\\.[0-9]{{1,{self.scale}}})?" if self.scale else ""
         return f"^{sign}{before}{after}$"
@@ -325,5 +323,16 @@ def _check_json(value: Any, depth: int) -> None:
             _check_json(each, depth - 1)
 
 
-Json = Annotated[Any, BeforeValidator(_json), WithJsonSchema({"description": "any JSON value"})]
+JSON_TYPES = ("object", "array", "string", "number", "boolean")
+
+Json = Annotated[
+    Any,
+    BeforeValidator(_json),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": name} for name in JSON_TYPES],
+            "description": "any JSON value but null",
+        }
+    ),
+]
 """Any JSON value but null, nested to a depth of 20."""
