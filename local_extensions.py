@@ -9,6 +9,7 @@ removes this module from `sys.modules`, so that each version gets its own filter
 
 import importlib.util
 import json
+import keyword
 import re
 import sys
 from collections.abc import Mapping
@@ -265,11 +266,17 @@ def _resource(answers: Mapping[str, str]) -> Any:
 
 
 def _context(answers: Mapping[str, str]) -> Any:
+    package_name = answers["project_slug"].replace("-", "_")
     return load_generator().Context(
-        package=answers["__package"],
+        # The hook reports other names, after the specification is rendered for its errors.
+        package=package_name if _is_name(package_name) else "service",
         database=answers["database"],
         jobs=answers["background_jobs"] == "celery",
     )
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 _cached: dict[tuple[Any, ...], Any] = {}

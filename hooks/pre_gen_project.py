@@ -16,6 +16,21 @@ MAX_SLUG_LENGTH = 40
 MAX_EMAIL_LENGTH = 254
 MAX_TEXT_LENGTHS = {"project_name": 60, "description": 200, "author_name": 80}
 
+# As in cookiecutter.json and local_extensions.py; a test compares them.
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "database": ("sqlite", "postgresql", "mariadb"),
+    "auth": ("none", "api_key", "oidc"),
+    "background_jobs": ("none", "celery"),
+    "deployment": ("docker", "kubernetes", "none"),
+    "ci": ("github", "gitlab", "none"),
+    "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),
+    "setup": ("yes", "no"),
+}
+ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+VERSION = "0.1.0"
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+COMMIT = re.compile(r"[0-9a-f]{0,64}")
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 EMAIL = re.compile(
     r"(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -142,6 +157,41 @@ def check_first_resource(answers: Answers) -> Iterator[ErrorItem]:
         yield ErrorItem(name, value, rule, remedy)
 
 
+def check_choices(answers: Answers) -> Iterator[ErrorItem]:
+    """A replay file can hold any text where the prompts offer a choice."""
+    for name, choices in CHOICES.items():
+        if answers[name] not in choices:
+            rule = f"is not one of {', '.join(choices)}"
+            yield ErrorItem(name, str(answers[name]), rule, "take one of them")
+
+
+def check_private(answers: Answers) -> Iterator[ErrorItem]:
+    """Variables that follow from others, but can be given by command line, configuration or replay.
+
+    Their texts become code, so anything else than what follows is rejected.
+    """
+    slug, resource = answers["project_slug"], answers["resource"]
+    derived = {
+        "__host": slug.replace("_", "-"),
+        "__package": slug.replace("-", "_"),
+        "__class": "".join(word[:1].upper() + word[1:] for word in resource.split("_")),
+        "__label": resource.replace("_", " "),
+        "__label_plural": answers["resource_plural"].replace("_", " "),
+        "__engine": ENGINES.get(answers["database"], ""),
+        "__version": VERSION,
+    }
+    for name, value in derived.items():
+        if answers.get(name, value) != value:
+            rule = "follows from the other answers, and cannot be given"
+            yield ErrorItem(name, str(answers[name]), rule, "leave it out")
+    for name in ("resource", "resource_plural"):
+        if answers["__specification_errors"] == "[]" and not NAME.fullmatch(answers[name]):
+            yield ErrorItem(name, answers[name], "is not a name", "write it like order_line")
+    commit = answers.get("_commit")
+    if commit is not None and not COMMIT.fullmatch(str(commit)):
+        yield ErrorItem("_commit", str(commit), "is not a commit's id", "leave it out")
+
+
 def check_combinations(answers: Answers) -> Iterator[ErrorItem]:
     """Check that the combination of choices is supported."""
     for choices, reason, remedy in UNSUPPORTED_COMBINATIONS:
@@ -156,6 +206,8 @@ VALIDATORS: tuple[Validator, ...] = (
     check_email,
     check_slug,
     check_first_resource,
+    check_choices,
+    check_private,
     check_combinations,
 )
 

@@ -1,5 +1,6 @@
 """The first hook rejects every answer that would give a broken project, and no other."""
 
+import json
 import keyword
 from pathlib import Path
 
@@ -37,7 +38,6 @@ GOOD = {
     "ci": "github",
     "license": "MIT",
     "setup": "no",
-    "__package": "my_service",
     "__specification_errors": "[]",
 }
 
@@ -305,3 +305,53 @@ def test_the_lists_of_names_contain_what_they_claim() -> None:
         assert not any(keyword.iskeyword(name) for name in names)
     assert not PROJECT_FOLDERS & DEPENDENCIES
     assert not (PROJECT_FOLDERS | DEPENDENCIES) & STANDARD_LIBRARY
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "__host",
+        "__package",
+        "__class",
+        "__label",
+        "__label_plural",
+        "__engine",
+        "__version",
+        "_commit",
+    ],
+)
+def test_private_variable_that_is_given_is_rejected(name: str) -> None:
+    """Its text would become code of the second hook, and run."""
+    [error] = find_errors({**GOOD, name: 'x"+__import__("os").system("id")+"'})
+
+    assert error.name == name
+
+
+def test_private_variables_as_cookiecutter_derives_them_are_accepted() -> None:
+    derived = {"__host": "my-service", "__package": "my_service", "__class": "Item"}
+    derived |= {"__label": "item", "__label_plural": "items", "__engine": "SQLite"}
+
+    assert find_errors({**GOOD, **derived, "__version": "0.1.0", "_commit": "0a" * 20}) == []
+
+
+@pytest.mark.parametrize("name", pre_gen_project.CHOICES)
+def test_choice_of_a_replay_file_is_validated(name: str) -> None:
+    assert name in [error.name for error in find_errors({**GOOD, name: "other"})]
+
+
+def test_names_are_validated_even_if_their_errors_are_given() -> None:
+    [error] = find_errors({**GOOD, "resource_plural": 'x"+y', "__label_plural": 'x"+y'})
+
+    assert error.name == "resource_plural"
+
+
+def test_choices_are_those_of_the_prompts() -> None:
+    prompts = json.loads((Path(__file__).parents[3] / "cookiecutter.json").read_text())
+
+    assert {
+        name: tuple(choices)
+        for name, choices in prompts.items()
+        if isinstance(choices, list) and name[0] != "_"
+    } == pre_gen_project.CHOICES
+    assert prompts["__version"] == pre_gen_project.VERSION
+    assert pre_gen_project.ENGINES == local_extensions.ENGINES

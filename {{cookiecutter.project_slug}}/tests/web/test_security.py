@@ -113,14 +113,14 @@ def test_the_server_can_set_the_prefix(app: Flask) -> None:
 
 def test_a_redirect_of_the_router_names_no_host(settings: Settings) -> None:
     service = create_app(settings)
-    service.add_url_rule("/folder/", view_func=lambda: "")
+    service.add_url_rule("/folder/", view_func=lambda: "", endpoint="folder")
+    service.add_url_rule("/a/b", view_func=lambda: "", endpoint="a_b")
     client = service.test_client()
 
     response = client.get("/folder?a=b", headers={"Host": "evil.net"})
 
     assert (response.status_code, response.headers["Location"]) == (308, "/folder/?a=b")
     assert "evil" not in response.text
-    service.add_url_rule("/a/b", view_func=lambda: "", endpoint="b")
     assert client.get("/a//b").status_code == 404
 
 
