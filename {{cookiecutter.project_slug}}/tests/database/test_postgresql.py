@@ -87,6 +87,35 @@ def test_a_constraint_rejects_a_conflict_or_a_value(
     assert not is_statement_timeout(refused.value)
 
 
+def with_option(settings: Settings, **option: str) -> Settings:
+    """Return settings whose URL has a further option."""
+    url = sa.make_url(settings.database_url.get_secret_value()).update_query_dict(option)
+    text_ = url.render_as_string(hide_password=False)
+    return settings.model_copy(update={"database_url": SecretStr(text_)})
+
+
+def test_options_of_the_url_are_merged(empty_database: Settings) -> None:
+    engine = make_engine(with_option(empty_database, options="-c work_mem=5MB"))
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW work_mem")) == "5MB"
+        assert connection.scalar(text("SHOW statement_timeout")) == "15s"
+    engine.dispose()
+
+
+def test_a_limit_that_a_pooler_drops_is_logged(
+    empty_database: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(with_option(empty_database, prepare_threshold="none"))
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        assert driver.prepare_threshold is None
+        assert connection.scalar(text("SHOW statement_timeout")) == "0"
+    engine.dispose()
+
+    assert "does not apply STATEMENT_TIMEOUT_SECONDS (it has 0 ms)" in caplog.text
+
+
 def test_other_errors_are_of_no_kind(engine: Engine) -> None:
     with engine.connect() as connection, pytest.raises(DBAPIError) as wrong:
         connection.execute(text("SELECT nonsense"))

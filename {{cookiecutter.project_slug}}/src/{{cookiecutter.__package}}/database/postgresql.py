@@ -98,24 +98,19 @@ class TimeLimitedConnection(psycopg.Connection[Any]):
             raise
 
 
-def make_engine(
-    url: str,
-    *,
-    statement_timeout_seconds: float,
-    transaction_pooling: bool = False,
-    **options: Any,
-) -> Engine:
+def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -> Engine:
     """Return an engine whose waits are bounded; `options` go to `create_engine`.
 
-    `transaction_pooling`: a pooler such as PgBouncer stands between, which hands each transaction
-    to another connection. It takes no options at the start, so the role has to have the limit.
+    A URL with `?prepare_threshold=none` leads to a pooler such as PgBouncer, which hands each
+    transaction to another connection. It takes no options at the start: the role has the limit.
     """
     milliseconds = round(statement_timeout_seconds * 1000)
     parts = make_url(url)
     connect_args: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
     if "connect_timeout" in parts.query:
         del connect_args["connect_timeout"]
-    if transaction_pooling:
+    if parts.query.get("prepare_threshold") == "none":
+        parts = parts.difference_update_query(["prepare_threshold"])
         connect_args["prepare_threshold"] = None
     else:
         limits = f"-c timezone=UTC -c statement_timeout={milliseconds}"
