@@ -168,14 +168,15 @@ def test_a_mutant_is_added(copy: Copy) -> None:
 NEW_TEST = """\
 from flask.testing import FlaskClient
 
-from .support.api import create, new_body
+from ..items.test_routes import URL, new_body
 
 
 def test_both_resources_are_served(client: FlaskClient) -> None:
+    item = client.post(URL, json=new_body())
     shelf = client.post("/api/v1/shelves", json=new_body())
 
-    assert shelf.status_code == 201
-    assert create(client).json != shelf.json
+    assert (item.status_code, shelf.status_code) == (201, 201)
+    assert item.json != shelf.json
     assert client.get("/api/v1/shelves").json == {"items": [shelf.json], "next": None}
 """
 
@@ -183,14 +184,15 @@ def test_both_resources_are_served(client: FlaskClient) -> None:
 def test_a_resource_is_added_to_a_project(bake: Bake, environment: Environment) -> None:
     """As the README of the project says, with the shared environment for its Makefile."""
     project = bake()
-    old, new = project.source / "items", project.source / "shelves"
-    shutil.copytree(old, new)
-    for file in new.iterdir():
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace("items", "shelves").replace("Item", "Shelf"), encoding="utf-8")
-    # The member `items` of a page has the same name for every resource.
-    schemas = new / "schemas.py"
-    schemas.write_text(schemas.read_text("utf-8").replace("shelves: Seq", "items: Seq"), "utf-8")
+    for resources in (project.source / "resources", project.path / "tests" / "resources"):
+        shutil.copytree(resources / "items", resources / "shelves")
+        for file in (resources / "shelves").iterdir():
+            text = re.sub(r"items(?!\()", "shelves", file.read_text(encoding="utf-8"))
+            text = text.replace("Item", "Shelf")
+            # The member `items` of a page has the same name for every resource.
+            for member in ("{}: Seq", '"{}": ['):
+                text = text.replace(member.format("shelves"), member.format("items"))
+            file.write_text(text, encoding="utf-8")
     assert follow("Add a resource", project.path, project.path / "README.md") == 1
 
     make = ("make", f"BIN={environment.path / 'bin'}", "INSTALLED=pyproject.toml")
@@ -199,9 +201,10 @@ def test_a_resource_is_added_to_a_project(bake: Bake, environment: Environment) 
     assert (project.source / "migrations" / "versions" / "0002_add_shelves.py").exists()
     project.run(*make, "openapi", variables=variables)
     project.run(*make, "format", variables=variables)
-    (project.path / "tests" / "test_shelves.py").write_text(NEW_TEST, encoding="utf-8")
+    both = "tests/resources/shelves/test_both.py"
+    (project.path / both).write_text(NEW_TEST, encoding="utf-8")
     tests = (
-        "tests/test_shelves.py",
+        "tests/resources",
         "tests/web/test_openapi_file.py",
         "tests/database/test_migrations.py",
     )
