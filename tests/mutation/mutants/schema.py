@@ -67,7 +67,7 @@ SCHEMA_MUTANTS = (
                 "    version: Mapped[int] = mapped_column(default=1)\n",
                 (
                     "    version: Mapped[int] = mapped_column(default=1)\n"
-                    "    colour: Mapped[str | None] = mapped_column(text(20))\n"
+                    "    colour: Mapped[int | None] = mapped_column()\n"
                 ),
             ),
         ),
