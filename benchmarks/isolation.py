@@ -36,7 +36,6 @@ def measure(project: Project, tables: int, *, tests: int, floor_tests: int) -> S
         [*command, str(folder)],
         cwd=project.path,
         env=project.environment(
-            BENCHMARK_DATABASE=project.database,
             BENCHMARK_TABLES=str(tables),
             BENCHMARK_TESTS=str(tests),
             BENCHMARK_FLOOR_TESTS=str(floor_tests),

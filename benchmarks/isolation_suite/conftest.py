@@ -1,6 +1,5 @@
 """Further tables, the floor's fixture, and a clock for the phases of each test."""
 
-import importlib
 import json
 import os
 from collections.abc import Iterator
@@ -12,13 +11,10 @@ from my_service.database import Base, db
 from my_service.settings import Settings
 from sqlalchemy import URL, Column, Engine, ForeignKey, Integer, String, Table
 from sqlalchemy.orm import Session
+from tests.support.engine import create_database, drop_database, make_engine, named
 
-DATABASE = os.environ["BENCHMARK_DATABASE"]
 TABLES = int(os.environ["BENCHMARK_TABLES"])
 OUTPUT = Path(os.environ["BENCHMARK_OUTPUT"])
-
-kit = importlib.import_module(f"tests.support.engine_{DATABASE}")
-make_engine = importlib.import_module(f"my_service.engine_{DATABASE}").make_engine
 
 FIRST = len(Base.metadata.tables)
 spent: dict[str, dict[str, float]] = {}
@@ -43,14 +39,14 @@ def further_tables(app: Flask) -> None:
 @pytest.fixture(scope="session")
 def floor_engine(worker_url: URL, settings: Settings) -> Iterator[Engine]:
     """An engine for the floor's own database."""
-    url = kit.named(worker_url, "floor_test")
-    kit.drop_database(url)
-    kit.create_database(url)
+    url = named(worker_url, "floor_test")
+    drop_database(url)
+    create_database(url)
     secret = type(settings.database_url)(url.render_as_string(hide_password=False))
     engine = make_engine(settings.model_copy(update={"database_url": secret}))
     yield engine
     engine.dispose()
-    kit.drop_database(url)
+    drop_database(url)
 
 
 @pytest.fixture

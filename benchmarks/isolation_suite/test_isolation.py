@@ -4,7 +4,7 @@ import os
 
 import pytest
 from sqlalchemy.orm import Session
-from tests.support.factories import ResourceFactory  # the project's, where this runs
+from tests.resources.items.factories import ItemFactory  # the project's, where this runs
 
 TESTS = int(os.environ["BENCHMARK_TESTS"])
 FLOOR_TESTS = int(os.environ["BENCHMARK_FLOOR_TESTS"])
@@ -19,10 +19,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.mark.usefixtures("client")
 def test_fixtures(session: Session) -> None:
-    ResourceFactory.create()
+    ItemFactory.create()
     session.flush()
 
 
 def test_floor(floor_session: Session) -> None:
-    floor_session.add(ResourceFactory.build())
+    floor_session.add(ItemFactory.build())
     floor_session.flush()

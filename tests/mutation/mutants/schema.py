@@ -3,6 +3,7 @@
 from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 COLUMN_TYPES = f"{PACKAGE}/database/column_types.py"
+WRITES_TYPES = "tests/database/test_column_types.py::test_a_type_is_written_as_a_migration_needs_it"
 
 REVISIONS = f"{PACKAGE}/database/revisions.py"
 STATES = "tests/database/test_revisions.py"
@@ -56,7 +57,7 @@ SCHEMA_MUTANTS = (
         "a new migration names the types of a table as they are",
         COLUMN_TYPES,
         (('return f"ExactDecimal({self.precision}, {self.scale})"', "return super().__repr__()"),),
-        ("tests/database/test_column_types.py::test_migrations_write_a_type_as_it_is",),
+        (f"{WRITES_TYPES}[kind0-ExactDecimal(9, 2)]",),
     ),
     Mutant(
         "model column without a migration",
@@ -67,7 +68,7 @@ SCHEMA_MUTANTS = (
                 "    version: Mapped[int] = mapped_column(default=1)\n",
                 (
                     "    version: Mapped[int] = mapped_column(default=1)\n"
-                    "    colour: Mapped[str | None] = mapped_column(text(20))\n"
+                    "    colour: Mapped[int | None] = mapped_column()\n"
                 ),
             ),
         ),

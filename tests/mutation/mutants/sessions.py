@@ -71,7 +71,7 @@ SESSION_MUTANTS = (
         (
             (
                 'return self._state("db.session").sessionmaker()',
-                'return self.__dict__.setdefault("one", self._state("db.session").sessions())',
+                'return self.__dict__.setdefault("one", self._state("db.session").sessionmaker())',
             ),
         ),
         (
