@@ -4,7 +4,7 @@ from .mutant import PACKAGE, Mutant
 
 FIELDS = (
     "code:string:20:unique,title:string:30:index,note:text:optional,count:integer:min=1:max=9:index"
-    ",big:integer,total:decimal:12:2:min=0:index,share:decimal:4:4:optional,active:boolean:index"
+    ",big:integer,total:decimal:12:2:min=0:index,share:decimal:9:8:optional,active:boolean:index"
     ",key:uuid:index:optional,due:date:index,seen:datetime:index:optional,status:enum:draft:paid:sent"
     ":index,data:json,parent:ref:items:optional,twin:ref:items:optional:unique"
 )
@@ -47,7 +47,7 @@ RESOURCE_MUTANTS: tuple[Mutant, ...] = (
     mutant("integer bound dropped", SCHEMAS, ", maximum=9", "", "create"),
     mutant("integer not strict", WEB_SCHEMAS, "Field(strict=True, ge", "Field(ge", "create"),
     mutant("decimal bound dropped", SCHEMAS, ', minimum="0"', "", "create"),
-    mutant("decimal scale", SCHEMAS, "DecimalOf(4, 4)", "DecimalOf(4, 3)", "create"),
+    mutant("decimal scale", SCHEMAS, "DecimalOf(9, 8)", "DecimalOf(9, 7)", "create"),
     mutant(
         "sign of -0 kept", WEB_SCHEMAS, "quantize(self.unit) + 0 ", "quantize(self.unit) ", "create"
     ),
