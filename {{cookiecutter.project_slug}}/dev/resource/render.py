@@ -16,6 +16,7 @@ from .names import KIT_CLASSES, class_name, label, resource_name_errors
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+ONLY_WITH_JOBS = ("tasks.py", "test_tasks.py")
 MODULES = (
     *("models.py", "schemas.py", "routes.py", "tasks.py", "factories.py", "test_create.py"),
     *("test_delete.py", "test_list.py", "test_patch.py", "test_read.py", "test_table.py"),
@@ -106,7 +107,7 @@ def render_resource(resource: Resource, context: Context) -> dict[str, str]:
     files = {
         paths[name]: render_file(name, resource, context)
         for name in paths
-        if context.jobs or name not in ("tasks.py", "test_tasks.py")
+        if context.jobs or name not in ONLY_WITH_JOBS
     }
     return {**files, f"{tests}/__init__.py": ""}
 
@@ -226,7 +227,11 @@ def _clash_errors(resource: Resource, context: Context) -> Iterator[FieldError]:
         if len(field.enum) > MAX_CLASS_NAME:
             rule = f"makes the class {field.enum}, longer than {MAX_CLASS_NAME} characters"
             yield FieldError(field.name, rule, "shorten its name or that of the resource")
-    rendered = {name: render_file(name, resource, context) for name in MODULES}
+    rendered = {
+        name: render_file(name, resource, context)
+        for name in MODULES
+        if context.jobs or name not in ONLY_WITH_JOBS
+    }
     found: dict[str, str] = {}
     for module, text in rendered.items():
         for name in clashes(text):
