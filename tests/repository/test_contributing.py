@@ -29,7 +29,7 @@ NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis"
 HOOKS = (
     "tests/generation/hooks/test_pre_gen_project.py",
     "tests/generation/hooks/test_post_gen_project.py",
-    "tests/generation/hooks/test_names_in_use.py::test_modules_and_folders_of_the_service_are_rejected",
+    "tests/generation/hooks/test_names_in_use.py",
 )
 BUILD = ("make", "--quiet", "build/benchmarks/ready")
 
