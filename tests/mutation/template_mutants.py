@@ -112,8 +112,8 @@ TEMPLATE_MUTANTS = (
         "unsupported combinations accepted",
         "unsupported combinations of choices are rejected",
         PRE_HOOK,
-        "    check_first_resource,\n    check_combinations,\n",
-        "    check_first_resource,\n",
+        "    check_combinations,\n",
+        "",
         (f"{DELIVERY}::test_sqlite_is_rejected_for_several_replicas",),
     ),
     TemplateMutant(
