@@ -34,7 +34,7 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 	@.venv/bin/shellcheck tools/*.sh .ci/run
 	@$(TESTS) --quiet tests/generation/hooks tests/generation/test_local_extensions.py tests/checks tests/repository/test_repository.py
 
-mutants: .venv/ready ## run mutants of the default service, or of some modules: only="rows"
+mutants: .venv/ready ## run mutants of the default service, or of some modules: only="web/etags"
 	@$(PYTHON) -m tests.mutation.general_run "$(only)"
 
 bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql

@@ -143,7 +143,8 @@ def change_of(project: BakedProject, environment: Environment, name: str) -> Cha
     shown = project.run(
         environment.program("mutmut"), "show", name, variables=environment.variables
     )
-    return Change(name.split(".")[1], *sides_of(shown.stdout))
+    module = "/".join(name.split(".")[1:-1])
+    return Change(module, *sides_of(shown.stdout))
 
 
 def sides_of(difference: str) -> tuple[str, str]:
@@ -183,5 +184,7 @@ def report(total: int, survivors: Collection[Change]) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Change the service, and see its tests fail.")
-    parser.add_argument("only", nargs="?", default="", help="modules, such as 'pagination rows'")
+    parser.add_argument(
+        "only", nargs="?", default="", help="modules, such as 'web/pagination database/session'"
+    )
     sys.exit(main(parser.parse_args().only))

@@ -6,9 +6,9 @@ from tests.harness.baked import Bake
 
 from .general_run import Change, equivalents, report, sides_of
 
-DIFFERENCE = """# my_service.rows.x_read__mutmut_1: survived
---- src/my_service/rows.py
-+++ src/my_service/rows.py
+DIFFERENCE = """# my_service.web.etags.x_read__mutmut_1: survived
+--- src/my_service/web/etags.py
++++ src/my_service/web/etags.py
 @@ -1,3 +1,2 @@
  def read():
 -    first
@@ -16,7 +16,7 @@ DIFFERENCE = """# my_service.rows.x_read__mutmut_1: survived
 +    third
 """
 EQUIVALENT = next(iter(equivalents()))
-SURVIVOR = Change("rows", "first", "second")
+SURVIVOR = Change("web/etags", "first", "second")
 
 
 def test_a_change_is_its_text_before_and_after() -> None:

@@ -112,7 +112,7 @@ AUTHENTICATION_MUTANTS = (
         (
             (
                 '{"require": REQUIRED_CLAIMS, ',
-                '{"require": REQUIRED_CLAIMS, "verify_aud": False}',
+                '{"require": REQUIRED_CLAIMS, "verify_aud": False, ',
             ),
         ),
         (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
@@ -146,7 +146,7 @@ AUTHENTICATION_MUTANTS = (
         (
             (
                 '{"require": REQUIRED_CLAIMS, ',
-                '{"require": REQUIRED_CLAIMS, "verify_signature": False}',
+                '{"require": REQUIRED_CLAIMS, "verify_signature": False, ',
             ),
         ),
         (f"{OIDC_TESTS}::test_other_tokens_are_refused",),

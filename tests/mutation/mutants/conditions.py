@@ -9,6 +9,8 @@ VALIDATION = f"{PACKAGE}/web/validation.py"
 OIDC = f"{PACKAGE}/auth/oidc.py"
 LOG_TESTS = "tests/observability/test_standard_error.py"
 METRICS_TESTS = "tests/observability/test_metrics.py"
+PATTERN_TESTS = "tests/observability/test_patterns.py"
+SECRETS = "my_service.observability.logs.SECRETS_IN_TEXT[1]"
 PROBLEM_TESTS = "tests/web/test_problems.py"
 SECURITY_TESTS = "tests/web/test_security.py"
 OIDC_TESTS = "tests/auth/test_oidc.py"
@@ -56,7 +58,7 @@ CONDITION_MUTANTS = (
             (r"[\w-]++['\"]?+\s*+[=:]", r"[\w-]*['\"]?\s*[=:]"),
             (r"((?<![\w-])(?=[\w-]*?(?:{NAMES}))", r"((?<![\w-])[\w-]*(?:{NAMES})"),
         ),
-        ("tests/observability/test_patterns.py::test_a_pattern_takes_linear_time",),
+        (f"{PATTERN_TESTS}::test_a_pattern_takes_linear_time[{SECRETS}]",),
     ),
     Mutant(
         "metrics of workers that are gone lost",
@@ -159,7 +161,7 @@ CONDITION_MUTANTS = (
         "a response to a bad request is at most 64 KiB long",
         VALIDATION,
         (("        if length > MAX_ERRORS_LENGTH:\n", "        if False:\n"),),
-        (f"{PROBLEM_TESTS}::test_a_response_lists_the_first_errors_only",),
+        (f"{PROBLEM_TESTS}::test_a_response_lists_the_first_errors_only[name1]",),
     ),
     Mutant(
         "half a body is stored",
@@ -240,7 +242,7 @@ CONDITION_MUTANTS = (
         "a key without an algorithm is valid for all of its type",
         OIDC,
         (('jwk.get("alg", algorithm) != algorithm', 'jwk.get("alg", ALGORITHMS[0]) != algorithm'),),
-        (f"{OIDC_TESTS}::test_a_key_without_an_algorithm_is_valid_for_all_of_its_type",),
+        (f"{OIDC_TESTS}::test_a_key_without_an_algorithm_is_valid_for_all_of_its_type[PS256]",),
         options=WITH_OIDC,
     ),
 )
