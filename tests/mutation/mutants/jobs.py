@@ -257,4 +257,27 @@ JOB_MUTANTS = (
         ("    structlog.contextvars.reset_contextvars(**task.request.bound)\n", "    pass\n"),
         f"{TASK_TESTS}::test_all_lines_of_a_run_have_the_ids_of_its_request",
     ),
+    mutant(
+        "arguments in the log",
+        "logs and monitors do not show the arguments of tasks",
+        CELERY,
+        ("**HIDDEN | options)", "**options)"),
+        f"{CELERY_TESTS}::test_the_headers_of_a_message_hide_its_arguments[True]",
+        f"{CELERY_TESTS}::test_the_headers_of_a_message_hide_its_arguments[False]",
+    ),
+    mutant(
+        "dropped messages in the log",
+        "logs do not show the contents of messages that a worker drops",
+        CELERY,
+        ("        logging.getLogger(name).addFilter(hide_contents)\n", "        pass\n"),
+        f"{CELERY_TESTS}::test_a_worker_logs_no_contents_of_what_it_drops[unknown task]",
+        f"{CELERY_TESTS}::test_a_worker_that_logs_debug_lines_hides_arguments",
+    ),
+    mutant(
+        "retry of an overtaken run",
+        "a run that was overtaken is not retried",
+        TASKS,
+        (', options["task_id"], change):\n', ', options["task_id"], change) and False:\n'),
+        f"{TASK_TESTS}::test_a_failed_run_that_was_overtaken_is_not_retried",
+    ),
 )

@@ -3,22 +3,29 @@ import logging
 import socket
 import time
 from importlib import import_module
+from typing import Any
 
 import pytest
 from celery import current_app, signals
+from celery.concurrency.base import BasePool
 from flask import Flask
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
+from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.jobs.celery_app import CLIENT_SECONDS, ServiceCelery, make_worker
+from {{ cookiecutter.__package }}.jobs.models import JobState
 from {{ cookiecutter.__package }}.jobs.redis_transport import Transport
 from {{ cookiecutter.__package }}.jobs.tasks import MAX_BACKOFF_SECONDS, ServiceTask
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.applications import MakeApp
-from .support.background import BROKER_IS_DOWN, celery_of, idle
+from .support.background import BROKER_IS_DOWN, PAST, ask, celery_of, change_jobs, idle, jobs_in
+
+consumer: Any = import_module("celery.worker.consumer.consumer")
 
 
 def test_shared_tasks_are_those_of_the_application(make_app: MakeApp) -> None:
@@ -117,6 +124,83 @@ def test_a_worker_logs_as_the_service_does(
     assert line["event"] == "ready"
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_headers_of_a_message_hide_its_arguments(
+    make_app: MakeApp, broker_url: str, is_known: bool
+) -> None:
+    """Workers log these headers, and tell them to monitors."""
+    celery = celery_of(make_app(broker_url=SecretStr(broker_url)))
+    queue = f"hidden-{is_known}"
+    if is_known:
+        celery.tasks[idle.name].apply_async(("a name",), queue=queue)
+    else:
+        celery.send_task("of.another.service", [], {"text": "a name"}, queue=queue)
+
+    headers = headers_of_message(celery, queue)
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("(...)", "{...}")
+
+
+def test_a_caller_may_describe_the_arguments(make_app: MakeApp, broker_url: str) -> None:
+    celery = celery_of(make_app(broker_url=SecretStr(broker_url)))
+    celery.send_task(idle.name, ["a name"], argsrepr="(a text)", queue="described")
+
+    headers = headers_of_message(celery, "described")
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("(a text)", "{...}")
+
+
+def headers_of_message(celery: ServiceCelery, name: str) -> dict[str, Any]:
+    """Take the message of a queue, and return its headers."""
+    with celery.connection_for_read() as connection:
+        queue = connection.SimpleQueue(name)
+        message = queue.get(timeout=5)
+        message.ack()
+        queue.close()
+    headers: dict[str, Any] = message.headers
+    return headers
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "kept"),
+    [
+        (consumer.UNKNOWN_TASK_ERROR, ("'a.task'", "a name", "", ""), "of type 'a.task'."),
+        (consumer.INVALID_TASK_ERROR, ("no id", "a name"), "task message: no id"),
+        (consumer.UNKNOWN_FORMAT, ("a name",), "unknown message."),
+        (consumer.MESSAGE_DECODE_ERROR, ("why", "", "", "", "a name"), "message body: 'why'"),
+    ],
+    ids=["unknown task", "invalid task", "unknown message", "undecodable"],
+)
+def test_a_worker_logs_no_contents_of_what_it_drops(
+    make_app: MakeApp,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    values: tuple[str, ...],
+    kept: str,
+) -> None:
+    make_worker(make_app())
+    signals.setup_logging.send(sender=None)
+
+    logging.getLogger(consumer.__name__).error(line, *values)
+
+    [logged] = capsys.readouterr().err.splitlines()
+    assert kept in json.loads(logged)["event"]
+    assert "a name" not in logged
+
+
+def test_a_worker_that_logs_debug_lines_hides_arguments(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_worker(make_app(log_level="debug"))
+    signals.setup_logging.send(sender=None)
+    pool: Any = BasePool()
+    pool.on_apply = lambda *_, **__: None
+
+    pool.apply_async(idle, ("a name",), {"text": "a name"})
+
+    logged = capsys.readouterr().err
+    assert "TaskPool: Apply" in logged
+    assert "a name" not in logged
+
+
 def test_the_entry_point_of_celery(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", EXAMPLE_URL)
 
@@ -124,3 +208,21 @@ def test_the_entry_point_of_celery(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert module.celery.main == create_app.__module__
     module.celery.loader.import_default_modules()
+
+
+def test_the_nightly_task_deletes_what_is_no_longer_needed(
+    make_app: MakeApp, committed_db: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", EXAMPLE_URL)
+    worker = import_module(f"{create_app.__module__}.worker")
+    app = make_app()
+    ask(app, idle.s())
+    change_jobs(committed_db, state=JobState.FAILED, heard_at=PAST)
+
+    with app.app_context():
+        done = worker.clean_up()
+        db.session.commit()
+
+    assert done.startswith("Deleted: ")
+    assert "1 failed tasks" in done
+    assert jobs_in(committed_db) == []

@@ -2,6 +2,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -195,7 +196,8 @@ def test_relays_at_the_same_time_publish_different_tasks(
 
 def test_messages_reach_the_broker(make_app: MakeApp, broker_url: str) -> None:
     app = make_app(broker_url=SecretStr(broker_url))
-    job_id = ask(app, idle.s("a text").set(queue="reached", priority=0))
+    signature: Any = idle.s("a text").set(queue="reached", priority=0)
+    job_id = ask(app, signature.set(argsrepr="(a text)"))
     with app.app_context():
         publish_batch(celery_of(app), take_due(app))
 
@@ -207,6 +209,8 @@ def test_messages_reach_the_broker(make_app: MakeApp, broker_url: str) -> None:
     assert message.headers["id"] == str(job_id)
     assert message.headers["task"] == "tests.idle"
     assert message.headers["receipt"]
+    assert message.headers["argsrepr"] == "(a text)"
+    assert message.headers["kwargsrepr"] == "{...}"
     assert message.payload[0] == ["a text"]
 
 

@@ -139,6 +139,22 @@ def test_called_as_a_function_a_task_shares_the_session_of_its_caller(
     assert count_rows(committed_db) == 0
 
 
+def test_called_as_a_function_a_task_that_fails_leaves_the_session_of_its_caller(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    app = make_app()
+    failing = task_of(app, fail)
+    with app.app_context():
+        row = ProbeFactory.build()
+        db.session.add(row)
+        with pytest.raises(ArithmeticError, match="in the middle of a task"):
+            failing()
+        assert row in db.session
+        db.session.rollback()
+
+    assert count_rows(committed_db) == 0
+
+
 # Changes once
 
 
@@ -233,6 +249,21 @@ def test_the_first_commit_of_changes_ends_the_receipt(
 
     assert seen == [0]
     assert count_rows(committed_db) == 1
+
+
+def test_a_failed_run_that_was_overtaken_is_not_retried(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    def be_slow_and_fail() -> None:
+        with committed_db.begin() as other:  # what the faster run does
+            other.execute(text("DELETE FROM jobs"))
+        fail()
+
+    app = make_app()
+    assert deliver(app, sent(app, be_slow_and_fail)) == "IGNORED"
+
+    assert (count_rows(committed_db), jobs_in(committed_db)) == (0, [])
+    assert_nothing_leaked(app)
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])
@@ -502,6 +533,17 @@ def test_a_last_failure_that_cannot_be_kept_leaves_the_receipt(
 
 
 # What a worker does not run
+
+
+def test_a_task_with_an_id_of_its_caller_has_no_receipt(make_app: MakeApp) -> None:
+    changed: list[UUID] = []
+
+    def change(_session: Session, job_id: UUID) -> bool:
+        changed.append(job_id)
+        return True
+
+    assert not tasks.change_receipt(celery_of(make_app()), "daily-report", change)
+    assert changed == []
 
 
 def test_a_task_that_a_worker_does_not_know_waits_for_another(

@@ -19,7 +19,7 @@ from ..support.applications import MakeApp
 from ..support.concurrency import wait_until
 from ..support.leaks import count_rows
 from ..support.probe import Probe, ProbeStatus
-from .support.background import ask, jobs_in
+from .support.background import ask, celery_of, jobs_in
 from .support.broker import start_temporary
 from .support.worker_process import running_worker
 from .support.worker_tasks import add_at_last, add_slowly, be_killed, kill_process, tutorial
@@ -55,10 +55,12 @@ def test_tasks_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
         ask(app, add_at_last.s(folder, code="fails"))
         ask(app, be_killed.s(folder, code="is-killed"))
         tutorial.delay(4, 4, folder=folder)
+        celery_of(app).send_task("tests.unknown", [folder])
         wait_until((tmp_path / "is-killed").exists)
         os.kill(int((tmp_path / "is-killed").read_text()), signal.SIGKILL)
         wait_until(lambda: all_done(committed_db))
         wait_until((tmp_path / "8").exists)
+        wait_until(lambda: "Received unregistered task" in processes.log.read_text())
 
         ask(app, add_slowly.s(folder))
         wait_until((tmp_path / "began").exists)
@@ -67,6 +69,7 @@ def test_tasks_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
         (tmp_path / "go").touch()
         assert processes.terminate() == (0, 0)
         lines = processes.lines()
+        assert folder not in processes.log.read_text(), "arguments are not logged"
 
     assert all_done(committed_db)
     assert (count_active(committed_db), count_rows(committed_db)) == (1, 4)

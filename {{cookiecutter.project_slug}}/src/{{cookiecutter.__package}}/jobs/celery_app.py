@@ -1,6 +1,8 @@
 """Celery, set up for this service; docs/jobs.md says why its settings have these values."""
 
 import json
+import logging
+import re
 from typing import Any
 
 from celery import Celery, signals
@@ -22,6 +24,13 @@ WORKER: dict[str, Any] = {
     **{"max_retries": None, "socket_timeout": 10, "socket_keepalive": True},
     **{"unacked_restore_throttle": 1, "read_timeout": None, "write_timeout": None},
 }
+
+# Arguments can be personal data: neither logs nor monitors such as Flower show them. See
+# https://docs.celeryq.dev/en/stable/userguide/tasks.html#hiding-sensitive-information-in-arguments
+HIDDEN = {"argsrepr": "(...)", "kwargsrepr": "{...}"}
+# These two log whole messages: those that a worker drops, and at the level `debug` all others.
+MESSAGE_LOGGERS = ("celery.worker.consumer.consumer", "celery.pool")
+CONTENTS = re.compile(r"\n\n(?:The full contents|body:).*| \(args:.*", re.DOTALL)
 
 
 class ServiceCelery(Celery):
@@ -55,6 +64,10 @@ class ServiceCelery(Celery):
         visibility = self.conf.broker_transport_options["visibility_timeout"]
         self.silence_seconds = visibility + 2 * limit  # then a task is published again
 
+    def send_task(self, *args: Any, **options: Any) -> Any:
+        """Publish a task as Celery does, with a message whose headers hide its arguments."""
+        return super().send_task(*args, **HIDDEN | options)
+
 
 def init_app(app: Flask, settings: ServiceSettings) -> None:
     """Set up Celery for the application, and for `@shared_task`.
@@ -73,7 +86,15 @@ def make_worker(app: Flask) -> ServiceCelery:
     if celery.conf.broker_url.startswith("redis"):
         celery.conf.broker_transport = f"{__package__}.redis_transport:Transport"
     signals.setup_logging.connect(lambda **_: logs.configure(celery.settings), weak=False)
+    for name in MESSAGE_LOGGERS:
+        logging.getLogger(name).addFilter(hide_contents)
     return celery
+
+
+def hide_contents(record: logging.LogRecord) -> bool:
+    """Cut the contents of a message, and so the arguments of its task, from a line of Celery."""
+    record.msg, record.args = CONTENTS.sub("", record.getMessage()), ()
+    return True
 
 
 def broker_address(url: str) -> str:
