@@ -1,5 +1,6 @@
 """Migrations that are written: all that differs is in them or named, and they run with rows."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
@@ -94,6 +95,21 @@ DIFFERENCES: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
     "enum value": (
         lambda: things(kind=sa.Column("kind", kinds("a", "b", "c"), nullable=False)),
         "the constraint ck_things_kind is not in the database",
+    ),
+    "new CHECK": (
+        lambda: things(
+            sa.CheckConstraint("size > 0", name="size"),
+            sa.CheckConstraint("name <> note", name="name"),
+        ),
+        "the constraint ck_things_name is not in the database",
+    ),
+    "CHECK without a model": (
+        lambda: things(kind=sa.Column("kind", sa.String(40), nullable=False)),
+        "the constraint ck_things_kind is not in the model",
+    ),
+    "new column": (
+        lambda: things(color=sa.Column("color", sa.String(20))),
+        "things.color: the column is not in the database",
     ),
     "length": (
         lambda: things(name=sa.Column("name", sa.String(21), nullable=False)),
@@ -209,6 +225,16 @@ def test_a_drop_beside_an_addition_is_told(begun: Settings) -> None:
         write(begun, models)
 
 
+def test_a_drop_beside_an_addition_of_another_type_is_written(begun: Settings) -> None:
+    models = things(note=None, weight=sa.Column("weight", sa.Integer))
+
+    text = write(begun, models)
+
+    assert "weight" in text
+    migrations.upgrade(begun)
+    assert rows(begun)[0].keys() == {"id", "kind", "name", "size", "owner_id", "weight"}
+
+
 def test_a_rename_keeps_the_values(begun: Settings) -> None:
     models = things(note=None, remark=sa.Column("remark", sa.String(20)))
 
@@ -221,9 +247,116 @@ def test_a_rename_keeps_the_values(begun: Settings) -> None:
     assert rows(begun)[0]["note"] == "x"
 
 
+def test_a_column_of_another_type_keeps_its_values_and_its_default(begun: Settings) -> None:
+    models = things(size=sa.Column("size", sa.BigInteger, server_default="3"))
+
+    write(begun, models)
+    migrations.upgrade(begun)
+
+    assert authoring.check(begun, models).found == []
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("INSERT INTO things (id, kind, name) VALUES (2, 'a', 'x')"))
+    assert [row["size"] for row in rows(begun)] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("rename", "error"),
+    [
+        ("gone:things", "The database has no table gone."),
+        ("gone.old:new", "The database has no table gone."),
+        ("things:goods", "There is no model of a table goods."),
+        ("owners:things", "The database has a table things already."),
+        ("things.gone:remark", "The table things has no column gone."),
+        ("things.note:comment", "things.comment is not a new column of the model."),
+        ("things.note:size", "things.size is not a new column of the model."),
+    ],
+)
+def test_a_rename_of_what_is_not_there_is_told(begun: Settings, rename: str, error: str) -> None:
+    models = things(note=None, remark=sa.Column("remark", sa.String(20)))
+
+    with pytest.raises(MigrationError, match=re.escape(error)):
+        write(begun, models, rename=rename)
+
+
+def boxes(name: str, label: str = "label", key: str | None = None) -> sa.MetaData:
+    """A table whose primary key has this name, or the usual one."""
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+    sa.Table(
+        name,
+        metadata,
+        sa.Column("id", sa.Integer, autoincrement=False),
+        sa.Column(label, sa.String(20)),
+        sa.PrimaryKeyConstraint("id", name=key),
+    )
+    return metadata
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("key", [None, "key_of_boxes"])
+def test_a_rename_of_a_table_keeps_its_rows(empty_database: Settings, key: str | None) -> None:
+    authoring.write_migration(empty_database, "Begin", models=boxes("boxes", key=key))
+    migrations.upgrade(empty_database)
+    with migration_connection(empty_database) as connection:
+        connection.execute(sa.text("INSERT INTO boxes (id, label) VALUES (1, 'x')"))
+    models = boxes("crates", "title", key=key)
+
+    write(empty_database, models, rename="boxes:crates, boxes.label:title")
+    migrations.upgrade(empty_database)
+
+    assert rows(empty_database, "crates") == [{"id": 1, "title": "x"}]
+    assert authoring.check(empty_database, models).found == []
+    migrations.downgrade(empty_database, "-1")
+    assert rows(empty_database, "boxes") == [{"id": 1, "label": "x"}]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_table_dropped_beside_one_like_it_is_told(empty_database: Settings) -> None:
+    authoring.write_migration(empty_database, "Begin", models=boxes("boxes"))
+    migrations.upgrade(empty_database)
+    models = boxes("crates")
+    sa.Table("unlike", models, sa.Column("id", sa.Integer, primary_key=True))
+
+    with pytest.raises(MigrationError, match=r"rename=boxes:crates.*drop=boxes") as told:
+        write(empty_database, models)
+
+    assert "unlike" not in str(told.value)
+    write(empty_database, models, drop="boxes")
+    migrations.upgrade(empty_database)
+    assert authoring.check(empty_database, models).found == []
+
+
 def test_a_way_back_that_rows_may_stop_is_told(begun: Settings) -> None:
     models = things(name=sa.Column("name", sa.String(20)))
 
     written = authoring.write_migration(begun, "Let it go", models=models)
 
     assert any("The way back makes things.name required again" in note for note in written.notes)
+{% if cookiecutter.database != "sqlite" %}
+
+
+def native(*values: str) -> sa.Enum:
+    """A type of the engine that has these values."""
+    return sa.Enum(*values, name="grade")
+
+
+@pytest.mark.usefixtures("folder")
+{% if cookiecutter.database == "postgresql" %}
+def test_a_new_value_of_a_native_enum_is_not_written(empty_database: Settings) -> None:
+{% else %}
+def test_a_new_value_of_a_native_enum_is_written(empty_database: Settings) -> None:
+{% endif %}
+    models = things(grade=sa.Column("grade", native("a", "b")))
+    authoring.write_migration(empty_database, "Begin", models=models)
+    migrations.upgrade(empty_database)
+    assert authoring.check(empty_database, models).found == []
+    models = things(grade=sa.Column("grade", native("a", "b", "c")))
+
+{% if cookiecutter.database == "postgresql" %}
+    with pytest.raises(MigrationError, match=r"things\.grade: the values of the type grade differ"):
+        write(empty_database, models)
+{% else %}
+    write(empty_database, models)
+    migrations.upgrade(empty_database)
+    assert authoring.check(empty_database, models).found == []
+{% endif %}
+{% endif %}

@@ -87,6 +87,9 @@ ROUND_TRIPS = [
     ("colour", Colour.DEEP_BLUE),
 ]
 
+JSON_COLUMNS = {"document", "anything"}
+"""Not every engine compares JSON."""
+
 
 @pytest.fixture(scope="module")
 def engine(settings: Settings) -> Iterator[Engine]:
@@ -133,10 +136,11 @@ def test_null_comes_back(stored: Connection, column: str) -> None:
     assert read(stored, column, row) is None
 
 
-@pytest.mark.parametrize(("column", "value"), ROUND_TRIPS)
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [each for each in ROUND_TRIPS if each[0] not in JSON_COLUMNS],
+)
 def test_value_is_found_by_itself(stored: Connection, column: str, value: object) -> None:
-    if column == "document":
-        return
     row = store(stored, **{column: value})
 
     found = stored.scalars(select(VALUES.c.id).where(VALUES.c[column] == value)).all()

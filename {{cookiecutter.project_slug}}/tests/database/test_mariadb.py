@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from {{ cookiecutter.__package }}.database import mariadb
+from {{ cookiecutter.__package }}.database import catalog_mariadb, mariadb
 from {{ cookiecutter.__package }}.database.mariadb import (
     is_conflict,
     is_retryable,
@@ -115,6 +115,16 @@ def test_wait_for_a_lock_that_takes_too_long_is_transient(engine: Engine) -> Non
         other.invalidate()
 
     assert is_retryable(lost.value)
+
+
+def test_a_temporary_table_is_not_taken_for_another(engine: Engine) -> None:
+    with engine.connect() as connection:
+        with pytest.raises(RuntimeError, match="numbers"):
+            catalog_mariadb.report(connection, "numbers", temporary=True)
+        connection.execute(text("CREATE TEMPORARY TABLE numbers (number INT)"))
+        with pytest.raises(RuntimeError, match="numbers"):
+            catalog_mariadb.report(connection, "numbers")
+        connection.invalidate()  # the temporary table goes with its connection
 
 
 def test_migrations_have_time(empty_database: Settings) -> None:

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.operations import ops
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import sessionmaker
 
+from {{ cookiecutter.__package }}.database import catalog_postgresql
 from {{ cookiecutter.__package }}.database.postgresql import (
     is_conflict,
     is_retryable,
@@ -186,6 +189,88 @@ def test_deferred_constraint_is_checked_at_a_commit_inside_a_test(engine: Engine
         session.execute(links.insert().values(number=99))
         with pytest.raises(IntegrityError):
             session.commit()
+
+
+def test_a_check_is_reported_as_the_engine_writes_it_in_the_end(engine: Engine) -> None:
+    checks = {"listed": "number IN (1, 2)", "of another table": "color > 1"}
+
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE numbers (number INT)"))
+        normal = catalog_postgresql.normal_checks(connection, "numbers", checks)
+        again = catalog_postgresql.normal_checks(connection, "numbers", normal)
+
+    assert "ANY" in normal["listed"]
+    assert normal["of another table"] == checks["of another table"]
+    assert again == normal
+
+
+def test_a_check_that_the_engine_always_writes_otherwise_is_read_some_times(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_postgresql, "MAX_READINGS", 1)
+
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE numbers (number INT)"))
+        checks = catalog_postgresql.normal_checks(connection, "numbers", {"c": "number IN (1, 2)"})
+
+    assert "ANY" in checks["c"]
+
+
+ALTER = "ALTER TABLE numbers ALTER COLUMN number"
+CAST = f"{ALTER} TYPE BIGINT USING CAST(number AS BIGINT)"
+
+
+@pytest.mark.parametrize(
+    ("options", "statements", "rest"),
+    [
+        ({}, [CAST], None),
+        ({"modify_nullable": False}, [CAST], (False, False)),
+        ({"modify_server_default": "3"}, [CAST], (None, "3")),
+        (
+            {"existing_server_default": "2", "modify_server_default": "3"},
+            [f"{ALTER} DROP DEFAULT", CAST],
+            (None, "3"),
+        ),
+        ({"existing_server_default": "2"}, [f"{ALTER} DROP DEFAULT", CAST], (None, "2")),
+        (
+            {"existing_server_default": "2", "modify_server_default": None},
+            [f"{ALTER} DROP DEFAULT", CAST],
+            (None, None),
+        ),
+    ],
+)
+def test_a_new_type_is_cast_without_the_default(
+    engine: Engine, options: dict[str, Any], statements: list[str], rest: tuple[object, ...] | None
+) -> None:
+    alter = ops.AlterColumnOp(
+        "numbers",
+        "number",
+        existing_type=sa.Integer(),
+        modify_type=sa.BigInteger(),
+        **options,
+    )
+
+    found = catalog_postgresql.runnable(alter, engine.dialect)
+
+    assert [str(op.sqltext) for op in found if isinstance(op, ops.ExecuteSQLOp)] == statements
+    alters = [op for op in found if isinstance(op, ops.AlterColumnOp)]
+    assert [(op.modify_nullable, op.modify_server_default) for op in alters] == (
+        [rest] if rest else []
+    )
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        ops.DropColumnOp("numbers", "number"),
+        ops.AlterColumnOp("numbers", "number", modify_nullable=True),
+        ops.AlterColumnOp(
+            "numbers", "number", existing_type=sa.String(1), modify_type=sa.String(2)
+        ),
+    ],
+)
+def test_what_needs_no_cast_runs_as_it_is(engine: Engine, operation: ops.MigrateOperation) -> None:
+    assert catalog_postgresql.runnable(operation, engine.dialect) == [operation]
 
 
 def test_migrations_have_time(empty_database: Settings) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.database import sqlite
+from {{ cookiecutter.__package }}.database import catalog_sqlite, sqlite
 from {{ cookiecutter.__package }}.database.revisions import expected_revision
 from {{ cookiecutter.__package }}.database.sqlite import (
     MAX_MIGRATION_SECONDS,
@@ -249,6 +249,34 @@ def test_time_limit_is_of_each_statement(
             now += 1.5
             assert connection.execute(SOME_TIME).scalar() == ROUNDS
     engine.dispose()
+
+
+def test_the_statement_that_created_a_table_is_read(engine: Engine) -> None:
+    created = """
+        CREATE TABLE "a (table, odd" (
+            id INTEGER PRIMARY KEY, -- a comment, (
+            "name" TEXT COLLATE NOCASE DEFAULT ((('A, (b'))) /* another, ) */,
+            amount DECIMAL(9, 2) NOT NULL DEFAULT -1 CHECK (((amount) > -2)),
+            twice INTEGER GENERATED ALWAYS AS (id * 2) STORED,
+            CONSTRAINT "named" CHECK ((name) <> ('')),
+            UNIQUE (id, name)
+        ) WITHOUT ROWID
+    """
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql(created)
+        found = catalog_sqlite.report(connection, "a (table, odd")
+
+    assert found.columns == {
+        "id": ("integer", None),
+        "name": ("text collate nocase", "'A, (b'"),
+        "amount": ("decimal ( 9 , 2 )", "- 1"),
+        "twice": ("integer generated always", None),
+    }
+    assert found.checks == {
+        "( amount ) > - 2": "( amount ) > - 2",
+        "named": "( name ) <> ( '' )",
+    }
 
 
 def test_migrations_have_time(empty_database: Settings) -> None:

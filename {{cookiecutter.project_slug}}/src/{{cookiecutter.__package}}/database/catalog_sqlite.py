@@ -5,6 +5,7 @@ https://www.sqlite.org/lang_createtable.html
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
 from alembic.operations import ops
 from sqlalchemy import Connection, Dialect, text
@@ -84,15 +85,14 @@ def _parts(words: list[str]) -> Iterator[list[str]]:
     """Yield the columns and constraints of a CREATE TABLE: what commas separate."""
     part: list[str] = []
     depth = 0
-    for word in words[words.index("(") :]:
+    for word in _inner(words[words.index("(") :]):
         depth += (word == "(") - (word == ")")
-        if depth == 0 or (depth == 1 and word == ","):
+        if depth == 0 and word == ",":
             yield part
             part = []
-            if depth == 0:
-                return
-        elif part or word != "(" or depth > 1:
+        else:
             part.append(word)
+    yield part
 
 
 def _column(words: list[str]) -> ReportedColumn:
@@ -123,14 +123,15 @@ def _operand(words: list[str]) -> list[str]:
     """Return the first operand: what is in parentheses, without them, or a word with its sign."""
     if words[0] != "(":
         return words[: 2 if words[0] in "+-" else 1]
-    depth = 0
-    for number, word in enumerate(words):
-        depth += (word == "(") - (word == ")")
-        if depth == 0:
-            inner = words[1:number]
-            whole = inner[:1] == ["("] and len(_operand(inner)) == len(inner) - 2
-            return _operand(inner) if whole else inner
-    return words
+    inner = _inner(words)
+    whole = inner[:1] == ["("] and len(_inner(inner)) == len(inner) - 2
+    return _operand(inner) if whole else inner
+
+
+def _inner(words: list[str]) -> list[str]:
+    """Return what is in the parentheses that the words begin with."""
+    depths = list(accumulate((word == "(") - (word == ")") for word in words))
+    return words[1 : depths.index(0)]
 
 
 def _text(words: list[str]) -> str:

@@ -19,7 +19,9 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+{% if cookiecutter.database == "postgresql" %}
     Enum,
+{% endif %}
     Index,
     Inspector,
     MetaData,
@@ -33,6 +35,7 @@ from sqlalchemy.sql.elements import conv
 
 from . import catalog_{{ cookiecutter.database }} as catalog
 from .catalog import ReportedTable
+from .literals import single_percents
 
 PLUGINS = ("alembic.autogenerate.*", "service.constraints")
 
@@ -109,14 +112,22 @@ class Comparison:
         _context: object,
         _inspected: Column[Any],
         model: Column[Any],
-        inspected_type: Any,
-        model_type: Any,
+{% if cookiecutter.database == "postgresql" %}
+        inspected_type: object,
+        model_type: object,
+{% else %}
+        _inspected_type: object,
+        _model_type: object,
+{% endif %}
     ) -> bool:
         """Return whether the types differ; for Alembic."""
         present, wanted = self.reported(model.table)
+{% if cookiecutter.database == "postgresql" %}
         if isinstance(inspected_type, Enum) and isinstance(model_type, Enum):
             self._compare_native_enums(model, inspected_type, model_type)
+{% endif %}
         return present.columns[model.name].type != wanted.columns[model.name].type
+{% if cookiecutter.database == "postgresql" %}
 
     def _compare_native_enums(self, model: Column[Any], inspected: Enum, wanted: Enum) -> None:
         if wanted.native_enum and inspected.enums != wanted.enums:
@@ -124,6 +135,7 @@ class Comparison:
                 f"{model.table.name}.{model.name}: the values of the type {wanted.name} differ;"
                 " change them by ALTER TYPE."
             )
+{% endif %}
 
     def compare_server_default(
         self,
@@ -213,18 +225,12 @@ def check_texts(connection: Connection, table: Table) -> dict[str, str]:
     for column in table.columns:
         checks += [each for each in column.constraints if isinstance(each, CheckConstraint)]
     return {
-        str(preparer.format_constraint(each)).strip('`"'): _single_percents(
-            connection,
+        str(preparer.format_constraint(each)).strip('`"'): single_percents(
             compiler.sql_compiler.process(each.sqltext, include_table=False, literal_binds=True),
+            connection.dialect,
         )
         for each in checks
     }
-
-
-def _single_percents(connection: Connection, sql: str) -> str:
-    """Return SQL as the engine gets it: the compiler doubles `%` for drivers that format."""
-    formats = connection.dialect.paramstyle in ("format", "pyformat")
-    return sql.replace("%%", "%") if formats else sql
 
 
 def _renamed_foreign_keys(

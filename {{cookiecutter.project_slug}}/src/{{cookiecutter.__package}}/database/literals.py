@@ -20,6 +20,7 @@ from sqlalchemy import (
     Uuid,
     literal,
 )
+from sqlalchemy.exc import CompileError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from .column_types import ExactDecimal, ExactJson
@@ -32,12 +33,21 @@ def sql_literal(kind: TypeEngine[Any], value: str, dialect: Dialect) -> str:
     if isinstance(kind, TypeDecorator) and isinstance(kind.impl_instance, DateTime):
         return _datetime(value)
     parsed = _parser(kind)(value)
-    if isinstance(parsed, str):  # also JSON, for which SQLAlchemy writes no literals
+    if isinstance(parsed, str):  # JSON too, for which SQLAlchemy writes no literals, and enums
         kind = String()
-    rendered = literal(parsed, kind).compile(
-        dialect=dialect, compile_kwargs={"literal_binds": True}
-    )
-    return str(rendered).replace("%%", "%").replace(":", r"\:")
+    try:
+        rendered = literal(parsed, kind).compile(
+            dialect=dialect, compile_kwargs={"literal_binds": True}
+        )
+    except CompileError as error:  # the column type rejects it, such as too many digits
+        raise ValueError(str(error.__cause__)) from error
+    return single_percents(str(rendered), dialect).replace(":", r"\:")
+
+
+def single_percents(sql: str, dialect: Dialect) -> str:
+    """Return SQL as the engine gets it: the compiler doubles `%` for drivers that format."""
+    formats = dialect.paramstyle in ("format", "pyformat")
+    return sql.replace("%%", "%") if formats else sql
 
 
 def _parser(kind: TypeEngine[Any]) -> Callable[[str], Any]:
@@ -58,12 +68,10 @@ def _parser(kind: TypeEngine[Any]) -> Callable[[str], Any]:
     return next((parse for known, parse in parsers if isinstance(inner, known)), str)
 
 
-def _one_of(kind: Enum, value: str) -> Any:
+def _one_of(kind: Enum, value: str) -> str:
     if value not in kind.enums:
         raise ValueError(f"it is one of {', '.join(kind.enums)}")
-    if kind.enum_class is None:
-        return value
-    return next(each for each in kind.enum_class if value in (each.value, each.name))
+    return value
 
 
 def _boolean(value: str) -> bool:
