@@ -167,7 +167,7 @@ def test_the_process_ends_when_its_parent_is_gone(
     unserved.parent = os.getppid()
     unserved.service_actions()
 
-    monkeypatch.setattr(os, "getppid", lambda: 1 - unserved.parent)
+    monkeypatch.setattr(os, "getppid", lambda: unserved.parent + 1)
     with pytest.raises(SystemExit) as ended:
         unserved.service_actions()
     assert ended.value.code == 0
