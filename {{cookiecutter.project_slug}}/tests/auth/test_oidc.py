@@ -5,9 +5,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.client import HTTPConnection
+from ssl import SSLError
 from threading import Barrier, Event, Thread
 from threading import enumerate as enumerate_threads
 from typing import Any
+from urllib.error import URLError
 
 import jwt
 import pytest
@@ -540,3 +543,30 @@ def test_the_provider_is_asked_over_https_in_production(
         found = {fault["loc"][0] for fault in error.errors()}
 
     assert found == faults
+
+
+def test_a_fetch_that_takes_too_long_ends_whatever_its_connections_are() -> None:
+    def read(fetch: Fetch) -> None:
+        fetch._open(HTTPConnection, "127.0.0.1")
+        fetch._open(HTTPConnection, "127.0.0.1").sock = unconnected
+        fetch._open(HTTPConnection, "127.0.0.1").sock = reading
+        reading.recv(1)
+
+    reading, silent = socket.socketpair()
+    with reading, silent, socket.socket() as unconnected:
+        fetch = Fetch(read, 0.05)
+        with pytest.raises(TimeoutError, match="no whole answer in time"):
+            fetch.result()
+        fetch.join(10)
+
+        assert not fetch.is_alive()
+
+
+def test_an_https_address_is_asked_over_tls(provider: Provider) -> None:
+    address = provider.issuer.replace("http://", "https://") + DISCOVERY
+
+    with pytest.raises(URLError) as failed:
+        Fetch(lambda fetch: fetch.get(address), 10).result()
+
+    assert isinstance(failed.value.reason, SSLError)
+    assert provider.asked == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from {{ cookiecutter.__package }}.database import catalog_mariadb, mariadb
@@ -178,3 +178,40 @@ def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
     assert not is_conflict(away.value)
     assert not is_retryable(away.value)
     assert not is_statement_timeout(away.value)
+
+
+def test_the_url_may_set_the_time_to_connect(empty_database: Settings) -> None:
+    given = make_url(empty_database.database_url.get_secret_value())
+    hurried = given.update_query_dict({"connect_timeout": "3"})
+    engine = mariadb.make_engine(
+        hurried.render_as_string(hide_password=False), statement_timeout_seconds=2
+    )
+
+    with engine.connect() as connection:
+        made = connection.connection.driver_connection
+        assert made is not None
+        assert made.connect_timeout == 3
+    engine.dispose()
+
+
+def test_a_limit_that_the_server_does_not_apply_is_logged(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy may drop what a connection sets."""
+    check = mariadb._check_limit
+
+    def drop_first(connection: mariadb.TimeLimitedConnection, seconds: float) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET max_statement_time = 0")
+        check(connection, seconds)
+
+    engine.dispose()
+    with engine.connect():
+        assert caplog.messages == []
+    engine.dispose()
+    monkeypatch.setattr(mariadb, "_check_limit", drop_first)
+
+    with engine.connect():
+        [message] = caplog.messages
+
+    assert "does not apply STATEMENT_TIMEOUT_SECONDS (it has 0.0 s)" in message

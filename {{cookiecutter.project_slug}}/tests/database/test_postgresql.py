@@ -15,12 +15,18 @@ from sqlalchemy.orm import sessionmaker
 
 from {{ cookiecutter.__package }}.database import catalog_postgresql
 from {{ cookiecutter.__package }}.database.postgresql import (
+    TimeLimitedConnection,
     is_conflict,
     is_retryable,
     is_statement_timeout,
+    migration_lock,
     violation_of,
 )
-from {{ cookiecutter.__package }}.database.revisions import current_revision, expected_revision
+from {{ cookiecutter.__package }}.database.revisions import (
+    MigrationError,
+    current_revision,
+    expected_revision,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.engine import make_engine, make_migration_engine
@@ -302,3 +308,46 @@ def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
     assert not is_conflict(away.value)
     assert not is_retryable(away.value)
     assert not is_statement_timeout(away.value)
+
+
+def test_the_url_may_set_the_time_to_connect(
+    empty_database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+    connect = TimeLimitedConnection.connect
+
+    def record(*arguments: Any, **options: Any) -> Any:
+        given.append(options["connect_timeout"])
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(TimeLimitedConnection, "connect", record)
+    engine = make_engine(with_option(empty_database, connect_timeout="3"))
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW statement_timeout")) == "15s"
+    engine.dispose()
+
+    assert given == ["3"]
+
+
+def test_migration_is_not_begun_beside_another(empty_database: Settings) -> None:
+    with (
+        migration_connection(empty_database) as first,
+        migration_lock(first),
+        make_migration_engine(empty_database).connect() as second,
+    ):
+        second.execute(text("SET LOCAL statement_timeout = 100"))
+
+        with pytest.raises(MigrationError, match="did not end in time"), migration_lock(second):
+            pytest.fail("it has begun")
+
+
+def test_an_error_at_the_lock_of_migrations_stays_what_it_is(engine: Engine) -> None:
+    with engine.connect() as connection:
+        with pytest.raises(DBAPIError):
+            connection.execute(text("SELECT nonsense"))
+
+        with (
+            pytest.raises(DBAPIError, match="current transaction is aborted"),
+            migration_lock(connection),
+        ):
+            pytest.fail("it has begun")

@@ -1,11 +1,13 @@
 """Each state of a database and a history is readiness, or one sentence that says what to do."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 import sqlalchemy as sa
+from alembic.operations import Operations
 from flask.testing import FlaskCliRunner
 
 from {{ cookiecutter.__package }} import create_app
@@ -21,7 +23,7 @@ from {{ cookiecutter.__package }}.database.revisions import (
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
-from ..support.schemas import migration_connection, schema_of
+from ..support.schemas import alter, migration_connection, schema_of
 
 BREAKS = "\nbreaks_older_code = True\n"
 ADDS_A_TABLE = """
@@ -325,3 +327,81 @@ def test_two_branches_with_one_message_have_two_ids(migrated: Settings, folder: 
 
     [second] = folder.glob("versions/*_fill_it.py")
     assert first.name != second.name
+
+
+def test_without_migrations_there_is_no_newest_revision(
+    empty_database: Settings, folder: Path
+) -> None:
+    for path in folder.glob("versions/*.py"):
+        path.unlink()
+    revisions.forget_history()
+
+    assert db(empty_database, "upgrade") == (1, "Error: There are no migrations yet.\n")
+
+
+def test_the_start_of_an_id_names_a_revision_if_it_is_that_of_one(
+    empty_database: Settings, folder: Path
+) -> None:
+    add(folder, "x_aaaa", HEAD)
+    add(folder, "x_abbb", "x_aaaa")
+
+    assert db(empty_database, "upgrade", "x_aa")[0] == 0
+
+    assert "x_aaaa" in db(empty_database, "current")[1]
+    status, output = db(empty_database, "upgrade", "x_a")
+    assert status == 1
+    assert "no revision 'x_a'" in output
+    assert "It may be x_aaaa or x_abbb." in output
+
+
+def test_a_database_cannot_go_back_to_a_revision_above_it(
+    empty_database: Settings, folder: Path
+) -> None:
+    migrations.upgrade(empty_database)
+    add(folder, "newer", HEAD)
+
+    status, output = db(empty_database, "downgrade", "newer")
+
+    assert status == 1
+    [line] = output.splitlines()
+    assert line.startswith("Error: The database is not at newer or above it")
+
+
+def test_an_error_of_the_database_is_one_sentence(empty_database: Settings) -> None:
+    with migration_connection(empty_database) as connection:
+        connection.execute(sa.text("CREATE TABLE alembic_version (other INTEGER)"))
+
+    for command in ("current", "upgrade"):
+        status, output = db(empty_database, command)
+
+        assert status == 1
+        [line] = output.splitlines()
+        assert re.match(r"Error: The database reports \w+: .*version_num", line)
+
+
+def test_a_view_is_named_as_not_compared(migrated: Settings) -> None:
+    with migration_connection(migrated) as connection:
+        connection.execute(sa.text("CREATE VIEW numbers AS SELECT 1 AS number"))
+
+    status, output = db(migrated, "check")
+
+    assert status == 0
+    assert "Not compared: view numbers." in output.splitlines()
+
+
+def test_a_way_back_that_rows_may_stop_is_a_note_of_the_command(
+    migrated: Settings, folder: Path
+) -> None:
+    column: sa.Column[str] = sa.Column("color", sa.String(20), nullable=False)
+
+    def add_required(operations: Operations) -> None:
+        with operations.batch_alter_table("idempotency_keys") as table:
+            table.add_column(column)
+
+    alter(migrated, add_required)
+
+    status, output = db(migrated, "revision", "-m", "Take it away")
+
+    assert status == 0, output
+    assert len(list(folder.glob("versions/*_take_it_away.py"))) == 1
+    assert "The way back makes idempotency_keys.color required again" in output

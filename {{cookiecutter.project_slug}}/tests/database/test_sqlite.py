@@ -16,7 +16,12 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from {{ cookiecutter.__package }} import create_app
+<<<<<<< HEAD
 from {{ cookiecutter.__package }}.database import catalog_sqlite, sqlite
+=======
+from {{ cookiecutter.__package }}.database import sqlite
+from {{ cookiecutter.__package }}.database.constraints import Violation
+>>>>>>> cov2
 from {{ cookiecutter.__package }}.database.revisions import expected_revision
 from {{ cookiecutter.__package }}.database.sqlite import (
     MAX_MIGRATION_SECONDS,
@@ -371,3 +376,15 @@ def version_of(settings: Settings) -> str:
 
 def test_kinds_of_errors_are_told_by_their_codes() -> None:
     assert sqlite._code(DBAPIError("SELECT 1", None, Exception("database is locked"))) == 0
+
+
+def test_a_trigger_that_rejects_a_change_is_a_conflict_of_another_kind(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON numbers BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        with pytest.raises(DBAPIError) as refused:
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+
+    assert is_conflict(refused.value)
+    assert violation_of(refused.value) == Violation("other")

@@ -166,3 +166,15 @@ def test_a_step_that_ended_without_its_record_being_deleted_is_over(
     migrations.downgrade(migrated, "-1")
 
     assert "_first" not in schema_of(migrated)
+
+
+def test_a_statement_without_parameters_is_not_repeated(migrated: Settings, folder: Path) -> None:
+    unprepared = STATEMENTS[3].removesuffix(")") + ", execution_options={'no_parameters': True})"
+    write(folder, (*STATEMENTS[:3], unprepared, STOP))
+    with pytest.raises(RuntimeError, match="interrupted"):
+        migrations.upgrade(migrated)
+    write(folder, (*STATEMENTS[:3], unprepared))
+
+    migrations.upgrade(migrated)
+
+    assert rows(migrated, "SELECT id, color FROM _first") == [(1, "x")]

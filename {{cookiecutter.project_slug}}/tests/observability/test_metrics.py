@@ -238,3 +238,32 @@ def test_a_worker_that_is_gone_uses_no_connection(
     metrics.mark_worker_dead(7)
 
     assert sorted(os.listdir(tmp_path)) == ["gauge_livesum_8.db", "histogram_7.db"]
+
+
+def test_files_that_cannot_be_compacted_are_served_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(metrics, "_is_running", set[int]().__contains__)
+    monkeypatch.setattr(metrics, "_write_values", fail)
+    for worker in (7, 8):
+        count_as_worker(tmp_path / f"counter_{worker}.db", worker)
+
+    assert read_files(tmp_path) == {"done_total": 15}
+    assert caplog.messages == ["Files of metrics cannot be compacted"]
+    assert sorted(os.listdir(tmp_path)) == ["counter_7.db", "counter_8.db"]
+
+
+def test_a_process_of_another_account_is_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_pid: int, _signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    count_as_worker(tmp_path / "counter_7.db", 7)
+    monkeypatch.setattr(os, "kill", fail)
+
+    assert read_files(tmp_path) == {"done_total": 7}
+    assert os.listdir(tmp_path) == ["counter_7.db"]

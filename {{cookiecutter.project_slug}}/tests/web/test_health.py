@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -80,3 +81,17 @@ def test_a_service_that_does_not_stop_any_more_is_ready(client: FlaskClient) -> 
     health.stop_draining()
 
     assert client.get("/readyz").status_code == 200
+
+
+def test_a_schema_ahead_of_the_code_is_ready_and_logged_once(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    status = SchemaStatus(True, ahead=("0009_ahead",))
+    monkeypatch.setattr(health, "schema_status", lambda _connection: status)
+    caplog.set_level(logging.INFO, health.__name__)
+    health._log_ahead.cache_clear()
+
+    assert [client.get("/readyz").status_code for _ in range(2)] == [200, 200]
+
+    logged = [text for text in caplog.messages if "0009_ahead" in text]
+    assert logged == ["The database schema is ahead of this code: ('0009_ahead',)"]

@@ -1,6 +1,11 @@
 """The management port, served in this process: its process is tried in tests/test_gunicorn.py."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,3 +129,83 @@ def test_metrics_are_served(server: ManagementServer) -> None:
 def test_nothing_else_is_served(server: ManagementServer) -> None:
     assert status_of(server, "/openapi.json") == (404, "not found")
     assert get(server, "/livez?verbose")[0] == 503
+
+
+@pytest.fixture
+def unserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagementServer]:
+    """A server that nothing runs yet; where its process would end, SystemExit is raised."""
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with ManagementServer("127.0.0.1", 0, tmp_path) as server:
+        yield server
+
+
+def test_the_process_ignores_the_signals_of_a_terminal_and_ends_with_its_loop(
+    unserved: ManagementServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers: dict[int, object] = {}
+
+    def fail() -> None:
+        raise OSError("the loop is broken")
+
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr(unserved, "serve_forever", fail)
+
+    with pytest.raises(SystemExit) as ended:
+        unserved.serve(settings)
+
+    assert ended.value.code == 0
+    assert handlers == dict.fromkeys(management.IGNORED_SIGNALS, signal.SIG_IGN)
+    assert unserved.engine is not None
+    with unserved.engine.connect() as connection:
+        assert health.why_not_ready(connection) is None
+    unserved.engine.dispose()
+
+
+def test_the_process_ends_when_its_parent_is_gone(
+    unserved: ManagementServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unserved.parent = os.getppid()
+    unserved.service_actions()
+
+    monkeypatch.setattr(os, "getppid", lambda: unserved.parent + 1)
+    with pytest.raises(SystemExit) as ended:
+        unserved.service_actions()
+    assert ended.value.code == 0
+
+
+def test_the_parent_leaves_the_port_to_the_process(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    free = settings.model_copy(update={"metrics_host": "127.0.0.1", "metrics_port": port})
+    monkeypatch.setattr(os, "fork", lambda: 4711)
+
+    assert management.start(free, tmp_path) == 4711
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        assert listener.getsockname()[1] == port
+
+
+def test_the_process_serves_the_settings(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(server: ManagementServer, given: Settings) -> None:
+        server.server_close()
+        assert given is free
+        sys.exit("served")
+
+    free = settings.model_copy(update={"metrics_host": "127.0.0.1", "metrics_port": 0})
+    monkeypatch.setattr(os, "fork", lambda: 0)
+    monkeypatch.setattr(ManagementServer, "serve", serve)
+
+    with pytest.raises(SystemExit, match="served"):
+        management.start(free, tmp_path)
+
+
+def test_stop_ends_the_process_once() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        management.stop(process.pid)
+        with pytest.raises(ProcessLookupError):
+            os.kill(process.pid, 0)
+
+        management.stop(process.pid)

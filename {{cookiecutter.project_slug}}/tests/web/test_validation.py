@@ -4,11 +4,13 @@ import io
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, jsonify
 from flask.testing import FlaskClient
+from pydantic import BaseModel
 
 from {{ cookiecutter.__package }}.base_settings import ServiceSettings, current_settings
 from {{ cookiecutter.__package }}.settings import Settings
+from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
 from {{ cookiecutter.__package }}.web.validation import MAX_ERRORS
 
 from ..support.api import URL
@@ -85,3 +87,27 @@ def test_settings_of_another_class_are_told(app: Flask) -> None:
         assert current_settings().environment == "test"
         with pytest.raises(TypeError, match="not Other"):
             current_settings(Other)
+
+
+class Lenient(BaseModel):
+    """A body that may have members which nobody knows."""
+
+    number: int
+
+
+def test_a_model_that_allows_unknown_members_allows_many(settings: Settings) -> None:
+    api = resource_blueprint("lenient")
+
+    @api.post("")
+    def create(body: Lenient) -> Response:
+        return jsonify(number=body.number)
+
+    client = new_app(settings, resources=[api]).test_client()
+    unknown = {f"member{number}": 1 for number in range(MAX_ERRORS + 2)}
+
+    accepted = client.post("/api/v1/lenient", json={"number": 7, **unknown})
+    rejected = client.post("/api/v1/lenient", json={"number": "x", **unknown})
+
+    assert (accepted.status_code, accepted.json) == (200, {"number": 7})
+    [error] = problem(rejected, 422)["errors"]
+    assert error["pointer"] == "#/number"
