@@ -69,6 +69,8 @@ def test_a_migration_is_not_retried_for_ever(
 ) -> None:
     monkeypatch.setattr(migrations, "ATTEMPTS", 2)
     monkeypatch.setattr(migrations, "is_retryable", lambda _error: True)
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
 
     with pytest.raises(MigrationError, match="could not get its locks in 2 attempts"):
         migrations.upgrade(hurried)
@@ -77,4 +79,6 @@ def test_a_migration_is_not_retried_for_ever(
         f"A migration did not get its locks in 0.5 s and gave way ({attempt} of 2 attempts)"
         for attempt in (1, 2)
     ]
+    [pause] = pauses
+    assert 0.1 <= pause <= 0.5
     assert "_first" not in schema_of(hurried)

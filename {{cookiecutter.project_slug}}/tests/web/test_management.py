@@ -142,7 +142,7 @@ def unserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manage
 def test_the_process_ignores_the_signals_of_a_terminal_and_ends_with_its_loop(
     unserved: ManagementServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers: dict[int, object] = {}
+    handlers: dict[signal.Signals, object] = {}
 
     def fail() -> None:
         raise OSError("the loop is broken")
@@ -154,7 +154,14 @@ def test_the_process_ignores_the_signals_of_a_terminal_and_ends_with_its_loop(
         unserved.serve(settings)
 
     assert ended.value.code == 0
-    assert handlers == dict.fromkeys(management.IGNORED_SIGNALS, signal.SIG_IGN)
+    assert {number.name for number in handlers} == {
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGTERM",
+        "SIGWINCH",
+    }
+    assert set(handlers.values()) == {signal.SIG_IGN}
     assert unserved.engine is not None
     with unserved.engine.connect() as connection:
         assert health.why_not_ready(connection) is None
