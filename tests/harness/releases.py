@@ -16,7 +16,7 @@ RELEASES = ("0.0.1", "0.0.2", NEWEST)
 NOT_OF_THE_TEMPLATE = {".git", ".venv", "build", "__pycache__", ".hypothesis", "benchmarks"}
 PROJECT = "{{cookiecutter.project_slug}}"
 PACKAGE = f"{PROJECT}/src/{{{{cookiecutter.__package}}}}"
-RESOURCE = f"{PACKAGE}/{{{{cookiecutter.resource_plural}}}}"
+RESOURCE = f"{PROJECT}/dev/resource/templates"
 
 # Ignores the settings of git on this machine and sets a name.
 GIT = {
@@ -41,10 +41,12 @@ BEFORE_THE_NEWEST = (
     Edit(f"{PROJECT}/Makefile", "Run all tests except slow ones", "Run quick tests"),
     Edit(f"{PROJECT}/pyproject.toml", '"structlog>=26.1"', '"structlog>=25.5"'),
     Edit(f"{PROJECT}/.env.example", "# Settings of the service:", "# Settings:"),
-    Edit(f"{PACKAGE}/settings.py", "all faults at once, no secret in a message", "all at once"),
-    Edit(f"{RESOURCE}/models.py", "The table, and the rules that the", "Rules that the"),
-    Edit(f"{RESOURCE}/schemas.py", "and what answers show", "and answers show"),
-    Edit(f"{RESOURCE}/routes.py", "Each view commits by itself", "Views commit"),
+    Edit(
+        f"{PACKAGE}/base_settings.py", "all errors at once, no secret in a message", "all at once"
+    ),
+    Edit(f"{RESOURCE}/models.py.jinja", "the rules that the database itself enforces", "its rules"),
+    Edit(f"{RESOURCE}/schemas.py.jinja", "of requests and of responses", "of requests, responses"),
+    Edit(f"{RESOURCE}/routes.py.jinja", "Each view commits by itself", "Views commit"),
     Edit(f"{PROJECT}/docs/sessions.md", "#", "##"),
 )
 NEW_IN_THE_NEWEST = (f"{PROJECT}/docs/problems.md",)
@@ -54,9 +56,14 @@ GONE_IN_THE_NEWEST = (f"{PROJECT}/docs/old.md",)
 BEFORE_THE_SECOND = (
     Edit(f"{PROJECT}/Makefile", "Set the project up and test it", "Set up"),
     Edit(f"{PROJECT}/pyproject.toml", '"click>=8.5"', '"click>=8.4"'),
-    Edit(f"{PACKAGE}/health.py", '"""', '"""Health. '),
+    Edit(f"{PACKAGE}/web/health.py", '"""', '"""Health. '),
     Edit(f"{PROJECT}/docs/template.yaml", "yaml_string", "json_string"),
     Edit("local_extensions.py", "            yaml_string=yaml_string,\n", ""),
+    Edit(
+        "hooks/pre_gen_project.py",
+        '    "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),\n',
+        "",
+    ),
 )
 ASKED_SINCE_THE_SECOND = "license"
 
@@ -108,6 +115,8 @@ def _make_older(template: Path, version: str) -> None:
     edit(template, BEFORE_THE_NEWEST)
     old, new = (f'"__version": "{number}"' for number in (NEWEST, version))
     edit(template, [Edit("cookiecutter.json", old, new)])
+    old, new = (f'VERSION = "{number}"' for number in (NEWEST, version))
+    edit(template, [Edit("hooks/pre_gen_project.py", old, new)])
     for path in NEW_IN_THE_NEWEST:
         (template / path).unlink()
     for path in GONE_IN_THE_NEWEST:

@@ -23,66 +23,61 @@ PROGRAMS = Path(sys.executable).parent
 SOURCE = "src/my_service"
 
 # Edits that people make in the first week of a project.
+ITEMS = f"{SOURCE}/resources/items"
 FIELD = (
     Edit(
-        f"{SOURCE}/items/models.py",
-        "    available_at:",
-        "    color: Mapped[str | None] = mapped_column(text(200))\n    available_at:",
+        f"{ITEMS}/models.py",
+        "    description:",
+        "    color: Mapped[str | None] = mapped_column(ExactString(200))\n    description:",
     ),
     Edit(
-        f"{SOURCE}/items/schemas.py",
-        "    available_at: Instant | None = None",
-        "    color: ShortText | None = None\n    available_at: Instant | None = None",
+        f"{ITEMS}/schemas.py",
+        "    description: LongString | None = None",
+        "    color: NameValue | None = None\n    description: LongString | None = None",
     ),
     Edit(
-        f"{SOURCE}/items/schemas.py",
-        "    available_at: Instant | MISSING",
-        "    color: ShortText | MISSING | None = MISSING\n    available_at: Instant | MISSING",
-    ),
-    Edit(
-        f"{SOURCE}/items/schemas.py",
-        "    available_at: StoredInstant",
-        "    color: str | None\n    available_at: StoredInstant",
-    ),
-    Edit(
-        "tests/items/test_create.py",
-        '        "version": 1,\n    }',
-        '        "color": None,\n        "version": 1,\n    }',
+        f"{ITEMS}/schemas.py",
+        "    description: LongString | MISSING",
+        "    color: NameValue | MISSING | None = MISSING\n    description: LongString | MISSING",
     ),
 )
 ROUTE = (
     Edit(
-        f"{SOURCE}/items/schemas.py",
+        f"{ITEMS}/schemas.py",
         "class ItemPath(",
-        'class ItemCount(Answer):\n    """How many items there are."""\n\n    count: int\n\n\n'
-        "class ItemPath(",
-    ),
-    Edit(f"{SOURCE}/items/routes.py", "    ItemCreate,\n", "    ItemCount,\n    ItemCreate,\n"),
-    Edit(
-        f"{SOURCE}/items/routes.py",
-        "from sqlalchemy.orm import Session",
-        "from sqlalchemy import func, select\nfrom sqlalchemy.orm import Session",
+        'class ItemCount(ResponseModel):\n    """How many items there are."""\n\n'
+        "    count: int\n\n\nclass ItemPath(",
     ),
     Edit(
-        f"{SOURCE}/items/routes.py",
-        "def _find(",
+        f"{ITEMS}/routes.py",
+        "from .schemas import ItemCreate,",
+        "from .schemas import ItemCount, ItemCreate,",
+    ),
+    Edit(
+        f"{ITEMS}/routes.py",
+        "from sqlalchemy import select",
+        "from sqlalchemy import func, select",
+    ),
+    Edit(
+        f"{ITEMS}/routes.py",
+        "def _get(",
         '@api.get("/count", responses={200: ItemCount})\n'
         "def count() -> Response:\n"
         '    """Count the items."""\n'
         "    number = db.session().scalar(select(func.count()).select_from(Item)) or 0\n"
-        "    return answer(ItemCount(count=number))\n\n\ndef _find(",
+        "    return json_response(ItemCount(count=number))\n\n\ndef _get(",
     ),
 )
 SETTING = (
     Edit(
         f"{SOURCE}/settings.py",
-        "    threads: int",
-        '    greeting: str = Field(default="hello", max_length=50)\n    threads: int',
+        'an environment variable of the same name."""\n',
+        'an environment variable of the same name."""\n\n    greeting: str = "hello"\n',
     ),
     Edit(
         ".env.example",
-        "# Requests at a time",
-        "# What /hello says.\n# GREETING=hello\n\n# Requests at a time",
+        "# Threads of each process: the number of its concurrent requests and database connections.",
+        "# What /hello says.\n# GREETING=hello\n\n# Threads of each process: the number of its concurrent requests and database connections.",
     ),
 )
 DEPENDENCY = (Edit("pyproject.toml", '    "pydantic>=', '    "packaging>=24.0",\n    "pydantic>='),)
@@ -94,10 +89,10 @@ MIGRATION = '''\
 import sqlalchemy as sa
 from alembic import op
 
-from my_service import column_types
+from my_service.database import column_types
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003_color"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -105,7 +100,7 @@ depends_on = None
 def upgrade() -> None:
     """Go forward."""
     with op.batch_alter_table("items") as table:
-        table.add_column(sa.Column("color", column_types.text(200), nullable=True))
+        table.add_column(sa.Column("color", column_types.ExactString(200), nullable=True))
 
 
 def downgrade() -> None:
@@ -115,7 +110,7 @@ def downgrade() -> None:
 '''
 
 # Stand-ins for uv and the environment, which record their arguments: installing takes long.
-UV = '#!/bin/sh\necho "uv $@ in $PWD" >> "$CALLS"\n'
+UV = '#!/bin/sh\necho "uv $@ in $PWD" >> "$CALLS"\n[ "$1" != workspace ] || pwd\n'
 UVX = '#!/bin/sh\nexec "$@"\n'
 PYTHON = '#!/bin/sh\necho "python $@" >> "$CALLS"\necho "3 passed in 0.10s"\n'
 
@@ -196,7 +191,7 @@ def work_on(project: Path) -> None:
     """Edit the project as people do, and commit the edits."""
     edit(project, EDITS)
     (project / "README.md").write_text(README, encoding="utf-8")
-    name = f"{SOURCE}/migrations/versions/0002_add_a_color.py"
+    name = f"{SOURCE}/migrations/versions/0003_add_a_color.py"
     (project / name).write_text(MIGRATION, encoding="utf-8")
     commit_all(project)
 
@@ -392,7 +387,7 @@ def test_a_project_without_a_link_is_linked_as_documented(
     update(project, variables)
 
     assert_is_release(project, NEWEST)
-    assert "OrderLine" in (project / f"{SOURCE}/order_lines/models.py").read_text("utf-8")
+    assert "OrderLine" in (project / f"{SOURCE}/resources/order_lines/models.py").read_text("utf-8")
     assert not (project / f"{SOURCE}/items").exists()
 
 
@@ -459,7 +454,7 @@ def test_a_missing_requirement_of_an_update_is_named(
     assert "make update" in said
 
     said, _ = update(project, without(variables, "cruft", "uvx"), status=1)
-    assert "install uv or pipx, or cruft itself" in said
+    assert "install uv, pipx or cruft" in said
     assert contents(project) == before
 
 

@@ -16,12 +16,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from {{ cookiecutter.__package }} import create_app
-<<<<<<< HEAD
 from {{ cookiecutter.__package }}.database import catalog_sqlite, sqlite
-=======
-from {{ cookiecutter.__package }}.database import sqlite
 from {{ cookiecutter.__package }}.database.constraints import Violation
->>>>>>> cov2
 from {{ cookiecutter.__package }}.database.revisions import expected_revision
 from {{ cookiecutter.__package }}.database.sqlite import (
     MAX_MIGRATION_SECONDS,
