@@ -76,8 +76,8 @@ SETTING = (
     ),
     Edit(
         ".env.example",
-        "# Threads of each process: the number of its concurrent requests and database connections.",
-        "# What /hello says.\n# GREETING=hello\n\n# Threads of each process: the number of its concurrent requests and database connections.",
+        "# Threads of each process:",
+        "# What /hello says.\n# GREETING=hello\n\n# Threads of each process:",
     ),
 )
 DEPENDENCY = (Edit("pyproject.toml", '    "pydantic>=', '    "packaging>=24.0",\n    "pydantic>='),)
