@@ -11,6 +11,11 @@ from tempfile import TemporaryDirectory
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PACKAGE = "my_service"
+FIELDS = (
+    "code:string:64:unique name:string:200:index status:enum:draft:active:retired"
+    " price:decimal:18:2:min=0 available_at:datetime:optional parent:ref:items:optional"
+)
+"""The table of the floors in `http/items.py`."""
 BAKE_SECONDS = 60
 COMMAND_SECONDS = 120
 
@@ -46,10 +51,10 @@ class Project:
 
 @contextmanager
 def baked(database: str) -> Iterator[Project]:
-    """Yield a project for this engine, with the defaults of all other prompts."""
+    """Yield a project for this engine with that table and the defaults of all other prompts."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
-        answers = [f"database={database}", "setup=no"]
+        answers = [f"database={database}", f"fields={FIELDS}", "setup=no"]
         subprocess.run(
             [*command, "--output-dir", folder, *answers],
             check=True,

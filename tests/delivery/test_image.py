@@ -169,9 +169,9 @@ def test_the_image_migrates_serves_and_finishes_a_request_on_term(
         container.run(settings, *services["migration"]["command"])
         assert service.call("GET", "/readyz").status == 200
         check = container.configuration["Healthcheck"]["Test"][1:]
-        container.run({}, *(part.replace(":8000", f":{service.port}") for part in check))
+        container.run({}, *(part.replace(":9464", f":{service.management_port}") for part in check))
 
-        body = json.dumps({"code": f"A-{uuid4()}", "name": "The first one", "price": "12.50"})
+        body = json.dumps({"name": f"The first one {uuid4()}"})
         created = service.call("POST", path, body)
         assert created.status == 201, created
         assert service.call("POST", path, body).is_problem(409)
@@ -205,7 +205,7 @@ def test_a_worker_runs_in_the_image_is_ready_and_stops(
 
 def create_while_it_stops(service: ServiceInContainer, path: str) -> tuple[int, str]:
     """Start a request, send TERM, check the probes, and finish the request."""
-    body = json.dumps({"code": f"A-{uuid4()}", "name": "The last one", "price": "1.00"}).encode()
+    body = json.dumps({"name": f"The last one {uuid4()}"}).encode()
     connection = http.client.HTTPConnection(HOST, service.port, timeout=30)
     with contextlib.closing(connection):
         connection.putrequest("POST", path)

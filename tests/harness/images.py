@@ -15,7 +15,7 @@ from typing import Any
 
 from .baked import BakedProject
 from .environments import locked
-from .servers import Service
+from .servers import Service, free_port
 
 # The image trusts the certificates of the machine, because it downloads packages.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -161,12 +161,16 @@ class ServiceInContainer(Service):
     """The image's own command, run in a container."""
 
     container: Container | None = None
+    management_port: int = field(default_factory=free_port)
 
     @property
     def command(self) -> list[str | Path]:
         """The command that starts it."""
         assert self.container is not None
-        bind = {"BIND": f"127.0.0.1:{self.port}", "METRICS_PORT": "0"}
+        bind = {
+            "BIND": f"127.0.0.1:{self.port}",
+            "METRICS_PORT": str(self.management_port),
+        }
         program = self.container.configuration["Cmd"]
         return list(self.container.command({**self.settings, **bind}, program))
 

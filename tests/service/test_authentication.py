@@ -27,7 +27,7 @@ with running_provider() as provider:
 """
 
 SETTINGS = {"SECRET_KEY": SECRET_KEY, "METRICS_PORT": "0", "DRAIN_SECONDS": "0"}
-ROW = {"code": "A-1", "name": "The first one", "price": "12.50"}
+ROW = {"name": "The first one"}
 PATH = "/api/v1/items"
 
 

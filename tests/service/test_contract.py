@@ -31,6 +31,8 @@ missing_required_header.expected-statuses = ["422", "428"]
 
 # Uses only the generated client, which knows nothing of the service but the document.
 USE_THE_CLIENT = """
+from uuid import uuid4
+
 from client import Client
 from client.api.{plural} import {plural}_create, {plural}_delete, {plural}_list_page
 from client.api.{plural} import {plural}_patch, {plural}_read
@@ -39,7 +41,7 @@ from client.models import {name}Create, {name}Patch
 client = Client(base_url={url!r}, raise_on_unexpected_status=True)
 made = []
 for number in range(5):
-    body = {name}Create(code=f"client-{{number}}", name=f"name {{number}}", price="12.50")
+    body = {name}Create(name=f"client {{number}} {{uuid4()}}")
     made.append({plural}_create.sync(client=client, body=body))
 assert [row.version for row in made] == [1] * 5
 
@@ -50,9 +52,9 @@ assert read.parsed == made[0]
 
 tag = read.headers["ETag"]
 changed = {plural}_patch.sync(
-    made[0].id, client=client, body={name}Patch(name="changed"), if_match=tag
+    made[0].id, client=client, body={name}Patch(description="changed"), if_match=tag
 )
-assert (changed.name, changed.code, changed.version) == ("changed", made[0].code, 2)
+assert (changed.description, changed.name, changed.version) == ("changed", made[0].name, 2)
 
 seen, cursor = [], None
 while True:
