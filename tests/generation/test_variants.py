@@ -73,7 +73,7 @@ def test_few_variants_cover_all_pairs_of_choices() -> None:
 def test_tests_of_other_choices_are_deselected(only: str, some: set[str], others: set[str]) -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "--only", only]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    files = set(re.findall(r"^tests/(\w+)\.py::", done.stdout, re.MULTILINE))
+    files = set(re.findall(r"^tests/\w+/(\w+)\.py::", done.stdout, re.MULTILINE))
     assert some <= files
     assert not others & files
     named = set(re.findall(r"[\[=](sqlite|postgresql|mariadb)\b", done.stdout))

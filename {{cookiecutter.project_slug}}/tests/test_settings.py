@@ -4,7 +4,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from {{ cookiecutter.__package }}.base_settings import DEVELOPMENT_KEY, DRIVERS, EXAMPLE_URL
+from {{ cookiecutter.__package }}.base_settings import (
+    DEVELOPMENT_KEY,
+    DRIVERS,
+    EXAMPLE_URL,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.programs import run_program

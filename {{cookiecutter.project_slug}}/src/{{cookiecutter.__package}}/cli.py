@@ -1,4 +1,7 @@
-"""The commands of the service: `flask --app {{ cookiecutter.__package }} --help` lists them."""
+"""The commands of the service.
+
+`flask --app {{ cookiecutter.__package }} --help` lists them.
+"""
 
 import click
 from flask import Flask

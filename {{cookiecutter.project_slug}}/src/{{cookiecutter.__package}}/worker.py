@@ -1,4 +1,7 @@
-"""The entry point of Celery: `celery --app {{ cookiecutter.__package }}.worker worker`."""
+"""The entry point of Celery.
+
+`celery --app {{ cookiecutter.__package }}.worker worker` runs it.
+"""
 
 from pkgutil import iter_modules
 

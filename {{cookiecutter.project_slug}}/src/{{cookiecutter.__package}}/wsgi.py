@@ -1,4 +1,7 @@
-"""The entry point for WSGI servers: `gunicorn {{ cookiecutter.__package }}.wsgi:app`."""
+"""The entry point for WSGI servers.
+
+`gunicorn {{ cookiecutter.__package }}.wsgi:app` runs it.
+"""
 
 from . import create_app
 

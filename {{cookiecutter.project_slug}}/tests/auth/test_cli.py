@@ -8,7 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.auth import api_keys
-from {{ cookiecutter.__package }}.auth.api_keys import KEY_PATTERN, ApiKey, create_key, state_of
+from {{ cookiecutter.__package }}.auth.api_keys import (
+    KEY_PATTERN,
+    ApiKey,
+    create_key,
+    state_of,
+)
 from {{ cookiecutter.__package }}.clock import utc_now
 
 from ..support.api import URL

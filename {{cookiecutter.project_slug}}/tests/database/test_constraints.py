@@ -3,7 +3,11 @@
 import pytest
 import sqlalchemy as sa
 
-from {{ cookiecutter.__package }}.database.constraints import Kind, Violation, violated_columns
+from {{ cookiecutter.__package }}.database.constraints import (
+    Kind,
+    Violation,
+    violated_columns,
+)
 
 METADATA = sa.MetaData()
 sa.Table("one_x", METADATA, sa.Column("id", sa.Integer, primary_key=True))

@@ -18,7 +18,10 @@ from {{ cookiecutter.__package }}.database.mariadb import (
     migration_lock,
     violation_of,
 )
-from {{ cookiecutter.__package }}.database.revisions import current_revision, expected_revision
+from {{ cookiecutter.__package }}.database.revisions import (
+    current_revision,
+    expected_revision,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.engine import make_engine, make_migration_engine

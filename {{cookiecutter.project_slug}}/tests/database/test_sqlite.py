@@ -258,6 +258,8 @@ def test_the_statement_that_created_a_table_is_read(engine: Engine) -> None:
             id INTEGER PRIMARY KEY, -- a comment, (
             "name" TEXT COLLATE NOCASE DEFAULT ((('A, (b'))) /* another, ) */,
             amount DECIMAL(9, 2) NOT NULL DEFAULT -1 CHECK (((amount) > -2)),
+            "check" DATETIME NOT NULL,
+            `primary` INTEGER CHECK ("primary" > 0),
             twice INTEGER GENERATED ALWAYS AS (id * 2) STORED,
             CONSTRAINT "named" CHECK ((name) <> ('')),
             UNIQUE (id, name)
@@ -272,10 +274,13 @@ def test_the_statement_that_created_a_table_is_read(engine: Engine) -> None:
         "id": ("integer", None),
         "name": ("text collate nocase", "'A, (b'"),
         "amount": ("decimal ( 9 , 2 )", "- 1"),
+        "check": ("datetime", None),
+        "primary": ("integer", None),
         "twice": ("integer generated always", None),
     }
     assert found.checks == {
         "( amount ) > - 2": "( amount ) > - 2",
+        '"primary" > 0': '"primary" > 0',
         "named": "( name ) <> ( '' )",
     }
 

@@ -16,7 +16,11 @@ from sqlalchemy import Engine
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
 from {{ cookiecutter.__package }}.database import db
-from {{ cookiecutter.__package }}.jobs.celery_app import CLIENT_SECONDS, ServiceCelery, make_worker
+from {{ cookiecutter.__package }}.jobs.celery_app import (
+    CLIENT_SECONDS,
+    ServiceCelery,
+    make_worker,
+)
 from {{ cookiecutter.__package }}.jobs.models import JobState
 from {{ cookiecutter.__package }}.jobs.redis_transport import Transport
 from {{ cookiecutter.__package }}.jobs.tasks import MAX_BACKOFF_SECONDS, ServiceTask

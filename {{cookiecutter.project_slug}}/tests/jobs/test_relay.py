@@ -11,12 +11,16 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from dev.private_server import free_port
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.jobs import enqueue, relay
 from {{ cookiecutter.__package }}.jobs.celery_app import ServiceCelery
 from {{ cookiecutter.__package }}.jobs.models import Job, JobState, database_time
-from {{ cookiecutter.__package }}.jobs.relay import CLAIM_SECONDS, JobsCollector, publish_batch, publish_due
+from {{ cookiecutter.__package }}.jobs.relay import (
+    CLAIM_SECONDS,
+    JobsCollector,
+    publish_batch,
+    publish_due,
+)
 
 from ..support.applications import MakeApp
 from ..support.concurrency import in_threads
@@ -30,6 +34,7 @@ from .support.background import (
     jobs_in,
     take_due,
 )
+from .support.broker import free_port
 
 
 class BrokerDownError(Exception):

@@ -16,7 +16,11 @@ from sqlalchemy.orm import Session
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.jobs import enqueue, receipts, tasks
 from {{ cookiecutter.__package }}.jobs.models import Job, JobState, database_time
-from {{ cookiecutter.__package }}.jobs.receipts import MAX_RUNS, ReceiptEndedError, describe_error
+from {{ cookiecutter.__package }}.jobs.receipts import (
+    MAX_RUNS,
+    ReceiptEndedError,
+    describe_error,
+)
 from {{ cookiecutter.__package }}.observability import logs
 from {{ cookiecutter.__package }}.settings import Settings
 

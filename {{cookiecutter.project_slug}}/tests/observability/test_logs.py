@@ -12,7 +12,9 @@ from sqlalchemy.exc import OperationalError
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.observability import logs
-from {{ cookiecutter.__package }}.observability.standard_error import StandardErrorHandler
+from {{ cookiecutter.__package }}.observability.standard_error import (
+    StandardErrorHandler,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

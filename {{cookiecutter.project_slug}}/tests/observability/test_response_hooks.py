@@ -7,7 +7,10 @@ import pytest
 from flask import Flask, Response
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.observability.response_hooks import Headers, add_response_hook
+from {{ cookiecutter.__package }}.observability.response_hooks import (
+    Headers,
+    add_response_hook,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 if TYPE_CHECKING:

@@ -2,7 +2,11 @@
 
 from flask import Flask
 
-from {{ cookiecutter.__package }}.auth.guard import Principal, known_scopes, reject_token
+from {{ cookiecutter.__package }}.auth.guard import (
+    Principal,
+    known_scopes,
+    reject_token,
+)
 
 TOKEN = "token-of-the-tests"
 CREDENTIAL = {"Authorization": f"Bearer {TOKEN}"}

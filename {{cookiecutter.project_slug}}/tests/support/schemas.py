@@ -14,9 +14,16 @@ from sqlalchemy import Connection, Engine, Inspector, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 from {{ cookiecutter.__package }}.database import migrations
-from {{ cookiecutter.__package }}.database.comparison import Comparison, without_circle_warnings
+from {{ cookiecutter.__package }}.database.comparison import (
+    Comparison,
+    without_circle_warnings,
+)
 from {{ cookiecutter.__package }}.database.migrations import alembic_config
-from {{ cookiecutter.__package }}.database.revisions import FOLDER, INTERNAL_TABLES, expected_revision
+from {{ cookiecutter.__package }}.database.revisions import (
+    FOLDER,
+    INTERNAL_TABLES,
+    expected_revision,
+)
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .engine import make_migration_engine

@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from {{ cookiecutter.__package }}.web import idempotency
-from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey, purge_expired_keys
+from {{ cookiecutter.__package }}.web.idempotency import (
+    IdempotencyKey,
+    purge_expired_keys,
+)
 
 from ..support.api import URL, errors_of, new_body
 from ..support.applications import MakeApp

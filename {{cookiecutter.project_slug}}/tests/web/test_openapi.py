@@ -16,7 +16,12 @@ from {{ cookiecutter.__package }}.settings import Settings
 from {{ cookiecutter.__package }}.web.app import ApiFlask
 from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
 from {{ cookiecutter.__package }}.web.health import PROBES
-from {{ cookiecutter.__package }}.web.schemas import MODELS, Parameters, QueryParameters, RequestModel
+from {{ cookiecutter.__package }}.web.schemas import (
+    MODELS,
+    Parameters,
+    QueryParameters,
+    RequestModel,
+)
 
 from ..support.api import URL, errors_of, new_body
 from ..support.applications import new_app

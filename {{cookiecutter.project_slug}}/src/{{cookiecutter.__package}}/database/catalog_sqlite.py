@@ -37,7 +37,7 @@ def report(connection: Connection, table: str, *, temporary: bool = False) -> Re
     checks: dict[str, str] = {}
     for part in _parts(list(_words(created))):
         if part[0].upper() not in TABLE_CONSTRAINTS:
-            columns[part[0]] = _column(part[1:])
+            columns[_name(part[0])] = _column(part[1:])
         checks |= _checks(part)
     return ReportedTable(columns, checks)
 
@@ -76,9 +76,14 @@ def _words(sql: str) -> Iterator[str]:
     for match in WORD.finditer(sql):
         word = match.group()
         if match.lastgroup == "quoted" and re.fullmatch(r"\w+", word[1:-1]):
-            yield word[1:-1]
+            yield f'"{word[1:-1]}"' if word[1:-1].upper() in AFTER_TYPE else word[1:-1]
         elif match.lastgroup != "space":
             yield word
+
+
+def _name(word: str) -> str:
+    """Return a name without quotes."""
+    return word[1:-1] if word[0] in '"`[' else word
 
 
 def _parts(words: list[str]) -> Iterator[list[str]]:
@@ -115,7 +120,7 @@ def _checks(words: list[str]) -> dict[str, str]:
         if word.upper() == "CHECK" and words[number + 1] == "(":
             content = _text(_operand(words[number + 1 :]))
             named = number >= 2 and words[number - 2].upper() == "CONSTRAINT"
-            found[words[number - 1] if named else content] = content
+            found[_name(words[number - 1]) if named else content] = content
     return found
 
 

@@ -8,7 +8,10 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import delete, insert
 from sqlalchemy.schema import CreateTable
 
-from {{ cookiecutter.__package }}.database.comparison import Comparison, without_circle_warnings
+from {{ cookiecutter.__package }}.database.comparison import (
+    Comparison,
+    without_circle_warnings,
+)
 from {{ cookiecutter.__package }}.database.engine import (
     MIGRATION_OPTIONS,
     migration_lock,

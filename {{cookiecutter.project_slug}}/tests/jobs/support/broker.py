@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.private_server import NoServerError
+from dev.private_server import NoServerError, free_port
 from dev.server_redis import start_temporary
 
-__all__ = ["VARIABLE", "broker_url", "start_temporary"]
+__all__ = ["VARIABLE", "broker_url", "free_port", "start_temporary"]
 
 VARIABLE = "TEST_BROKER_URL"
 

@@ -9,7 +9,12 @@ from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from {{ cookiecutter.__package }}.clock import utc_now
-from {{ cookiecutter.__package }}.database.column_types import ExactDecimal, ExactString, UtcDateTime, uuid7
+from {{ cookiecutter.__package }}.database.column_types import (
+    ExactDecimal,
+    ExactString,
+    UtcDateTime,
+    uuid7,
+)
 from {{ cookiecutter.__package }}.database.session import NAMING_CONVENTION
 
 TABLE = "_probes"

@@ -14,8 +14,16 @@ from {{ cookiecutter.__package }}.web.etags import (
     entity_tag,
     matches_if_none_match,
 )
-from {{ cookiecutter.__package }}.web.idempotency import CreateHeaders, claim_idempotency_key
-from {{ cookiecutter.__package }}.web.pagination import SortKey, conditions, equals, paginate
+from {{ cookiecutter.__package }}.web.idempotency import (
+    CreateHeaders,
+    claim_idempotency_key,
+)
+from {{ cookiecutter.__package }}.web.pagination import (
+    SortKey,
+    conditions,
+    equals,
+    paginate,
+)
 from {{ cookiecutter.__package }}.web.problems import problem_responses
 from {{ cookiecutter.__package }}.web.responses import empty_response, json_response
 
