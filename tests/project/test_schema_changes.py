@@ -31,11 +31,11 @@ def test_each_kind_of_change_and_each_recipe_runs_with_rows(
     done = project.run(
         *(environment.python, "-m", "pytest"),
         *OPTIONS,
-        "--verbose",
+        "-rp",
         *suites,
         variables={**environment.variables, "SERVICE_ENGINE": engine},
     )
 
-    passed = re.findall(r"schema_changes\.py::test_change\[.*\] PASSED", done.stdout)
+    passed = re.findall(r"^PASSED .*schema_changes\.py::test_change\[", done.stdout, re.MULTILINE)
     assert len(passed) == KINDS[engine], done.stdout[-2000:]
     assert not re.search(r"\d (failed|errors?|skipped)", done.stdout), done.stdout[-2000:]
