@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.about("auth")]
 # The provider of the project's own tests; here it signs tokens on request.
 PROVIDER = """
 import json, sys
-from tests.support.provider import running_provider
+from tests.auth.provider import running_provider
 with running_provider() as provider:
     print(provider.issuer, flush=True)
     for line in sys.stdin:
