@@ -211,7 +211,7 @@ def pre_fork(server: Arbiter, _worker: Worker) -> None:
 
 
 def post_fork(_server: Arbiter, _worker: Worker) -> None:
-    """Let TERM end the worker."""
+    """End the worker on TERM."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 

@@ -1,4 +1,4 @@
-"""What a team does to the resources of its project, by the commands and steps of its README."""
+"""Changes that a team makes to its resources, by the commands and steps of its README."""
 
 import ast
 import itertools

@@ -60,7 +60,7 @@ def blocks(title: str) -> list[str]:
 
 
 def wishes(command: str) -> Any:
-    """What a `make migration` of the document says beside its message."""
+    """The arguments of a `make migration` in the document, without its message."""
     given = dict(re.findall(r"(\w+)=(\"[^\"]*\"|\S+)", command))
     return writer.Wishes.parse(
         given.get("rename", ""), given.get("default", ""), given.get("drop", "")

@@ -1,4 +1,4 @@
-"""What people do to tables, each kind of change on rows that exist, on one engine.
+"""Each kind of change that people make to tables, on rows that exist, on one engine.
 
 Copied into a project as a module of its tests. Each kind begins with the tables `customers` and
 `orders`, with rows. The change is made in the models, the migration is generated, and it goes

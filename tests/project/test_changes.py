@@ -1,4 +1,4 @@
-"""What a team does to its resources breaks nothing of the kit: each change is made and proved.
+"""Changes of a team to its resources break nothing of the kit: each is made and proved.
 
 In a changed project the kit's tests are the same files as before, all of them run and pass, and
 they alone cover the kit; format, lint, layers and types are clean.

@@ -1,4 +1,4 @@
-"""What teams do to tables: each kind of change, generated and run with rows, on each engine."""
+"""Each kind of change that teams make to tables is generated and run with rows, on each engine."""
 
 import re
 import shutil

@@ -133,7 +133,7 @@ def give(folder: Path, account: str | None) -> None:
 
 
 def can_use(path: Path, account: str | None) -> bool:
-    """Whether the account can read and run the file, or list the folder."""
+    """Return whether the account can read and run the file, or list the folder."""
     done = subprocess.run(
         ["test", "-r", str(path), "-a", "-x", str(path)],
         check=False,
@@ -171,7 +171,7 @@ def free_port() -> int:
 
 
 def is_listening(address: tuple[str, int] | str) -> bool:
-    """Whether something accepts connections at this host and port, or on this Unix socket."""
+    """Return whether this host and port, or this Unix socket, accepts connections."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family) as probe:
         probe.settimeout(CONNECT_TIMEOUT_SECONDS)
@@ -191,7 +191,7 @@ def container(*options: str, image: str, port: int, inner_port: int, volume: str
 
 
 def docker_is_available() -> bool:
-    """Whether this machine can run containers."""
+    """Return whether this machine can run containers."""
     docker = shutil.which("docker")
     if docker is None:
         return False

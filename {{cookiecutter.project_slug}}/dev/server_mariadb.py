@@ -141,7 +141,7 @@ def drop_database(url: URL) -> None:
 
 
 def accepts_connections(url: URL) -> bool:
-    """Whether the server accepts a login; tried by a socket first, because the driver leaks one."""
+    """Return whether the server accepts a login; try a socket first: the driver leaks one."""
     address = url.query.get("unix_socket") or (url.host or "", url.port or DEFAULT_PORT)
     if not is_listening(cast("tuple[str, int] | str", address)):
         return False

@@ -144,7 +144,7 @@ def drop_database(url: URL) -> None:
 
 
 def accepts_connections(url: URL) -> bool:
-    """Whether the server accepts a login."""
+    """Return whether the server accepts a login."""
     try:
         with create_engine(url, poolclass=NullPool).connect():
             return True

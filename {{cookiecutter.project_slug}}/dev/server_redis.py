@@ -105,7 +105,7 @@ def start(
 
 
 def accepts_connections(port: int) -> bool:
-    """Whether Redis runs on this port; that it asks for a password is a yes, too."""
+    """Return whether Redis runs on this port; if it asks for a password, it does."""
     if not is_listening((HOST, port)):
         return False
     with socket.create_connection((HOST, port), timeout=0.5) as connection:

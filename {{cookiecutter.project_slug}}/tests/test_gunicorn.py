@@ -1,4 +1,4 @@
-"""What gunicorn.conf.py promises, tried with real workers."""
+"""The promises of gunicorn.conf.py, tried with real workers."""
 
 import json
 import os
@@ -190,7 +190,7 @@ class Server:
         pytest.fail(f"gunicorn logs none of {texts}:\n{self.log.read_text()}")
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was logged; each line has to be a JSON object."""
+        """The lines of the log; each has to be a JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def metric(self, name: str) -> float:

@@ -1,4 +1,4 @@
-"""What a mutant is, and the places that many of them change."""
+"""The types of mutants, and the places that many of them change."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class Mutant:
 
     @property
     def answers(self) -> dict[str, str]:
-        """What the prompts are answered for a project that has what is changed."""
+        """The answers to the prompts for a project that has what is changed."""
         return {"database": self.database, **dict(self.options)}
 
     @property

@@ -19,7 +19,7 @@ class Target(NamedTuple):
 
 
 class FieldCode:
-    """What the generated modules say of a field; `owner` is its resource's class."""
+    """The code of a field in the generated modules; `owner` is its resource's class."""
 
     def __init__(self, field: Field, owner: str, plural: str, target: Target | None = None) -> None:
         self.field = field
@@ -149,7 +149,7 @@ class FieldCode:
 
     @property
     def _request_type_arguments(self) -> str:
-        """What goes into `Annotated`, for a type with arguments."""
+        """The arguments of `Annotated`, for a type with arguments."""
         bounds = "".join(
             f', {name}="{value}"' if self.field.type == "decimal" else f", {name}={value}"
             for name, value in (("minimum", self.field.minimum), ("maximum", self.field.maximum))
@@ -165,7 +165,7 @@ class FieldCode:
 
     @property
     def alias_type(self) -> str:
-        """What the alias stands for."""
+        """The type that the alias stands for."""
         return f"Annotated[{self._request_type_arguments}]"
 
     @property

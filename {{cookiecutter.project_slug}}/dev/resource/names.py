@@ -46,7 +46,7 @@ FACTORY_NAMES = frozenset(
 """Methods of factory_boy's factories, which the tests use."""
 
 KIT_NAMES = frozenset({"from_row", "self"})
-"""What the base classes of this project define, and what a constructor calls its object."""
+"""Names that the base classes define, and the name that a constructor gives its object."""
 
 UNQUOTED_WORDS = {
     "sqlite": frozenset({"nothing", "returning"}),

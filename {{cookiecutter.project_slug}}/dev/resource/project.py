@@ -20,7 +20,7 @@ class ProjectError(Exception):
 
 
 class Change(NamedTuple):
-    """What adding a resource does to the project: new files, and the new text of one file."""
+    """The effect of a new resource on the project: new files, and the new text of one file."""
 
     new_files: Mapping[Path, str]
     registration: Path

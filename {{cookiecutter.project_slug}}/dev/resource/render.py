@@ -28,7 +28,7 @@ MAX_CLASS_NAME = 48
 
 
 class Context(NamedTuple):
-    """What is known of the project that the resource is written for."""
+    """The facts of the project that the resource is written for."""
 
     package: str
     database: str

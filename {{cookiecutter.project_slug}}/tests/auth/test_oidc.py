@@ -92,7 +92,7 @@ def trusting(settings: Settings, provider: Provider, **changes: Any) -> Authenti
 def real(
     app: Flask, settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let the application take the provider's tokens, and no other."""
+    """Make the application accept the provider's tokens, and no others."""
     monkeypatch.setitem(app.extensions, "authenticate", trusting(settings, provider))
 
 
@@ -381,7 +381,7 @@ def test_unknown_keys_do_not_make_a_call_each(call: Call, provider: Provider, cl
 
 
 def broken() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a provider may answer that is of no use."""
+    """Useless answers of a provider."""
     yield "nothing", {DISCOVERY: None}
     yield "no JSON", {DISCOVERY: "<html>"}
     yield "no object", {DISCOVERY: []}

@@ -1,4 +1,4 @@
-"""What is stored comes back equal, and what cannot be stored exactly is refused."""
+"""A stored value comes back equal; a value that cannot be stored exactly is refused."""
 
 import enum
 import itertools

@@ -86,7 +86,7 @@ DRIFTS = [
 
 
 VALUES: dict[Change, tuple[str, ...]] = {allow_null: ("--default", f"{TABLE}.status:1")}
-"""What a migration needs to be told when it makes a column required again."""
+"""The option that a migration needs to make a column required again."""
 
 
 @pytest.fixture

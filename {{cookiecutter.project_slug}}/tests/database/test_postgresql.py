@@ -1,4 +1,4 @@
-"""What this service asks of PostgreSQL: bounds on everything, and errors told by their codes."""
+"""The service's settings for PostgreSQL: bounds on everything, and errors told by their codes."""
 
 import time
 from collections.abc import Iterator

@@ -65,7 +65,7 @@ def add(folder: Path, revision: str, *parents: str, more: str = "") -> Path:
 
 
 def spoil(path: Path) -> None:
-    """Let the migration fail."""
+    """Make the migration fail."""
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("op.create_table(", 'op.execute("NONSENSE")  # '), "utf-8")
 

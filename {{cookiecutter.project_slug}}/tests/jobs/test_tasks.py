@@ -420,7 +420,7 @@ def test_what_is_kept_of_an_error_can_be_stored_and_holds_no_secret() -> None:
 def test_a_task_whose_process_was_lost_is_retried_from_the_table(
     make_app: MakeApp, committed_db: Engine
 ) -> None:
-    """What Celery does in the main process of the worker."""
+    """Do what Celery does in the main process of the worker."""
     app = make_app(broker_url=BROKER_IS_DOWN)
     message = sent(app, add)
     options = {"task_id": str(message.id), "headers": {tasks.RECEIPT: True}, "retries": 1}

@@ -38,14 +38,14 @@ def count_active(engine: Engine) -> int:
 
 
 def all_done(engine: Engine) -> bool:
-    """Whether no receipt is left."""
+    """Return whether no receipt is left."""
     return jobs_in(engine) == []
 
 
 def test_tasks_are_done_in_the_end_and_logged_with_the_ids_of_their_requests(
     make_app: MakeApp, committed_db: Engine, settings: Settings, broker_url: str, tmp_path: Path
 ) -> None:
-    """Whether they fail or lose their process; and TERM lets them finish."""
+    """Tasks run once whether they fail or lose their process; TERM lets them finish."""
     app = make_app(broker_url=SecretStr(broker_url))
     folder = str(tmp_path)
     headers = {"X-Request-ID": "of-the-test", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}

@@ -54,7 +54,7 @@ def open_transaction(connection: Connection) -> None:
 
 
 def is_transaction_open(driver: Any) -> bool:
-    """Whether the transaction of the test is still open; DDL ends it silently in MariaDB."""
+    """Return whether the transaction of the test is still open; DDL ends it silently in MariaDB."""
     return bool(driver.server_status & SERVER_STATUS_IN_TRANS)
 
 

@@ -54,7 +54,7 @@ def open_transaction(connection: Connection) -> None:
 
 
 def is_transaction_open(driver: Any) -> bool:
-    """Whether the transaction of the test is still open, in spite of the driver or SQL."""
+    """Return whether the transaction of the test is still open, in spite of the driver or SQL."""
     connection: psycopg.Connection[Any] = driver
     return connection.info.transaction_status != TransactionStatus.IDLE
 
@@ -84,7 +84,7 @@ def check_deferred(session: Session) -> None:
 
 @cache
 def has_deferred(metadata: MetaData) -> bool:
-    """Whether these tables have a constraint that is deferred to the commit."""
+    """Return whether these tables have a constraint that is deferred to the commit."""
     return any(
         (constraint.initially or "").upper() == "DEFERRED"
         for table in metadata.tables.values()

@@ -32,7 +32,7 @@ class Route(NamedTuple):
 
     @property
     def takes_body(self) -> bool:
-        """Whether requests have a body."""
+        """True if requests have a body."""
         return "requestBody" in self.operation
 
     @property

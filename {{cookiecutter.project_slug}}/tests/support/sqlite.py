@@ -59,7 +59,7 @@ def open_transaction(connection: Connection) -> None:
 
 
 def is_transaction_open(driver: Any) -> bool:
-    """Whether the transaction of the test is still open, in spite of the driver or SQL."""
+    """Return whether the transaction of the test is still open, in spite of the driver or SQL."""
     connection: sqlite3.Connection = driver
     return connection.in_transaction
 

@@ -41,7 +41,7 @@ class Values:
     parent: Callable[[], Any] = lambda: None
     """Makes what a reference refers to."""
     parents: dict[Any, Any] = field(default_factory=dict)
-    """What it made, by id."""
+    """The rows that it made, by id."""
     violations: Sequence[Any] = ()
     """Values and SQL that a CHECK of the database rejects."""
 

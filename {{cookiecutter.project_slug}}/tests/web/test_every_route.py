@@ -1,4 +1,4 @@
-"""What holds for every route, whoever wrote it: of the probes, and of the service's resources."""
+"""Rules that hold for every route: of the probes, and of the service's own resources."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -25,7 +25,7 @@ def draining() -> Iterator[None]:
 
 
 def away(app: Flask) -> None:
-    """Let the application's database be out of reach."""
+    """Put the application's database out of reach."""
 
     @event.listens_for(engine_of(app), "do_connect")
     def fail(*_arguments: object) -> None:

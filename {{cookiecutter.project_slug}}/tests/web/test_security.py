@@ -177,7 +177,7 @@ def test_the_address_of_the_caller_is_logged(
 
 
 def cors_headers(response: TestResponse) -> dict[str, str]:
-    """What the answer says to browsers about other origins."""
+    """The headers of the answer about other origins."""
     return {
         name: value
         for name, value in response.headers
@@ -186,7 +186,7 @@ def cors_headers(response: TestResponse) -> dict[str, str]:
 
 
 def preflight(client: FlaskClient, origin: str) -> TestResponse:
-    """What a browser asks before it sends a PATCH for a page of another origin."""
+    """The request of a browser before a PATCH for a page of another origin."""
     headers = {"Origin": origin, "Access-Control-Request-Method": "PATCH"}
     return client.options("/livez", headers=headers)
 

@@ -58,12 +58,12 @@ def public(view: View) -> View:
 
 
 def is_public(endpoint: str | None) -> bool:
-    """Whether this view of the current application is public."""
+    """Return whether this view of the current application is public."""
     return getattr(current_app.view_functions.get(endpoint or ""), "is_public", False)
 
 
 def is_guarded(path: str) -> bool:
-    """Whether this path, or that of a rule, requires a credential by default."""
+    """Return whether this path, or that of a rule, requires a credential by default."""
     return f"{path}/".startswith(GUARDED_PREFIX)
 
 

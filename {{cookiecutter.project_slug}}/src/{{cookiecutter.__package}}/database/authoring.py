@@ -1,4 +1,4 @@
-"""What developers do with migrations: compare, write, merge. Only commands import this module."""
+"""Compares, writes and merges migrations, for developers. Only commands import this module."""
 
 import secrets
 import warnings
@@ -32,7 +32,7 @@ class Written(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """What differs between models and database, and what was not compared, in sentences."""
+    """The differences of models and database, and what was not compared, in sentences."""
 
     found: list[str]
     not_compared: list[str]

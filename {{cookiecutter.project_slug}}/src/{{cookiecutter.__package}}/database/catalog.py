@@ -1,4 +1,4 @@
-"""What the engine reports of a table: the same question for a table that exists and for a model."""
+"""The engine's report of a table, the same for a table that exists and for a model."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

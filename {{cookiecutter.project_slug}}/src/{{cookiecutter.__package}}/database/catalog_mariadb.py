@@ -1,4 +1,4 @@
-"""What MariaDB reports of its tables, by SHOW: it lists temporary tables nowhere else."""
+"""MariaDB's report of its tables, by SHOW: it lists temporary tables nowhere else."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What PostgreSQL reports of its tables, and what it wants of migrations.
+"""PostgreSQL's report of its tables, and the statements that its migrations need.
 
 Chapter "System Catalogs" of the manual.
 """

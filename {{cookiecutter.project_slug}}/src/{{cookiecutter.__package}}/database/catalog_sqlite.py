@@ -1,4 +1,4 @@
-"""What SQLite knows of its tables: the statements that created them, read word by word.
+"""SQLite's report of its tables: the statements that created them, read word by word.
 
 https://www.sqlite.org/lang_createtable.html
 """

@@ -58,7 +58,7 @@ def _render(element: Verbatim, _compiler: object, **_options: object) -> str:
 
 
 class Comparison:
-    """What the engine reports of the tables of one database, and of the models."""
+    """The engine's reports of the tables of one database, and of the models."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

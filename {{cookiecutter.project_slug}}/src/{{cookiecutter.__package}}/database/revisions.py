@@ -98,7 +98,7 @@ class History:
 
 
 class SchemaStatus(NamedTuple):
-    """Whether this code can serve on a database, and the reason if it cannot."""
+    """The answer to whether this code can serve on a database, and the reason if it cannot."""
 
     ready: bool
     detail: str = ""

@@ -38,7 +38,7 @@ NEEDS_VALUE_BACK = (
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the models do not say: renames, values for rows that exist, and what may be lost."""
+    """Facts that the models do not hold: renames, values for existing rows, possible losses."""
 
     renames: tuple[tuple[str, str], ...] = ()
     """Pairs such as `orders.old`, `new` and `orders`, `purchases`."""

@@ -84,7 +84,7 @@ def begin(session: Session, job_id: UUID, retries: int) -> bool:
 
 
 def postpone(session: Session, job_id: UUID, seconds: float, error: str, **values: Any) -> bool:
-    """Let a task be published again after so many seconds; False if its receipt has ended."""
+    """Make a task due again after so many seconds; return False if its receipt has ended."""
     due_at = database_time(session) + timedelta(seconds=seconds)
     return _change(session, job_id, state=JobState.WAITING, due_at=due_at, error=error, **values)
 

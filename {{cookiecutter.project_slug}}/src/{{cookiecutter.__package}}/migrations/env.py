@@ -1,4 +1,4 @@
-"""What Alembic runs for each command: migrations under a lock, or their SQL as a script."""
+"""Alembic runs this for each command: migrations under a lock, or their SQL as a script."""
 
 from contextlib import nullcontext
 from typing import Any

@@ -1,1 +1,1 @@
-"""What every route of the service shares."""
+"""The parts that all routes of the service share."""

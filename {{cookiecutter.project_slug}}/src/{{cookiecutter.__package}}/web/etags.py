@@ -52,7 +52,7 @@ def entity_tag(row: Versioned) -> str:
 
 
 def matches_if_none_match(row: Versioned, conditions: IfNoneMatchHeader) -> bool:
-    """Whether the caller of a read already has this version."""
+    """Return whether the caller of a read already has this version."""
     return parse_etags(conditions.if_none_match).contains_weak(str(row.version))
 
 

@@ -59,7 +59,7 @@ class IdempotencyKey(Base):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a create knows of its key: nothing, a claim to fill in, or the first answer."""
+    """The state of a create's key: nothing, a claim to fill in, or the first answer."""
 
     claimed: IdempotencyKey | None = None
     stored_response: Response | None = None

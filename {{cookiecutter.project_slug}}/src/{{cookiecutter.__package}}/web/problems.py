@@ -50,7 +50,7 @@ class ErrorItem(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong, for a program and for a person (RFC 9457)."""
+    """An error, for a program and for a person (RFC 9457)."""
 
     type: str = Field(
         description="URI reference of the kind of problem", examples=["/problems/conflict"]

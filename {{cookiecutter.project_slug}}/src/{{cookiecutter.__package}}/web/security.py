@@ -1,4 +1,4 @@
-"""What stands between the service and the network: headers, hosts, proxies, other origins."""
+"""The protection of the service from the network: headers, hosts, proxies, other origins."""
 
 import re
 from collections.abc import Iterable

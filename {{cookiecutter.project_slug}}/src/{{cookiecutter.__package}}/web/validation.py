@@ -24,7 +24,7 @@ MAX_ERRORS = 100
 MAX_ERRORS_LENGTH = 32_768
 MAX_NAME_LENGTH = 200
 MAX_ERROR_LENGTH = 4_000
-"""What a 422 holds at most: a response is bounded, however many errors a request has."""
+"""The most errors in a 422: a response is bounded, however many errors a request has."""
 
 
 def validate_request() -> Response | None:

@@ -16,7 +16,7 @@ SECRET = "a-secret-that-signs"
 
 @dataclass
 class Webhook:
-    """What the receiver got, and the status that it answers with."""
+    """The requests that the receiver got, and the status of its answers."""
 
     received: list[Any] = field(default_factory=list)
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)

@@ -52,7 +52,7 @@ class WorkerProcess:
             time.sleep(0.05)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What the worker logged, as JSON."""
+        """The lines that the worker logged, as JSON."""
         lines = self.log.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
