@@ -345,6 +345,22 @@ def test_a_provider_that_trickles_is_given_up_as_a_whole(
             assert not thread.is_alive()
 
 
+def test_a_fetch_that_connects_after_it_was_given_up_ends(trickling: str) -> None:
+    given_up = Event()
+
+    def read(fetch: Fetch) -> object:
+        given_up.wait()
+        return fetch.get(trickling)
+
+    fetch = Fetch(read, 0.05)
+    with pytest.raises(TimeoutError):
+        fetch.result()
+    given_up.set()
+
+    fetch.join(10)
+    assert not fetch.is_alive()
+
+
 def test_a_new_key_is_found_when_the_keys_rotate(
     call: Call, provider: Provider, clock: Clock
 ) -> None:

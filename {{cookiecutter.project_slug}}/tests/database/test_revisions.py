@@ -232,11 +232,13 @@ def test_branches_are_joined_by_a_command(empty_database: Settings, folder: Path
     add(folder, "0003_aaaaaaaa", HEAD)
     migrations.upgrade(empty_database)
     add(folder, "0003_bbbbbbbb", HEAD)
+    before = set(folder.glob("versions/*_merge_branches.py"))
 
     status, _output = db(empty_database, "merge")
 
     assert status == 0
-    [written] = folder.glob("versions/0004_*_merge_branches.py")
+    [written] = set(folder.glob("versions/*_merge_branches.py")) - before
+    assert written.name.startswith("0004_")
     assert expected_revision() == written.name.removesuffix("_merge_branches.py")
     migrations.upgrade(empty_database)
     tables = schema_of(empty_database).keys()
@@ -245,6 +247,30 @@ def test_branches_are_joined_by_a_command(empty_database: Settings, folder: Path
         assert current_heads(connection) == [expected_revision()]
     migrations.downgrade(empty_database, HEAD)
     assert not {"_t_0003_aaaaaaaa", "_t_0003_bbbbbbbb"} & schema_of(empty_database).keys()
+
+
+def test_joined_branches_are_taken_back_one_by_one(empty_database: Settings, folder: Path) -> None:
+    for revision, *parents in (
+        ("one", HEAD),
+        ("one_more", "one"),
+        ("two", HEAD),
+        ("two_more", "two"),
+        ("joined", "one_more", "two_more"),
+    ):
+        add(folder, revision, *parents)
+    migrations.upgrade(empty_database)
+
+    for heads in (
+        ["one_more", "two_more"],
+        ["one_more", "two"],
+        ["one_more"],
+        ["one"],
+        [HEAD],
+    ):
+        migrations.downgrade(empty_database, "-1")
+        with migration_connection(empty_database) as connection:
+            assert current_heads(connection) == heads
+            assert applied_revisions(connection).keys() == set(history().up_to(heads))
 
 
 def test_one_revision_is_not_merged(migrated: Settings) -> None:

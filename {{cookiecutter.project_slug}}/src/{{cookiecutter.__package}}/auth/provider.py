@@ -37,6 +37,7 @@ class Fetch(Thread):
         super().__init__(daemon=True)
         self._read = read
         self._timeout_seconds = timeout_seconds
+        self._is_given_up = False
         self._connections: list[HTTPConnection] = []
         self._result: Any = None
         self._error: Exception | None = None
@@ -72,11 +73,19 @@ class Fetch(Thread):
 
     def _open(self, kind: type[HTTPConnection], host: str, **options: Any) -> HTTPConnection:
         connection = kind(host, **options)
+        connection.connect = partial(self._connect, connection.connect)  # type: ignore[method-assign]
         self._connections.append(connection)
         return connection
 
+    def _connect(self, connect: Callable[[], None]) -> None:
+        """Connect, unless the fetch was given up meanwhile: `_close` has not seen the socket."""
+        connect()
+        if self._is_given_up:
+            raise TimeoutError("given up")
+
     def _close(self) -> None:
         """End the reads of the thread, and so the thread."""
+        self._is_given_up = True
         for connection in self._connections:
             if connection.sock is not None:
                 try:

@@ -114,17 +114,15 @@ def downgrade(settings: ServiceSettings, target: str) -> None:
         """Take the newest revision back; return whether there is another."""
         nonlocal kept
         known = revisions.history()
-        heads = known_heads(connection)
-        above = known.up_to(heads)
+        above = known.up_to(known_heads(connection))
         revisions.record_applied(connection, above)
         if kept is None:
             kept = _kept(known, above, target)
         undone = [revision for revision in reversed(above) if revision not in kept]
         if not undone:
             return False
-        parents = known.parents[undone[0]]
-        linear = len(heads) == 1 and len(parents) < 2
-        below = next(iter(parents), "base") if linear else target
+        # With the name of its branch, so that other migrations from the same parent stay.
+        below = f"{undone[0]}@{next(iter(known.parents[undone[0]]), 'base')}"
         with (
             _explained(undone[0], "taken back"),
             recorded_progress(connection, f"downgrade {undone[0]}", above),
