@@ -75,6 +75,7 @@ def three_resources(team: Team) -> None:
     team.make("migration", m="Add the last stop to parcels")
     team.make("format", "openapi")
     migrate_with_rows(team, {"stops": "StopFactory"}, "items", "parcels")
+    join_two_branches(team)
     team.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/resources")
 
 
@@ -124,6 +125,25 @@ def refer_to_each_other(team: Team) -> None:
         ("lambda: StopFactory", "_stop_factory"),
         ("URL = .*\n", f"\\g<0>{STOP_FACTORY}"),
     )
+
+
+def join_two_branches(team: Team) -> None:
+    """Join the migrations of two branches, then take the join and a branch back."""
+    versions = team.project.source / "migrations" / "versions"
+    before = set(versions.glob("*.py"))
+    team.database("revision", "--empty", "-m", "One side")
+    [one_side] = set(versions.glob("*.py")) - before
+    text = one_side.read_text(encoding="utf-8")
+    one_side.unlink()  # the other branch does not have it
+    team.database("revision", "--empty", "-m", "The other side")
+    one_side.write_text(text, encoding="utf-8")
+
+    team.make("merge-migrations")
+    team.make("format")
+    team.database("upgrade")
+    team.database("downgrade", "-2")
+    team.database("upgrade")
+    team.database("check")
 
 
 def kit_files(project: BakedProject) -> dict[str, bytes]:
