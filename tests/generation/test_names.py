@@ -8,7 +8,13 @@ import pytest
 from tests.checks import CHECKS
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
-from tests.harness.names import HOSTILE_TEXTS, LONGEST_TEXTS, NAMES
+from tests.harness.names import (
+    HOSTILE_TEXTS,
+    LONGEST_RESOURCE,
+    LONGEST_SLUG,
+    LONGEST_TEXTS,
+    NAMES,
+)
 from tests.harness.variants import Variant
 
 pytestmark = pytest.mark.one_for_each_engine
@@ -37,16 +43,33 @@ def projects_of_texts(variant: Variant, session_bake: Bake) -> list[BakedProject
     return [session_bake(**variant.choices, **answers) for answers in texts]
 
 
+@pytest.fixture(scope="module")
+def projects_with_options(variant: Variant, session_bake: Bake) -> list[BakedProject]:
+    """A project with the longest names and background jobs for each kind of authentication."""
+    options = {"background_jobs": "celery", "ci": "gitlab"}
+    return [
+        session_bake(
+            **{**variant.choices, **options, "auth": auth},
+            project_slug=LONGEST_SLUG,
+            resource=LONGEST_RESOURCE.one,
+            resource_plural=LONGEST_RESOURCE.many,
+        )
+        for auth in ("api_key", "oidc")
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [("format", "--check"), ("check", "--no-fix")], ids=" ".join)
 def test_ruff_changes_nothing_for_any_name(
     projects: list[BakedProject],
     projects_of_texts: list[BakedProject],
+    projects_with_options: list[BakedProject],
     environment: Environment,
     command: tuple[str, ...],
 ) -> None:
-    paths = [str(project.path) for project in [*projects, *projects_of_texts]]
-    assert len(set(paths)) == len(NAMES) + 2
+    all_projects = [*projects, *projects_of_texts, *projects_with_options]
+    paths = [str(project.path) for project in all_projects]
+    assert len(set(paths)) == len(NAMES) + 4
     ruff = [str(environment.program("ruff")), *command, "--no-cache", "--output-format", "concise"]
     done = subprocess.run([*ruff, *paths], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr

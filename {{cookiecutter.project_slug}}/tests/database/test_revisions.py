@@ -273,6 +273,16 @@ def test_joined_branches_are_taken_back_one_by_one(empty_database: Settings, fol
             assert applied_revisions(connection).keys() == set(history().up_to(heads))
 
 
+def test_the_way_back_to_the_present_revision_changes_nothing(migrated: Settings) -> None:
+    before = schema_of(migrated)
+
+    migrations.downgrade(migrated, HEAD)
+
+    assert schema_of(migrated) == before
+    with migration_connection(migrated) as connection:
+        assert current_heads(connection) == [HEAD]
+
+
 def test_one_revision_is_not_merged(migrated: Settings) -> None:
     assert db(migrated, "merge") == (
         1,
