@@ -32,6 +32,11 @@ MISLEADING = (
 )
 
 
+# After so many seconds a command hangs. A suite takes 220 s of CPU, on a slow machine three times
+# that, and shares two cores with three others.
+HANGS_SECONDS = 1800
+
+
 class CommandFailedError(AssertionError):
     """A command exited with an unexpected status; the message shows its output."""
 
@@ -84,7 +89,7 @@ class BakedProject:
         self,
         *command: str | Path,
         variables: Mapping[str, str] | None = None,
-        timeout: float = 600,
+        timeout: float = HANGS_SECONDS,
         status: int | None = 0,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in its folder with these additional environment variables.

@@ -101,7 +101,7 @@ def test_make_test_passes_in_a_path_with_spaces_and_non_ascii_letters(
     made: BakedProject, variant: Variant, proved: Proved
 ) -> None:
     began = time.monotonic()
-    done = made.run("make", "test", QUICK, variables=WITH_UV, timeout=1200)
+    done = made.run("make", "test", QUICK, variables=WITH_UV)
     seconds = round(time.monotonic() - began, 1)
     tests = count_passed(done.stdout)
     proved("suite", variant=variant.short, how="make test, installed", tests=tests, seconds=seconds)
@@ -135,7 +135,7 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
     assert responses_of_two_runs(project, "/api/v1/items", tmp_path / "log") == [page, page]
 
     began = time.monotonic()
-    checked = project.run("make", "check", variables=WITH_UV, timeout=600)
+    checked = project.run("make", "check", variables=WITH_UV)
     seconds = round(time.monotonic() - began, 1)
     tests = count_passed(checked.stdout)
     proved("suite", variant=defaults.short, how="make check", tests=tests, seconds=seconds)
@@ -167,7 +167,7 @@ def test_pip_sets_up_a_project_without_uv(tmp_path: Path, proved: Proved) -> Non
     (programs / "python3").symlink_to(Path(sys.executable).resolve())
     began = time.monotonic()
     variables = {"PATH": str(programs)}
-    done = project_in(folder).run("make", "setup", variables=variables, timeout=900)
+    done = project_in(folder).run("make", "setup", variables=variables)
     found = re.search(r"(\d+) tests passed on SQLite", done.stdout)
     assert found, done.stdout
     seconds = round(time.monotonic() - began, 1)
