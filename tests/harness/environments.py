@@ -28,7 +28,9 @@ WHICH = "import sys; assert '%d.%d' % sys.version_info[:2] == '{version}'; print
 MUTMUT = "mutmut>=3.8"
 
 # A line of a list of requirements, in any `if` of the template.
-REQUIREMENT = re.compile(r'^\s+"([a-z][\w.-]*(?:\[[\w,]+\])?[<>=!~][^"]*)",(?:  #.*)?$', re.MULTILINE)
+REQUIREMENT = re.compile(
+    r'^\s+"([a-z][\w.-]*(?:\[[\w,]+\])?[<>=!~][^"]*)",(?:  #.*)?$', re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,27 @@ A test reports what it proved by the fixture `proved`; the entries of all worker
 
 import json
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from .cpu import cpu_seconds
 from .environments import found_versions, interpreters, missing_versions
-from .progress import Progress
+from .progress import Progress, kind_of
 from .variants import COMBINATIONS, ROOT, UNSUPPORTED
 
 PROVED = "proved"
+CPU = "CPU seconds"
+BEGAN: pytest.StashKey[float] = pytest.StashKey()
 
 MAX_CHARACTERS = 4000
 """Characters of a failure that are shown at once; the rest follows at the end."""
+
+MAX_PARTS = 30
+"""Parts of the proof whose CPU is printed; the file has all."""
 
 Proved = Callable[..., None]
 
@@ -33,6 +40,24 @@ def proved(record_property: Callable[[str, object], None]) -> Proved:
     return enter
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Store what the process has used before the test."""
+    item.stash[BEGAN] = cpu_seconds()
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give the last report of a test the CPU that its fixtures and the test used."""
+    report = yield
+    if call.when == "teardown" and BEGAN in item.stash:
+        report.user_properties.append((CPU, cpu_seconds() - item.stash[BEGAN]))
+    return report
+
+
 class Report:
     """Collects what was proved and what was skipped, and prints it."""
 
@@ -41,6 +66,7 @@ class Report:
         self.terminal = terminal
         self.began = time.monotonic()
         self.lines: list[dict[str, Any]] = []
+        self.used: dict[str, list[float]] = defaultdict(list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Store the entries of a test that passed; print the name of one that failed."""
@@ -50,6 +76,9 @@ class Report:
         if report.when == "call" and report.passed:
             facts = [fact for name, fact in report.user_properties if name == PROVED]
             self.lines += cast("list[dict[str, Any]]", facts)
+        if report.when == "teardown":
+            seconds = [cast("float", fact) for name, fact in report.user_properties if name == CPU]
+            self.used[kind_of(report.nodeid)] += seconds
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table and write the file."""
@@ -70,6 +99,10 @@ class Report:
             + len(terminalreporter.stats.get("error", [])),
             "skipped": [str(report.nodeid) for report in terminalreporter.stats.get("skipped", [])],
             "seconds": round(time.monotonic() - self.began, 1),
+            "parts": [
+                {"part": part, "tests": len(used), "CPU seconds": round(sum(used), 1)}
+                for part, used in sorted(self.used.items(), key=lambda item: -sum(item[1]))
+            ],
         }
         self.file.parent.mkdir(exist_ok=True)
         self.file.write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
@@ -94,6 +127,12 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         name = f"{suite['variant']} ({suite['how']})"
         coverage = f"{suite['coverage']:.1f} %" if "coverage" in suite else ""
         rows.append(f"{name:<74} {suite['tests']:>5} {suite['seconds']:>8.1f} {coverage:>9}")
+    rows += ["", f"{'part, by CPU':<74} {'tests':>5} {'seconds':>8}"]
+    for part in proof["parts"][:MAX_PARTS]:
+        name = part["part"].removeprefix("tests/")
+        rows.append(f"{name:<74} {part['tests']:>5} {part['CPU seconds']:>8.1f}")
+    total = sum(part["CPU seconds"] for part in proof["parts"])
+    rows.append(f"{'all parts':<74} {'':>5} {total:>8.1f}")
     skipped = ", ".join(proof["skipped"]) or "nothing"
     count = f"tests: {proof['passed']} passed, {proof['failed']} failed; skipped: {skipped}"
     rows += ["", count, f"seconds: {proof['seconds']}"]

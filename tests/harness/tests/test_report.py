@@ -86,3 +86,16 @@ def test_a_skipped_test_is_named_and_fails_the_run_on_request(tmp_path: Path) ->
     assert "test_may_be_left_out" in said.partition("skipped: ")[2]
     status, _ = run(tmp_path, "--no-skips", skips=SKIPPED)
     assert status == 1
+
+
+def test_the_cpu_of_each_part_is_told_and_added_up(tmp_path: Path) -> None:
+    _, said = run(tmp_path, "-n", "2")
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    parts = {part["part"].rpartition("::")[2]: part for part in proof["parts"]}
+    assert parts["test_looks"]["tests"] == 2
+    used = {
+        line.split()[0].rpartition("::")[2]: line.split()[1:] for line in said.splitlines() if line
+    }
+    assert used["test_looks"] == ["2", str(parts["test_looks"]["CPU seconds"])]
+    total = sum(part["CPU seconds"] for part in proof["parts"])
+    assert used["all"] == ["parts", f"{total:.1f}"]
