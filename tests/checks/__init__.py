@@ -9,6 +9,7 @@ from tests.harness.baked import BakedProject
 
 from .dependencies import undeclared_imports, unused_dependencies
 from .foreign_words import words_of_other_options
+from .inner_methods import calls_of_inner_methods
 from .leftovers import blank_line_leftovers, jinja_leftovers
 from .parsing import unparsable_files
 from .references import dead_references, unknown_make_targets
@@ -29,5 +30,6 @@ CHECKS: dict[str, Check] = {
         unread_settings,
         dead_references,
         unknown_make_targets,
+        calls_of_inner_methods,
     )
 }

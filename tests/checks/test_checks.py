@@ -58,6 +58,12 @@ PLANTS = (
     Plant("unknown_make_targets", "README.md", "Use `make coffee`.\n", "says `make coffee`"),
     Plant("unknown_make_targets", "README.md", "```sh\nmake tea\n```\n", "says `make tea`"),
     Plant("unknown_make_targets", "Makefile", "x: coffee\n", "x needs coffee"),
+    Plant(
+        "calls_of_inner_methods",
+        "tests/conftest.py",
+        "x.preprocess_request()\n",
+        "calls preprocess",
+    ),
 )
 
 

@@ -53,9 +53,24 @@ class Environment:
         """The variables with which a project runs from its own folder, without an installation."""
         return {
             "PATH": f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": "src",
+            "PYTHONPATH": os.pathsep.join([*checkout_of_flask(), "src"]),
             "VIRTUAL_ENV": str(self.path),
         }
+
+
+def checkout_of_flask() -> list[str]:
+    """Return the package folder of the checkout that FLASK_CHECKOUT names, if it is set.
+
+    With it the suites run against a Flask that is not released. Raises FileNotFoundError if the
+    folder is not a checkout of Flask: the suites would silently run against the installed one.
+    """
+    checkout = os.environ.get("FLASK_CHECKOUT")
+    if not checkout:
+        return []
+    package = Path(checkout).resolve() / "src"
+    if not (package / "flask" / "app.py").exists():
+        raise FileNotFoundError(f"FLASK_CHECKOUT={checkout} holds no src/flask/app.py")
+    return [str(package)]
 
 
 def requirements() -> list[str]:

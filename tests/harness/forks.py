@@ -30,7 +30,7 @@ OF_FEW_TESTS = (
 # No library that depends on the folder (gunicorn) or the environment (prometheus_client) in which
 # it is imported.
 OF_A_SUITE = (*OF_ALL, "pytest_cov.plugin", "schemathesis.pytest.plugin", "xdist.plugin")
-SECONDS = 600
+SECONDS = 1800
 """A run that takes longer is considered to hang."""
 
 

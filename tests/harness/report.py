@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from .cpu import cpu_seconds
-from .environments import found_versions, interpreters, missing_versions
+from .environments import checkout_of_flask, found_versions, interpreters, missing_versions
 from .progress import Progress, kind_of
 from .variants import COMBINATIONS, ROOT, UNSUPPORTED
 
@@ -91,6 +91,7 @@ class Report:
             "distinct trees": len(set(static.values())),
             "interpreters": [next(iter(interpreters())), *found_versions()],
             "interpreters that were not found": missing_versions(),
+            "Flask": checkout_of_flask() or "installed",
             "mutants": sum(line["kind"] == "mutant" for line in self.lines),
             "suites": suites,
             "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
@@ -119,6 +120,7 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         f"variants rendered and checked: {proof['variants']}",
         f"distinct trees among them: {proof['distinct trees']}",
         f"interpreters: {', '.join(proof['interpreters'])}; not found: {missing}",
+        f"Flask: {proof['Flask']}",
         f"mutants that the tests of a project saw: {proof['mutants']}",
         "",
         f"{'suite run':<74} {'tests':>5} {'seconds':>8} {'coverage':>9}",

@@ -54,3 +54,26 @@ def test_the_environment_of_another_checkout_is_used_unchanged(
 def test_a_lock_creates_its_folder(tmp_path: Path) -> None:
     with locked(tmp_path / "build" / "images.lock"):
         assert (tmp_path / "build").is_dir()
+
+
+def test_a_checkout_of_flask_comes_before_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "src" / "flask"
+    package.mkdir(parents=True)
+    (package / "app.py").touch()
+    monkeypatch.setenv("FLASK_CHECKOUT", str(tmp_path))
+
+    assert Environment(tmp_path).variables["PYTHONPATH"].split(":") == [
+        str(tmp_path / "src"),
+        "src",
+    ]
+
+
+def test_a_folder_without_flask_is_no_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_CHECKOUT", str(tmp_path))
+
+    with pytest.raises(FileNotFoundError, match=r"FLASK_CHECKOUT=.* holds no src/flask/app\.py"):
+        _ = Environment(tmp_path).variables

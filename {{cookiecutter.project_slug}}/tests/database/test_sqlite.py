@@ -28,6 +28,7 @@ from {{ cookiecutter.__package }}.database.sqlite import (
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
+from ..support.applications import MakeApp
 from ..support.engine import make_engine, make_migration_engine
 from ..support.probe import Probe, ProbeBase
 from ..support.schemas import alter, migration_connection, schema_of, upgrade, upgrade_with_more
@@ -157,19 +158,27 @@ def test_reads_of_safe_requests_share(app: Flask, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_safe_methods_begin_without_the_lock(app: Flask, method: str) -> None:
-    with app.test_request_context(method=method):
-        app.preprocess_request()
-
-        assert g.sqlite_begin == "DEFERRED"
+def test_safe_methods_begin_without_the_lock(make_app: MakeApp, method: str) -> None:
+    assert begins_with(make_app(), method) == "DEFERRED"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_other_methods_begin_with_the_lock(app: Flask, method: str) -> None:
-    with app.test_request_context(method=method):
-        app.preprocess_request()
+def test_other_methods_begin_with_the_lock(make_app: MakeApp, method: str) -> None:
+    assert begins_with(make_app(), method) == "IMMEDIATE"
 
-        assert g.sqlite_begin == "IMMEDIATE"
+
+def begins_with(app: Flask, method: str) -> str:
+    """Return how transactions of a request with this method begin."""
+    seen: list[str] = []
+
+    def view() -> str:
+        seen.append(g.sqlite_begin)
+        return ""
+
+    app.add_url_rule("/begin", view_func=view, methods=[method], provide_automatic_options=False)
+    app.test_client().open("/begin", method=method)
+    [found] = seen
+    return found
 
 
 def test_read_that_another_overtook_cannot_write(engine: Engine) -> None:

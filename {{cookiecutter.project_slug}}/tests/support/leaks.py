@@ -73,13 +73,22 @@ def traffic(app: Flask) -> Iterator[Traffic]:
             event.remove(engine, name, listener)
 
 
-def read_stream(app: Flask, path: str, parts: int | None = None) -> list[bytes]:
-    """Send a request as a server does, read all or `parts` parts of the body, and close it."""
+def read_stream(
+    app: Flask,
+    path: str,
+    parts: int | None = None,
+    before: Callable[[], object] = lambda: None,
+) -> list[bytes]:
+    """Send a request as a server does, read all or `parts` parts of the body, and close it.
+
+    `before` is called when the view has returned and no part was read.
+    """
 
     def send() -> list[bytes]:
         environ = EnvironBuilder(path).get_environ()
         body = app(environ, lambda *_: lambda _: None)
         try:
+            before()
             return list(_first(body, parts))
         finally:
             cast(Any, body).close()

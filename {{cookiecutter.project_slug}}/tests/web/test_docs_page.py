@@ -32,7 +32,7 @@ class Page(HTMLParser):
 def test_the_root_redirects_to_the_page(app: Flask) -> None:
     response = app.test_client().get("/")
 
-    assert (response.status_code, response.headers["Location"]) == (302, "/docs")
+    assert (response.status_code, response.headers["Location"]) == (303, "/docs")
 
 
 def test_the_page_loads_only_files_of_the_service(app: Flask) -> None:

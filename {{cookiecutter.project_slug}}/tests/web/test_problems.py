@@ -427,14 +427,14 @@ def test_503_always_says_when_to_come_back(app: Flask, client: FlaskClient) -> N
 
 def test_what_is_an_answer_already_is_left_alone(app: Flask, client: FlaskClient) -> None:
     def moved() -> AnyResponse:
-        return redirect("/livez")
+        return redirect("/livez", code=303)
 
     app.add_url_rule("/moved", view_func=moved)
     app.add_url_rule("/aborted", "aborted", lambda: abort(Response("as it is", 409)))
     app.add_url_rule("/raised", "raised", failing(NotFound(response=Response("so is this", 404))))
     app.add_url_rule("/slash/", "slash", Response)
 
-    assert client.get("/moved").status_code == 302
+    assert client.get("/moved").status_code == 303
     assert client.get("/aborted").text == "as it is"
     assert client.get("/raised").text == "so is this"
     assert client.get("/slash").status_code == 308

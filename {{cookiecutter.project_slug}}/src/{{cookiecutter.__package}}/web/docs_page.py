@@ -41,7 +41,7 @@ def init_app(app: Flask, title: str) -> None:
 
     @pages.get("/")
     def home() -> AnyResponse:
-        return redirect(url_for(".show"))
+        return redirect(url_for(".show"), code=303)
 
     @pages.get("/docs")
     def show() -> Response:
