@@ -9,12 +9,11 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from .baked import Bake, BakedProject, make_bake
-from .environments import Environment, shared_environment
+from .environments import Environment, found_versions, shared_environment
 from .trees import Tree, claim
 from .variants import (
     CHOICES,
     ROOT,
-    SELECTION,
     TREES,
     VARIANTS,
     Variant,
@@ -22,6 +21,7 @@ from .variants import (
     pairwise,
     parse_only,
     tree_of,
+    variants_on,
 )
 
 BUILD = ROOT / "build"
@@ -79,9 +79,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "variant" not in metafunc.fixturenames:
         return
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    metafunc.parametrize(
-        "variant", select_variants(metafunc.config, marks), ids=str, scope="session"
-    )
+    variants = select_variants(metafunc.config, marks)
+    if "version" in metafunc.fixturenames:
+        runs = runs_on_others(found_versions(), variants)
+        ids = [f"{version}-{variant}" for variant, version in runs]
+        metafunc.parametrize(("variant", "version"), runs, ids=ids, scope="session")
+    else:
+        metafunc.parametrize("variant", variants, ids=str, scope="session")
+
+
+def runs_on_others(versions: list[str], variants: list[Variant]) -> list[tuple[Variant, str]]:
+    """Return the variants with the interpreters, other than the oldest, that run their tests."""
+    chosen = [
+        (each, version)
+        for version in versions
+        for each in variants_on(version, versions[-1])
+        if each in variants
+    ]
+    return chosen or list(zip(variants[:1], versions[-1:], strict=False))
 
 
 def select_variants(config: pytest.Config, marks: Collection[str]) -> list[Variant]:
@@ -106,8 +121,6 @@ def select_variants(config: pytest.Config, marks: Collection[str]) -> list[Varia
     if "most_options" in marks:
         trees = list(dict.fromkeys(tree_of(each) for each in variants))
         variants = one_for_each("database", reversed(trees))
-    if "selection" in marks:
-        variants = [each for each in SELECTION if each in variants] or variants[:1]
     return sorted(variants, key=lambda variant: variant not in TREES)
 
 

@@ -129,3 +129,10 @@ _NEAREST = {_seen_by_tests(variant): variant for variant in reversed(VARIANTS)}
 # One variant for each tree, and a selection of them that covers all pairs of choices.
 TREES = tuple(dict.fromkeys(tree_of(variant) for variant in VARIANTS))
 SELECTION = tuple(pairwise(TREES))
+# The defaults, and of each engine the tree with all options.
+EXTREMES = (VARIANTS[0], *one_for_each("database", reversed(TREES)))
+
+
+def variants_on(version: str, newest: str) -> tuple[Variant, ...]:
+    """Return the variants whose quick tests run on this interpreter, which is not the oldest."""
+    return SELECTION if version == newest else EXTREMES

@@ -10,7 +10,6 @@ from tests.harness.api_document import write_api_document
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import (
     Environment,
-    found_versions,
     interpreters,
     lowest_environment,
     shared_environment,
@@ -115,12 +114,11 @@ def test_suite_passes_with_other_answers_in_several_workers_on_a_given_database(
 
 
 @pytest.mark.slow
-@pytest.mark.selection
-@pytest.mark.parametrize("version", found_versions())
+@pytest.mark.one_for_each_tree
 def test_suite_passes_on_another_interpreter(
     project: BakedProject, variant: Variant, version: str, proved: Proved
 ) -> None:
-    """Run all tests of the first variant, and the quick tests of the others."""
+    """Run all tests of the defaults, and the quick tests of the other variants."""
     quick = QUICK if variant != VARIANTS[0] else ()
     result = run_suite(project, shared_environment(BUILD, version), *quick)
     proved("suite", variant=variant.short, how=f"Python {version}", **result)

@@ -12,6 +12,7 @@ from tests.harness.environments import VERSIONS
 from tests.harness.variants import (
     CHOICES,
     COMBINATIONS,
+    EXTREMES,
     ROOT,
     SEEN_BY_TESTS,
     SELECTION,
@@ -39,7 +40,8 @@ SUITES = """## Suites
 The files that a project's tests see differ by {seen} only; this is checked for every variant. So
 there are {trees} distinct trees. Each runs `mypy --strict` and all of its own tests on its real
 engine, in random order, with every line and branch covered. {selection} of them, which cover all
-pairs of choices, also run on other interpreters.
+pairs of choices, also run on the newest interpreter that is found; the defaults and each engine's
+tree with all options run on those between.
 """
 INTERPRETERS = """## Interpreters
 
@@ -75,15 +77,16 @@ def trees() -> Iterator[str]:
     """Yield the section about the suites."""
     seen = ", ".join(f"`{name}`" for name in SEEN_BY_TESTS)
     yield SUITES.format(seen=seen, trees=len(TREES), selection=len(SELECTION))
-    head = (*SEEN_BY_TESTS, f"Python {VERSIONS[0]}", f"{VERSIONS[1]} and newer")
+    head = (*SEEN_BY_TESTS, f"Python {VERSIONS[0]}", "between", "newest")
     yield from table(head, (row_of(tree) for tree in TREES))
 
 
 def row_of(tree: Variant) -> tuple[str, ...]:
     """Return the row of a tree."""
-    others = "its quick tests" if tree in SELECTION else ""
-    others = "everything" if tree == VARIANTS[0] else others
-    return (*(tree.choices[name] for name in SEEN_BY_TESTS), "everything", others)
+    others = ["its quick tests" if tree in some else "" for some in (EXTREMES, SELECTION)]
+    if tree == VARIANTS[0]:
+        others = ["everything"] * len(others)
+    return (*(tree.choices[name] for name in SEEN_BY_TESTS), "everything", *others)
 
 
 def mutants() -> Iterator[str]:
