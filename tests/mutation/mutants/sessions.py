@@ -172,7 +172,7 @@ SESSION_MUTANTS = (
             f"{SCOPE}::test_abandoned_stream_returns_the_connection",
             f"{SCOPE}::test_unread_stream_returns_the_connection",
             f"{SCOPE}::test_failing_stream_returns_the_connection",
-            f"{SCOPE}::test_stream_holds_no_connection_before_its_first_part",
+            f"{SCOPE}::test_stream_holds_no_connection_once_the_context_of_the_view_has_ended",
         ),
     ),
     Mutant(
