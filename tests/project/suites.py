@@ -14,6 +14,9 @@ from tests.harness.forks import ForkServer
 # seconds in every project.
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 
+# Without the slow tests and the plugin that only they use.
+QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py")
+
 PASSED = "PASSED "
 """The beginning of a line of `-rp`; the id of the test follows."""
 
@@ -57,11 +60,17 @@ class Suites:
         Returns the result and the ids of the tests. Raises AssertionError if a test fails or is
         skipped, or if there is none.
         """
-        write_api_document(project, self.environment)
-        began = time.monotonic()
         options = ("--cov", "--cov-branch", f"--cov-report=json:{report}", "--cov-fail-under=0")
         coverage = {"COVERAGE_FILE": str(report.with_suffix(".sqlite"))}
-        said = self._run(project, *options, "-rp", *arguments, **coverage)
+        return self.run(project, *options, *arguments, **coverage)
+
+    def run(
+        self, project: BakedProject, *arguments: str, **variables: str
+    ) -> tuple[dict[str, float], list[str]]:
+        """Run a suite as `run_measured` does, without coverage."""
+        write_api_document(project, self.environment)
+        began = time.monotonic()
+        said = self._run(project, "-rp", *arguments, **variables)
         passed = [line.removeprefix(PASSED) for line in said.splitlines() if line[:7] == PASSED]
         return counted(said, began), sorted(passed)
 

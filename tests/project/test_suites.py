@@ -20,10 +20,7 @@ from tests.harness.report import Proved
 from tests.harness.servers import FROM_THE_PYTHON_PACKAGE, database
 from tests.harness.variants import VARIANTS, Variant
 
-from .suites import OPTIONS, Suites, counted, covered
-
-# Without the slow tests and the plugin that only they use.
-QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py")
+from .suites import OPTIONS, QUICK, Suites, counted, covered
 
 # Further answers, each on one engine: names and texts change the code of all engines alike. On
 # MariaDB every name has its maximum length.
