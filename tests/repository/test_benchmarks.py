@@ -20,6 +20,7 @@ import json
 from urllib.parse import quote
 from benchmarks.databases import database_url
 from benchmarks.http import compare
+from benchmarks.http.answers import compare_answers
 from benchmarks.http.load import connected, get
 from benchmarks.projects import baked
 
@@ -39,6 +40,7 @@ with baked("sqlite") as project, database_url(project) as url:
             with connected(servers[compare.SERVICE].port, 1) as (connection,):
                 status, body = connection.send(get(f"{compare.PATH}/{made}"))
             found[name].append([status, json.loads(body)])
+        found["compared"] = compare_answers(servers[compare.SERVICE], servers[compare.CONTRACT])
         print(json.dumps(found))
 """
 
@@ -59,7 +61,9 @@ def run(*command: str | Path) -> str:
 @pytest.mark.slow
 def test_floors_respond_with_the_representation_of_the_service(python: Path) -> None:
     found = json.loads(run(python, "-c", SAME_RESPONSES))
-    assert set(found) == {"service", "Flask + Core", "Flask + ORM", "FastAPI + ORM"}
+    compared = found.pop("compared")
+    assert compared > 50
+    assert len(found) == 5
     for (_, _one), (_, page), (_, _last), (_, made) in found.values():
         assert page.pop("next")  # each contender has its own format
         for name in ("id", "code", "created_at", "updated_at"):
