@@ -64,7 +64,7 @@ def row(n: int, rows: int) -> dict[str, Any]:
         "day": date(2030, 1, 1) + timedelta(days=n % 40),
         "at": BEGIN + timedelta(seconds=n * STRIDE % rows),
         "flag": n % 2 == 0,
-        "token": UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128),
+        "token": UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128, version=4),
         "status": "rare" if n % 40 == 1 else "common",
         "parent_id": row_id(n % PARENTS) if n >= PARENTS else None,
         "note": f"note-{n % 5}" if n % 2 else None,

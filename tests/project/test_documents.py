@@ -1,7 +1,8 @@
 """What the documents of a project say about resources and fields works, followed to the letter.
 
-The commands are read from the README and from docs/resources.md. After each change all that
-`make check` checks without tests is clean, and the tests of the resources pass.
+The commands are read from the README and from docs/resources.md, the code from docs/recipes.md.
+After each change all that `make check` checks without tests is clean, and the tests of the
+resources pass.
 """
 
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import recipes
 from tests.harness.baked import Bake
 from tests.harness.environments import Environment
 
@@ -113,5 +115,8 @@ def test_resources_and_fields_are_added_changed_and_removed(team: Team) -> None:
     is_clean(team)
     team.database("upgrade")
 
+    routes = team.resources / team.project.answers["resource_plural"] / "routes.py"
+    code = recipes.follow(team.project.text("docs/recipes.md"), routes.read_text(encoding="utf-8"))
+    routes.write_text(code, encoding="utf-8")
     follow(team, delete + applied + rest)
     is_clean(team)
