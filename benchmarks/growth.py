@@ -7,6 +7,7 @@ the first one, and one behind a tenth of all rows, which is the 5,000th of a mil
 least CPU of the process and of the database's server: waiting for other work costs none.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -31,6 +33,7 @@ SMALL = 1_000
 LARGE = {"sqlite": 100_000}
 LARGE_ON_SERVERS = 1_000_000
 BATCH = 5_000
+ANALYZE = {"postgresql": "VACUUM ANALYZE items", "mariadb": "ANALYZE TABLE items"}
 SLOW_SECONDS = 0.25
 """A page that takes longer is asked for twice only."""
 
@@ -46,8 +49,8 @@ DEFAULT = "created_at"
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 PARENTS = 3
-STRIDE = 7_919
-"""A prime: `n * STRIDE % rows` is each number once, in no order."""
+CODE, RANK, AT = 7_919, 104_729, 1_299_709
+"""Primes: `n * RANK % rows` is each number once, in an order of its own."""
 
 
 def row(n: int, rows: int) -> dict[str, Any]:
@@ -57,18 +60,72 @@ def row(n: int, rows: int) -> dict[str, Any]:
         "version": 1,
         "created_at": BEGIN + timedelta(seconds=n),
         "updated_at": BEGIN + timedelta(seconds=n),
-        "code": f"code-{n * STRIDE % rows:07}",
+        "code": f"code-{n * CODE % rows:07}",
         "name": f"name-{n % 5}",
-        "rank": n * STRIDE % rows,
-        "price": Decimal(n % 5) / 100,
-        "day": date(2030, 1, 1) + timedelta(days=n % 40),
-        "at": BEGIN + timedelta(seconds=n * STRIDE % rows),
+        "rank": n * RANK % rows,
+        "price": Decimal(n % 7) / 100,
+        "day": date(2030, 1, 1) + timedelta(days=n % 43),
+        "at": BEGIN + timedelta(seconds=n * AT % rows),
         "flag": n % 2 == 0,
-        "token": UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128, version=4),
-        "status": "rare" if n % 40 == 1 else "common",
+        "token": token(n),
+        "status": "rare" if n % 41 == 1 else "common",
         "parent_id": row_id(n % PARENTS) if n >= PARENTS else None,
-        "note": f"note-{n % 5}" if n % 2 else None,
+        "note": f"note-{n % 11}" if n % 2 else None,
     }
+
+
+def token(n: int) -> UUID:
+    """Return the random UUID of a row."""
+    digest = hashlib.md5(str(n).encode(), usedforsecurity=False).hexdigest()
+    return UUID(f"{digest[:12]}4{digest[13:16]}8{digest[17:]}")
+
+
+# The same rows as `row` returns, made by the server.
+ROWS = """
+INSERT INTO items (id, version, created_at, updated_at, code, name, {rank}, price, day, at, flag,
+    token, status, parent_id, note)
+SELECT {id}, 1, {created_at}, {created_at}, {code}, {name}, n * {RANK} % {rows}, (n % 7) / 100.0,
+    {day}, {at}, n % 2 = 0, {token}, CASE WHEN n % 41 = 1 THEN 'rare' ELSE 'common' END,
+    CASE WHEN n >= 3 THEN {parent_id} END, CASE WHEN n % 2 = 1 THEN {note} END
+FROM {numbers}
+"""
+DIALECTS = {
+    "postgresql": {
+        "rank": "rank",
+        "id": "('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid",
+        "parent_id": "('01900000-0000-7000-8000-' || lpad(to_hex(n % 3), 12, '0'))::uuid",
+        "created_at": "timestamptz '2020-01-01 00:00:00+00' + n * interval '1 second'",
+        "at": "timestamptz '2020-01-01 00:00:00+00' + (n * {AT} % {rows}) * interval '1 second'",
+        "code": "'code-' || lpad((n * {CODE} % {rows})::text, 7, '0')",
+        "name": "'name-' || n % 5",
+        "note": "'note-' || n % 11",
+        "day": "date '2030-01-01' + (n % 43)::int",
+        "token": "(substr(md5(n::text), 1, 12) || '4' || substr(md5(n::text), 14, 3) || '8'"
+        " || substr(md5(n::text), 18))::uuid",
+        "numbers": "generate_series(0::bigint, {rows} - 1) AS n",
+    },
+    "mariadb": {
+        "rank": "`rank`",
+        "id": "concat('01900000-0000-7000-8000-', lpad(hex(n), 12, '0'))",
+        "parent_id": "concat('01900000-0000-7000-8000-', lpad(hex(n % 3), 12, '0'))",
+        "created_at": "timestamp '2020-01-01 00:00:00' + INTERVAL n SECOND",
+        "at": "timestamp '2020-01-01 00:00:00' + INTERVAL (n * {AT} % {rows}) SECOND",
+        "code": "concat('code-', lpad(n * {CODE} % {rows}, 7, '0'))",
+        "name": "concat('name-', n % 5)",
+        "note": "concat('note-', n % 11)",
+        "day": "date '2030-01-01' + INTERVAL (n % 43) DAY",
+        "token": "concat(substr(md5(n), 1, 8), '-', substr(md5(n), 9, 4), '-4', substr(md5(n), 14,"
+        " 3), '-8', substr(md5(n), 18, 3), '-', substr(md5(n), 21))",
+        "numbers": "(SELECT seq AS n FROM seq_0_to_{last}) AS numbers",
+    },
+}
+
+
+def insert_of_all(dialect: str, rows: int) -> str:
+    """Return the statement that writes so many rows."""
+    numbers = {"rows": rows, "last": rows - 1, "CODE": CODE, "RANK": RANK, "AT": AT}
+    parts = {name: text.format(**numbers) for name, text in DIALECTS[dialect].items()}
+    return ROWS.format(**parts, **numbers)
 
 
 def row_id(n: int) -> UUID:
@@ -96,18 +153,18 @@ def filters(rows: int) -> dict[str, dict[str, str]]:
         "rank": {"rank": str(half)},
         "rank_from, a half": {"rank_from": str(half)},
         "rank_from and rank_to, 4 %": {"rank_from": str(half), "rank_to": str(more)},
-        "price, a fifth": {"price": "0.03"},
-        "price_to, three fifths": {"price_to": "0.03"},
-        "day, a fortieth": {"day": "2030-01-07"},
+        "price, a seventh": {"price": "0.03"},
+        "price_to, three sevenths": {"price_to": "0.03"},
+        "day, one of 43": {"day": "2030-01-07"},
         "day_from, a half": {"day_from": "2030-01-21"},
         "at": {"at": instant(half)},
         "at_from and at_to, 4 %": {"at_from": instant(half), "at_to": instant(more)},
         "flag, a half": {"flag": "true"},
         "token": {"token": str(row(half, rows)["token"])},
-        "status, a fortieth": {"status": "rare"},
+        "status, one in 41": {"status": "rare"},
         "status, the rest": {"status": "common"},
         "parent_id, a third": {"parent_id": str(row_id(1))},
-        "note, a tenth": {"note": "note-3"},
+        "note, one in 22": {"note": "note-3"},
     }
 
 
@@ -139,14 +196,6 @@ def parse(value: Any, text: str) -> Any:
     return type(value)(text)
 
 
-def listener(port: int) -> psutil.Process:
-    """Return the process that listens on a port of this machine."""
-    for each in psutil.net_connections("tcp"):
-        if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
-            return psutil.Process(each.pid)
-    raise RuntimeError(f"No process is found that listens on port {port}.")
-
-
 class Service:
     """The service on a database with so many rows, in this process."""
 
@@ -164,19 +213,39 @@ class Service:
         """Write the rows, and let the engine look at them as it would in time."""
         from my_service.database import db  # noqa: PLC0415
         from my_service.resources.items.models import Item  # noqa: PLC0415
-        from sqlalchemy import insert, text  # noqa: PLC0415
+        from sqlalchemy import create_engine, insert, text  # noqa: PLC0415
 
         with self.app.app_context():
-            table = insert(Item)
-            for numbers in batches(self.rows):
-                db.session.execute(table, [row(n, self.rows) for n in numbers])
-                db.session.commit()
-            commands = {"postgresql": "VACUUM ANALYZE items", "mysql": "ANALYZE TABLE items"}
-            command = commands.get(db.engine.dialect.name.replace("mariadb", "mysql"))
-            if command:
-                with db.engine.connect() as connection:
-                    connection.execution_options(isolation_level="AUTOCOMMIT")
-                    connection.execute(text(command))
+            dialect = db.engine.dialect.name
+            if dialect not in DIALECTS:
+                for numbers in batches(self.rows):
+                    db.session.execute(insert(Item), [row(n, self.rows) for n in numbers])
+                    db.session.commit()
+                return
+            # Without a limit of time; indexes of a full table are made faster than kept.
+            parent = Item.__table__.c.parent_id  # its foreign key keeps its index on MariaDB
+            dropped = [each for each in Item.__table__.indexes if parent not in set(each.columns)]
+            loader = create_engine(db.engine.url, isolation_level="AUTOCOMMIT")
+            with loader.connect() as connection:
+                for index in dropped:
+                    index.drop(connection)
+                connection.execute(text(insert_of_all(dialect, self.rows).replace(":", r"\:")))
+                for index in dropped:
+                    index.create(connection)
+                connection.execute(text(ANALYZE[dialect]))
+            loader.dispose()
+
+    def check(self) -> None:
+        """Raise RuntimeError unless the rows are there as `row` returns them."""
+        from my_service.database import db  # noqa: PLC0415
+        from my_service.resources.items.models import Item  # noqa: PLC0415
+
+        with self.app.app_context():
+            for n in (0, self.rows // 3, self.rows - 1):
+                found, expected = db.session.get_one(Item, row_id(n)), row(n, self.rows)
+                values = {name: getattr(found, name) for name in expected}
+                if values != expected:
+                    raise RuntimeError(f"The row is {values}, not {expected}.")
 
     def cpu_seconds(self) -> float:
         """Return the CPU that this process and the server of the database have used so far."""
@@ -194,8 +263,8 @@ class Service:
                 pid = db.session.scalar(text("SELECT pg_backend_pid()"))
                 self.server = psutil.Process(pid)
             elif db.engine.dialect.name in ("mariadb", "mysql"):
-                port = db.session.scalar(text("SELECT @@port"))
-                self.server = listener(port)
+                pid_file = db.session.scalar(text("SELECT @@pid_file"))
+                self.server = psutil.Process(int(Path(pid_file).read_text(encoding="utf-8")))
 
     def pages(self, name: str, sort: str) -> Iterator[tuple[str, str]]:
         """Yield the URLs of the first page and of a later one, if a row there passes the filter."""
@@ -243,8 +312,9 @@ def sample(urls: tuple[str, str], rows: int, repeats: int) -> list[dict[str, Any
     """Return the least CPU of each page on the small and on the large table."""
     small, large = Service(urls[0], SMALL), Service(urls[1], rows)
     for service in (small, large):
-        service.fill()
         service.find_server()
+        service.fill()
+        service.check()
     found = []
     for name in small.filters:
         for sort in SORTS:
