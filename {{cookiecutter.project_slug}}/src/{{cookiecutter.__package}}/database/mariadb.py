@@ -212,11 +212,13 @@ def beyond(
     """Return the condition for what follows the row with these values, in the order of two columns.
 
     Each side of the OR is a range of an index; of a row value only the first column would be one.
+    The first comparison says the same again, and spares reading what is before that range where
+    the optimizer searches the index by a filter only.
     """
     (column, row_id), (value, last) = columns, values
     if descending:
-        return or_(column < value, and_(column == value, row_id < last))
-    return or_(column > value, and_(column == value, row_id > last))
+        return and_(column <= value, or_(column < value, and_(column == value, row_id < last)))
+    return and_(column >= value, or_(column > value, and_(column == value, row_id > last)))
 
 
 def make_probe_engine(url: str) -> Engine:
