@@ -27,7 +27,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
             "isolation": lambda: [isolation.table(engine, rounds=1, tests=3, floor_tests=2)],
             "generation": lambda: [generation.table(rounds=1)],
             "imports": lambda: [imports.table(rounds=1)],
-            "resource": lambda: [resource.table(rounds=1)],
+            "resource": lambda: [resource.table(rounds=1, program=resource.QUICK)],
             "recipes": lambda: [recipes.table(engine, rounds=1, requests=2)],
             "growth": lambda: [growth.table(engine, rows=2_000, repeats=1)],
         }

@@ -24,6 +24,7 @@ from dev.resource import __main__ as command
 command._test = lambda *_: ("not run", "")
 sys.exit(command.main("resource"))
 """
+QUICK = f"from dev.resource import __main__ as c; c._check = lambda *_: None\n{WITHOUT_TESTS}"
 
 
 def add(project: Project, number: int, *program: str) -> float:
@@ -45,16 +46,18 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def table(*, rounds: int = 5) -> Table:
+def table(*, rounds: int = 5, program: str = WITHOUT_TESTS) -> Table:
     """Return the CPU as a table; the figure is the median of all rounds."""
     samples = Samples()
     with baked("sqlite") as project:
-        samples.add(COLD, add(project, 0, "-c", WITHOUT_TESTS))
+        samples.add(COLD, add(project, 0, "-c", program))
         for number in range(1, 2 * rounds, 2):
-            samples.add(WARM, add(project, number, "-c", WITHOUT_TESTS))
-            samples.add(TESTED, add(project, number + 1, "-m", "dev.resource"))
+            samples.add(WARM, add(project, number, "-c", program))
+            if program == WITHOUT_TESTS:
+                samples.add(TESTED, add(project, number + 1, "-m", "dev.resource"))
     rows = [
         Row(name, samples.median(name), bound, unit="s")
         for name, bound in ((WARM, BOUND), (TESTED, None), (COLD, None))
+        if name in samples.of
     ]
     return Table("`make resource`, sqlite", (), rows, "CPU")
