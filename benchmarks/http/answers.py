@@ -7,7 +7,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from benchmarks.http.contenders import Server
-from benchmarks.http.load import Connection, connected, get, post
+from benchmarks.http.load import Connection, connected, delete, get, post
 
 PATH = "/api/v1/items"
 UNKNOWN_ID = "01900000-0000-7000-8000-000000000000"
@@ -106,6 +106,7 @@ def answers(connection: Connection) -> Iterator[tuple[str, Answer]]:
     yield "repeat", normal(*again)
     yield "key with another body", sent(post(PATH, encoded(item()), Idempotency_Key=key))
 
+    yield from changes(connection, location)
     yield "filter", sent(get(f"{PATH}?code={first['code']}"))
     yield "filter by parent", sent(get(f"{PATH}?parent_id={parent}&sort=name"))
     for query in WRONG_QUERIES:
@@ -115,6 +116,38 @@ def answers(connection: Connection) -> Iterator[tuple[str, Answer]]:
         connection.send(post(PATH, encoded(item(name=name, price=f"{number}.00"))))
     for sort in ("created_at", "created_at_desc", "code", "name", "name_desc"):
         yield from pages(connection, f"name={name}&sort={sort}&limit=2")
+
+
+def changes(connection: Connection, location: str) -> Iterator[tuple[str, Answer]]:
+    """Yield the answers to changes of a row that another row refers to."""
+
+    def patch(body: Any, **headers: str) -> Answer:
+        request = post(location, encoded(body), "PATCH", **headers)
+        return normal(*connection.response(request))
+
+    yield "patch without a condition", patch({"price": "1"})
+    yield "patch of another state", patch({"price": "1"}, If_Match='"7"')
+    yield "patch", patch({"price": "1", "available_at": None}, If_Match='"1"')
+    yield "patch nothing", patch({}, If_Match='"2"')
+    yield "patch the current state", patch({"name": "Other"}, If_Match='"1", "2"')
+    yield "patch any state", patch({"status": "retired"}, If_Match="*")
+    yield "patch with unknown members", patch({"colour": "red", "code": None}, If_Match="*")
+    yield "patch with another type", patch({"price": 1, "name": ""}, If_Match="*")
+    taken = item()
+    connection.send(post(PATH, encoded(taken)))
+    yield "patch to a taken code", patch({"code": taken["code"]}, If_Match="*")
+    unknown = f"{PATH}/{UNKNOWN_ID}"
+    for name, request in (
+        ("patch an unknown row", post(unknown, b"{}", "PATCH", If_Match="*")),
+        ("delete without a condition", delete(location)),
+        ("delete another state", delete(location, If_Match='"1"')),
+        ("delete what is referred to", delete(location, If_Match="*")),
+        ("delete an unknown row", delete(unknown, If_Match="*")),
+    ):
+        yield name, normal(*connection.response(request))
+    alone = connection.response(post(PATH, encoded(item())))[1]["location"]
+    yield "delete", normal(*connection.response(delete(alone, If_Match='"1"')))
+    yield "read what is deleted", normal(*connection.response(get(alone)))
 
 
 def pages(connection: Connection, query: str) -> Iterator[tuple[str, Answer]]:

@@ -1,4 +1,4 @@
-"""FastAPI with the SQLAlchemy ORM and the service's contract, written by hand for three routes.
+"""FastAPI with the SQLAlchemy ORM and the service's contract, written by hand for one resource.
 
 It has what the service gives its callers and operators: validation that reports all errors, problem
 documents, request and trace ids, a log line and a metric for each request, security headers, entity
@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -48,6 +48,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from benchmarks.http.items import (
@@ -68,9 +69,11 @@ TITLES = {
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    412: "Precondition Failed",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    428: "Precondition Required",
     500: "Internal Server Error",
 }
 SECURITY_HEADERS = [
@@ -206,11 +209,18 @@ TAKEN = re.compile(r"UNIQUE constraint failed: items\.(\w+)|uq_items_(\w+)")
 def conflict(request: Request, error: Exception) -> Response:
     """Return the problem for a unique value that is taken, or an unknown reference."""
     assert isinstance(error, IntegrityError)  # noqa: S101
+    if request.method == "DELETE":
+        return problem(request, 409, "Others refer to this, so it cannot be deleted.")
     found = TAKEN.search(str(error.orig))
     detail = "The change conflicts with data that exists, or that it refers to."
     name = found and (found[1] or found[2])
     errors = [{"pointer": f"#/{name}", "detail": "is taken"}] if name else []
     return problem(request, 409, detail, errors)
+
+
+def stale(request: Request, _error: Exception) -> Response:
+    """Return the problem for a row that somebody else changed in the meantime."""
+    return problem(request, 412, "Somebody else changed this in the meantime.")
 
 
 # -- schemas ---------------------------------------------------------------------------------
@@ -275,6 +285,19 @@ class ItemCreate(BaseModel):
     parent_id: UUID | None = None
 
 
+class ItemPatch(BaseModel):
+    """Changes; what is absent stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Code = ""
+    name: Name = ""
+    status: Status = "draft"
+    price: Price = Decimal(0)
+    available_at: Timestamp | None = None
+    parent_id: UUID | None = None
+
+
 class ItemRead(BaseModel):
     """One item."""
 
@@ -325,6 +348,7 @@ class Item(Base):
     """One item."""
 
     __table__ = items
+    __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": items.c.version}
 
 
 class IdempotencyKey(Base):
@@ -403,6 +427,7 @@ app = FastAPI()
 app.add_exception_handler(StarletteHTTPException, http_error)
 app.add_exception_handler(RequestValidationError, invalid)
 app.add_exception_handler(IntegrityError, conflict)
+app.add_exception_handler(StaleDataError, stale)
 app.add_middleware(Observed)
 
 
@@ -502,6 +527,50 @@ def create(
         claimed.headers = json.dumps({**headers, "Content-Type": "application/json"})
     session.commit()
     return Response(body, 201, headers, media_type="application/json")
+
+
+def changeable(row_id: UUID, session: Session, if_match: str | None) -> Item:
+    """Return a row if the request knows its current state. Raises the HTTP errors."""
+    row = session.get(Item, row_id)
+    if row is None:
+        raise HTTPException(404, "There is nothing with this id.")
+    if if_match is None:
+        detail = "Send If-Match with the ETag that you read, or * for any state."
+        raise HTTPException(428, detail)
+    given = {each.strip() for each in if_match.split(",")}
+    if entity_tag(row) not in given and "*" not in given:
+        raise HTTPException(412, "This is not the current state; read it again.")
+    return row
+
+
+@app.patch(
+    "/api/v1/items/{row_id:uuid}", response_model=ItemRead, dependencies=[Depends(checked_body)]
+)
+def patch(
+    row_id: UUID,
+    changes: ItemPatch,
+    session: Opened,
+    response: Response,
+    if_match: Annotated[str | None, Header()] = None,
+) -> Any:
+    """Change the members that are given."""
+    row = changeable(row_id, session, if_match)
+    for name, value in changes.model_dump(exclude_unset=True).items():
+        setattr(row, name, stored_price(value) if name == "price" else value)
+    if session.is_modified(row):
+        row.updated_at = datetime.now(UTC)
+    session.commit()
+    response.headers["ETag"] = entity_tag(row)
+    return row
+
+
+@app.delete("/api/v1/items/{row_id:uuid}", status_code=204, response_class=Response)
+def delete_row(
+    row_id: UUID, session: Opened, if_match: Annotated[str | None, Header()] = None
+) -> None:
+    """Delete one item that nothing refers to."""
+    session.delete(changeable(row_id, session, if_match))
+    session.commit()
 
 
 def _claim(session: Session, digest: str, body_digest: str) -> Any:

@@ -54,7 +54,7 @@ def _partition(line: str) -> tuple[str, str, str]:
 
 
 def _content_length(head: bytes) -> int:
-    if head[9:12] == b"304":
+    if head[9:12] in (b"204", b"304"):
         return 0
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
@@ -69,14 +69,19 @@ def get(path: str, **headers: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n{more}\r\n".encode()
 
 
-def post(path: str, body: bytes, **headers: str) -> bytes:
-    """Return a POST request with a JSON body, unless `Content_Type` is another."""
+def post(path: str, body: bytes, method: str = "POST", **headers: str) -> bytes:
+    """Return a request with a JSON body, unless `Content_Type` is another."""
     more = _lines({"Content_Type": "application/json", **headers})
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
         f"{more}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def delete(path: str, **headers: str) -> bytes:
+    """Return a DELETE request."""
+    return get(path, **headers).replace(b"GET", b"DELETE", 1)
 
 
 def _lines(headers: dict[str, str]) -> str:
