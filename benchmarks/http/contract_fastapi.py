@@ -531,7 +531,7 @@ def create(
 
 def changeable(row_id: UUID, session: Session, if_match: str | None) -> Item:
     """Return a row if the request knows its current state. Raises the HTTP errors."""
-    row = session.get(Item, row_id)
+    row: Item | None = session.get(Item, row_id)
     if row is None:
         raise HTTPException(404, "There is nothing with this id.")
     if if_match is None:
