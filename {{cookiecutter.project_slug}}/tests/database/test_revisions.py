@@ -106,7 +106,7 @@ def test_revisions_of_another_tool_are_recorded_by_the_next_upgrade(migrated: Se
 
 
 def test_the_offline_script_records_them_too(migrated: Settings) -> None:
-    status, script = db(migrated, "sql", "0001")  # SQLite cannot alter a table that is not there
+    status, script = db(migrated, "sql", "0001")  # what alters a table may need to look at it
 
     assert status == 0
     assert f"INSERT INTO {APPLIED_TABLE}" in script
