@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import generation, imports, isolation, session
+from benchmarks import generation, growth, imports, isolation, recipes, resource, session
 from benchmarks.http import compare
 from benchmarks.page import merged, read, write
 from benchmarks.report import Table
@@ -27,6 +27,9 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
             "isolation": lambda: [isolation.table(engine, rounds=1, tests=3, floor_tests=2)],
             "generation": lambda: [generation.table(rounds=1)],
             "imports": lambda: [imports.table(rounds=1)],
+            "resource": lambda: [resource.table(rounds=1, program=resource.QUICK)],
+            "recipes": lambda: [recipes.table(engine, rounds=1, requests=2)],
+            "growth": lambda: [growth.table(engine, rows=2_000, repeats=1)],
         }
     return {
         "http": lambda: [compare.table(engine)],
@@ -34,6 +37,9 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
         "isolation": lambda: [isolation.table(name) for name in ENGINES],
         "generation": lambda: [generation.table()],
         "imports": lambda: [imports.table()],
+        "resource": lambda: [resource.table()],
+        "recipes": lambda: [recipes.table(engine)],
+        "growth": lambda: [growth.table(name) for name in ENGINES],
     }
 
 
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="for http and session")
     parser.add_argument("--quick", action="store_true", help="only see whether they work")
-    parser.add_argument("only", nargs="*", help="http, session, isolation, generation, imports")
+    parser.add_argument("only", nargs="*", help=", ".join(benchmarks("", quick=True)))
     options = parser.parse_args(arguments)
     chosen = benchmarks(options.engine, quick=options.quick)
     unknown = set(options.only) - set(chosen)

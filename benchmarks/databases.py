@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from benchmarks.projects import Project
@@ -15,9 +15,10 @@ import importlib, sys
 server = importlib.import_module(f"dev.server_{sys.argv[1]}")
 process, url = server.start_temporary()
 try:
-    url = url.set(database="benchmark")
-    server.create_database(url)
-    print(url.render_as_string(hide_password=False), flush=True)
+    for name in sys.argv[2:]:
+        url = url.set(database=name)
+        server.create_database(url)
+        print(url.render_as_string(hide_password=False), flush=True)
     sys.stdin.read()
 finally:
     process.stop()
@@ -27,11 +28,18 @@ finally:
 @contextmanager
 def database_url(project: Project) -> Iterator[str]:
     """Yield the URL of an empty database for this project."""
+    with database_urls(project, ["benchmark"]) as (url,):
+        yield url
+
+
+@contextmanager
+def database_urls(project: Project, names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the URLs of empty databases of one server for this project."""
     if project.database == "sqlite":
-        yield f"sqlite:///{project.path}/benchmark.db"
+        yield [f"sqlite:///{project.path}/{name}.db" for name in names]
         return
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, project.database],
+        [sys.executable, "-c", SERVE, project.database, *names],
         cwd=project.path,
         env=project.environment(),
         stdin=subprocess.PIPE,
@@ -40,11 +48,11 @@ def database_url(project: Project) -> Iterator[str]:
     ) as server:
         assert server.stdin is not None  # noqa: S101
         assert server.stdout is not None  # noqa: S101
-        url = server.stdout.readline().strip()
-        if not url:
+        urls = [server.stdout.readline().strip() for _ in names]
+        if not all(urls):
             raise RuntimeError(f"No private {project.database} could be started.")
         try:
-            yield url
+            yield urls
         finally:
             server.stdin.close()
             server.wait(STOP_SECONDS)

@@ -8,6 +8,7 @@ from benchmarks.projects import TEMPLATE
 from benchmarks.report import Table
 
 DOCS = TEMPLATE / "docs"
+MAX_ROWS_DRAWN = 20
 EXPLANATION = Path(__file__).with_name("explanation.md")
 
 
@@ -27,7 +28,12 @@ def merged(before: Sequence[Table], measured: Sequence[Table]) -> list[Table]:
 def write(tables: Sequence[Table]) -> None:
     """Write docs/benchmarks.md and its picture."""
     (DOCS / "benchmarks.md").write_text(page_of(tables), encoding="utf-8")
-    (DOCS / "images" / "benchmarks.svg").write_text(svg(read()), encoding="utf-8")
+    (DOCS / "images" / "benchmarks.svg").write_text(picture(read()), encoding="utf-8")
+
+
+def picture(tables: Sequence[Table]) -> str:
+    """Return the picture of the tables that a picture has room for."""
+    return svg([table for table in tables if len(table.rows) <= MAX_ROWS_DRAWN])
 
 
 def page_of(tables: Sequence[Table]) -> str:

@@ -50,11 +50,11 @@ class Project:
 
 
 @contextmanager
-def baked(database: str) -> Iterator[Project]:
-    """Yield a project for this engine with that table and the defaults of all other prompts."""
+def baked(database: str, fields: str = FIELDS) -> Iterator[Project]:
+    """Yield a project for this engine with this table and the defaults of all other prompts."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
-        answers = [f"database={database}", f"fields={FIELDS}", "setup=no"]
+        answers = [f"database={database}", f"fields={fields}", "setup=no"]
         subprocess.run(
             [*command, "--output-dir", folder, *answers],
             check=True,

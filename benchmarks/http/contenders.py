@@ -1,5 +1,6 @@
 """The compared servers, each with two workers, one after the other under the same load."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -8,13 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import psutil
 
 from benchmarks.http.load import Connection, get
 from benchmarks.projects import PACKAGE, TEMPLATE, Project
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 WORKERS = 2
 THREADS = 4
 START_SECONDS = 30.0
@@ -25,8 +27,10 @@ SERVICE = "service"
 CORE = "Flask + Core"
 ORM = "Flask + ORM"
 FASTAPI = "FastAPI + ORM"
+CONTRACT = "FastAPI + ORM, same contract"
 
 MODULES = {
+    CONTRACT: "benchmarks.http.contract_fastapi:app",
     CORE: "benchmarks.http.floor_core:app",
     ORM: "benchmarks.http.floor_orm:app",
     FASTAPI: "benchmarks.http.floor_fastapi:app",
@@ -43,7 +47,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that its processes have used so far."""
-        return sum(_cpu_seconds(one) for one in self._processes())
+        return sum(cpu_seconds(one) for one in self._processes())
 
     def wait_until_up(self) -> None:
         """Wait until each worker has started and the server responds."""
@@ -70,7 +74,7 @@ class Server:
         return [self.process, *self.process.children(recursive=True)]
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
     """Return user and system time, in nanoseconds if the system has a clock per process."""
     if sys.platform == "linux":
         return time.clock_gettime(~process.pid << 3 | 2)  # what clock_getcpuclockid(3) gives
@@ -83,7 +87,9 @@ def running(name: str, project: Project, database_url: str) -> Iterator[Server]:
     """Run the server of this name; stop it at the end."""
     port = _free_port()
     variables = {"DATABASE_URL": database_url, "THREADS": str(THREADS)}
-    with TemporaryFile() as output:
+    with TemporaryFile() as output, TemporaryDirectory(prefix="benchmark-", dir=MEMORY) as metrics:
+        if name == CONTRACT:  # the service makes a folder of its own
+            variables["PROMETHEUS_MULTIPROC_DIR"] = metrics
         process = subprocess.Popen(
             _command(name, port),
             cwd=project.path if name == SERVICE else TEMPLATE,
@@ -127,7 +133,7 @@ def _command(name: str, port: int) -> list[str]:
     gunicorn = [sys.executable, "-m", "gunicorn", *address, *workers]
     if name == SERVICE:  # its gunicorn.conf.py says the rest
         return [*gunicorn, f"{PACKAGE}.wsgi:app"]
-    if name == FASTAPI:
+    if name in (FASTAPI, CONTRACT):
         uvicorn = [sys.executable, "-m", "uvicorn", "--port", str(port), *workers]
         fast = ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
         return [*uvicorn, *fast, MODULES[name]]

@@ -21,6 +21,17 @@ class Connection:
 
     def send(self, request: bytes) -> tuple[int, bytes]:
         """Send the request and return the status and the body of the response."""
+        head, body = self._exchange(request)
+        return int(head[9:12]), body
+
+    def response(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send the request and return status, headers by their lower-case names, and body."""
+        head, body = self._exchange(request)
+        lines = head.decode("latin-1").split("\r\n")[1:]
+        headers = {name.lower(): value.strip() for name, _, value in map(_partition, lines)}
+        return int(head[9:12]), headers, body
+
+    def _exchange(self, request: bytes) -> tuple[bytes, bytes]:
         self._socket.sendall(request)
         received = self._socket.recv(65536)
         while b"\r\n\r\n" not in received:
@@ -29,7 +40,7 @@ class Connection:
         length = _content_length(head)
         while len(body) < length:
             body += self._more()
-        return int(head[9:12]), body
+        return head, body
 
     def _more(self) -> bytes:
         received = self._socket.recv(65536)
@@ -38,7 +49,13 @@ class Connection:
         return received
 
 
+def _partition(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
+
+
 def _content_length(head: bytes) -> int:
+    if head[9:12] in (b"204", b"304"):
+        return 0
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
@@ -46,18 +63,29 @@ def _content_length(head: bytes) -> int:
     raise ValueError("The response has no Content-Length.")
 
 
-def get(path: str) -> bytes:
-    """Return a GET request."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n".encode()
+def get(path: str, **headers: str) -> bytes:
+    """Return a GET request; `_` in the name of a header stands for `-`."""
+    more = _lines(headers)
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n{more}\r\n".encode()
 
 
-def post(path: str, body: bytes) -> bytes:
-    """Return a POST request with a JSON body."""
+def post(path: str, body: bytes, method: str = "POST", **headers: str) -> bytes:
+    """Return a request with a JSON body, unless `Content_Type` is another."""
+    more = _lines({"Content_Type": "application/json", **headers})
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
+        f"{more}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def delete(path: str, **headers: str) -> bytes:
+    """Return a DELETE request."""
+    return get(path, **headers).replace(b"GET", b"DELETE", 1)
+
+
+def _lines(headers: dict[str, str]) -> str:
+    return "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
 
 
 @contextmanager

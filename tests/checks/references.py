@@ -23,6 +23,8 @@ TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)([^\n#]*)", re.MUL
 # Paths that are examples or that exist only later: the path and the reason.
 NOT_IN_A_FRESH_PROJECT = (
     (r"src/\w+/migrations/versions/0002_\w+\.py", "the file that the README's reader will make"),
+    (r"(src/\w+|tests)/resources/shipments", "a resource that the README's reader will make"),
+    (r"src/\w+/resources/__init__\.py\.bak", "what sed leaves there for a moment"),
     (r"uv\.lock|\.venv|\.env", "made by the set-up"),
     (r"pyvenv\.cfg", "made by the set-up"),
     (r"docs/[\w-]+\.(js|css)", "a link of the page at /docs"),

@@ -192,7 +192,13 @@ RESOURCE_MUTANTS: tuple[Mutant, ...] = (
         "SortKey(Item.due)",
         "list",
     ),
-    mutant("keyset skips equal values", PAGINATION, "or_(beyond, last > row_id)", "beyond", "list"),
+    mutant(
+        "keyset skips equal values",
+        PAGINATION,
+        "        if not self.is_unique:\n            return beyond",
+        "        if self.is_unique:\n            return beyond",
+        "list",
+    ),
     # Views
     mutant(
         "create without commit",

@@ -12,6 +12,22 @@ LOCKS = "tests/database/test_migration_locks.py"
 
 SCHEMA_MUTANTS = (
     Mutant(
+        "a page found by the first column only",
+        "a page begins in the middle of rows with an equal value",
+        SQLITE,
+        (
+            (
+                "    return row < last if descending else row > last\n",
+                (
+                    "    if descending:\n"
+                    "        return (columns[0] <= values[0]) & ~(row >= last)\n"
+                    "    return (columns[0] >= values[0]) & ~(row <= last)\n"
+                ),
+            ),
+        ),
+        ("tests/database/test_sqlite.py::test_a_later_page_begins_in_the_middle_of_equal_values",),
+    ),
+    Mutant(
         "foreign keys off",
         "a row refers to rows that exist",
         SQLITE,

@@ -1,9 +1,11 @@
 """The service's settings for PostgreSQL: bounds on everything, and errors told by their codes."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -11,9 +13,9 @@ from alembic.operations import ops
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
-from {{ cookiecutter.__package }}.database import catalog_postgresql
+from {{ cookiecutter.__package }}.database import catalog_postgresql, postgresql
 from {{ cookiecutter.__package }}.database.postgresql import (
     TimeLimitedConnection,
     is_conflict,
@@ -31,6 +33,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.engine import make_engine, make_migration_engine
 from ..support.postgresql import deferred_checks
+from ..support.probe import Probe
 from ..support.schemas import migration_connection, schema_of, upgrade, upgrade_with_more
 
 
@@ -351,3 +354,20 @@ def test_an_error_at_the_lock_of_migrations_stays_what_it_is(engine: Engine) -> 
             migration_lock(connection),
         ):
             pytest.fail("it has begun")
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_later_page_begins_in_the_middle_of_equal_values(
+    session: Session, descending: bool
+) -> None:
+    columns = (Probe.name.expression, Probe.id.expression)
+    after = postgresql.beyond(columns, ("x", UUID(int=7)), descending=descending)
+    order = [each.desc() if descending else each.asc() for each in columns]
+    statement = sa.select(Probe).where(after).order_by(*order).limit(2)
+    sql = statement.compile(session.connection(), compile_kwargs={"literal_binds": True})
+    for way in ("seqscan", "bitmapscan", "sort"):
+        session.execute(sa.text(f"SET LOCAL enable_{way} = off"))
+    plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {sql}")))
+
+    sign = "<" if descending else ">"
+    assert re.search(rf"Index Cond: \(ROW\(.*name.*, id\) {sign} ROW", plan)

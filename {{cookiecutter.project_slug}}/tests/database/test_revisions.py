@@ -106,11 +106,11 @@ def test_revisions_of_another_tool_are_recorded_by_the_next_upgrade(migrated: Se
 
 
 def test_the_offline_script_records_them_too(migrated: Settings) -> None:
-    status, script = db(migrated, "sql", "head")
+    status, script = db(migrated, "sql", "0001")  # what alters a table may need to look at it
 
     assert status == 0
     assert f"INSERT INTO {APPLIED_TABLE}" in script
-    assert f"'{HEAD}'" in script
+    assert "'0001'" in script
 
 
 def test_a_database_behind_the_code_is_not_ready(empty_database: Settings, folder: Path) -> None:

@@ -8,12 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask, g
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import catalog_sqlite, sqlite
@@ -398,3 +400,19 @@ def test_a_trigger_that_rejects_a_change_is_a_conflict_of_another_kind(engine: E
 
     assert is_conflict(refused.value)
     assert violation_of(refused.value) == Violation("other")
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_later_page_begins_in_the_middle_of_equal_values(
+    session: Session, descending: bool
+) -> None:
+    columns = (Probe.name.expression, Probe.id.expression)
+    after = sqlite.beyond(columns, ("x", UUID(int=7)), descending=descending)
+    order = [each.desc() if descending else each.asc() for each in columns]
+    statement = sa.select(Probe).where(after).order_by(*order).limit(2)
+    sql = statement.compile(session.connection(), compile_kwargs={"literal_binds": True})
+
+    [step] = session.execute(text(f"EXPLAIN QUERY PLAN {sql}")).all()
+    plan = step.detail
+
+    assert f"((name,id){'<' if descending else '>'}(?,?))" in plan

@@ -30,9 +30,9 @@ def test_a_unique_key_alone_is_the_order(descending: bool, condition: str) -> No
     assert sql(key.keyset_condition("x", ID)).startswith(condition)
 
 
-@pytest.mark.parametrize(("descending", "condition"), [(False, "name >= "), (True, "name <= ")])
-def test_another_key_is_followed_by_the_id(descending: bool, condition: str) -> None:
+@pytest.mark.parametrize("descending", [False, True])
+def test_another_key_is_followed_by_the_id(descending: bool) -> None:
     key = SortKey(Probe.name, descending=descending)
 
-    assert len(key.order()) == 2
-    assert sql(key.keyset_condition("x", ID)).startswith(condition)
+    assert [str(each).split()[0] for each in key.order()] == ["_probes.name", "_probes.id"]
+    assert "id" in sql(key.keyset_condition("x", ID))

@@ -3,6 +3,7 @@
 from .{{ cookiecutter.database }} import (
     MIGRATION_OPTIONS,
     POOL_OPTIONS,
+    beyond,
     cause_of,
     is_conflict,
     is_outage,
@@ -19,6 +20,7 @@ from .{{ cookiecutter.database }} import (
 __all__ = [
     "MIGRATION_OPTIONS",
     "POOL_OPTIONS",
+    "beyond",
     "cause_of",
     "is_conflict",
     "is_outage",

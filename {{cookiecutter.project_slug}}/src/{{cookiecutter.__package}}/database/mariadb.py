@@ -3,12 +3,23 @@
 import errno
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    NullPool,
+    and_,
+    create_engine,
+    event,
+    make_url,
+    or_,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .constraints import Kind, Violation
@@ -193,6 +204,21 @@ def cause_of(error: SQLAlchemyError) -> str:
 
 def _code(error: DBAPIError) -> object:
     return next(iter(getattr(error.orig, "args", ())), None)
+
+
+def beyond(
+    columns: Sequence[ColumnElement[Any]], values: Sequence[Any], *, descending: bool
+) -> ColumnElement[bool]:
+    """Return the condition for what follows the row with these values, in the order of two columns.
+
+    Each side of the OR is a range of an index; of a row value only the first column would be one.
+    The first comparison says the same again, and spares reading what is before that range where
+    the optimizer searches the index by a filter only.
+    """
+    (column, row_id), (value, last) = columns, values
+    if descending:
+        return and_(column <= value, or_(column < value, and_(column == value, row_id < last)))
+    return and_(column >= value, or_(column > value, and_(column == value, row_id > last)))
 
 
 def make_probe_engine(url: str) -> Engine:

@@ -2,13 +2,24 @@
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    NullPool,
+    create_engine,
+    event,
+    literal,
+    make_url,
+    text,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .constraints import Kind, Violation
@@ -206,6 +217,19 @@ def cause_of(error: SQLAlchemyError) -> str:
 
 def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
+
+
+def beyond(
+    columns: Sequence[ColumnElement[Any]], values: Sequence[Any], *, descending: bool
+) -> ColumnElement[bool]:
+    """Return the condition for what follows the row with these values, in the columns' order.
+
+    PostgreSQL finds a row value in an index; it would scan all rows that are equal in the first
+    column.
+    """
+    typed = zip(values, columns, strict=True)
+    row, last = tuple_(*columns), tuple_(*(literal(value, each.type) for value, each in typed))
+    return row < last if descending else row > last
 
 
 def make_probe_engine(url: str) -> Engine:

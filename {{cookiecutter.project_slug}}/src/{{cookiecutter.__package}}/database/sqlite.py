@@ -7,12 +7,22 @@ https://www.sqlite.org/lang_transaction.html
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 from flask import Flask, g, has_app_context, request
-from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, create_engine, event
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    NullPool,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    literal,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .constraints import Violation
@@ -132,6 +142,18 @@ def _extended_code(error: DBAPIError) -> int:
 
 def _code(error: DBAPIError) -> int:
     return _extended_code(error) & 0xFF  # the low byte is the primary code
+
+
+def beyond(
+    columns: Sequence[ColumnElement[Any]], values: Sequence[Any], *, descending: bool
+) -> ColumnElement[bool]:
+    """Return the condition for what follows the row with these values, in the columns' order.
+
+    SQLite finds a row value in an index; it would scan all rows that are equal in the first column.
+    """
+    typed = zip(values, columns, strict=True)
+    row, last = tuple_(*columns), tuple_(*(literal(value, each.type) for value, each in typed))
+    return row < last if descending else row > last
 
 
 def make_probe_engine(url: str) -> Engine:

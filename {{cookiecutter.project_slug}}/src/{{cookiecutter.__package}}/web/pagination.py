@@ -15,9 +15,10 @@ from uuid import UUID
 
 from flask import abort, current_app, request
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from ..database.engine import beyond
 from .schemas import IntegerParameter, QueryParameters
 from .validation import unprocessable
 
@@ -116,15 +117,15 @@ class SortKey:
     def keyset_condition(self, value: Any, row_id: UUID) -> ColumnElement[bool]:
         """Return the condition for what follows the row with this value and id.
 
-        The first comparison lets every database begin in the middle of the index.
+        The database begins in the middle of the index, however many rows have the same value.
         """
-        column, last = self.attribute, self.row_id
-        beyond: ColumnElement[bool] = column < value if self.descending else column > value
-        if self.is_unique:
-            return beyond
-        if self.descending:
-            return and_(column <= value, or_(beyond, last < row_id))
-        return and_(column >= value, or_(beyond, last > row_id))
+        if not self.is_unique:
+            columns = (self.attribute.expression, self.row_id)
+            return beyond(columns, (value, row_id), descending=self.descending)
+        condition: ColumnElement[bool] = (
+            self.attribute < value if self.descending else self.attribute > value
+        )
+        return condition
 
 
 @dataclass(frozen=True)
