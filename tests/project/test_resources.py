@@ -1,10 +1,9 @@
 """`make resource` and `make field`: what they write works, and what cannot work is refused."""
 
-import json
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from local_extensions import load_generator
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
+from tests.harness.resources import add_resources
 from tests.harness.servers import database
 
 from .resource_sets import cases, pairs, specifications
@@ -22,25 +22,6 @@ ORDER = (
     " status:enum:draft:paid:index parent:ref:orders:optional note:text:optional data:json:optional"
 )
 CUSTOMER = "name:string:unique born:date:optional:index"
-
-# Writes resources as the command does, without its checks, in one process.
-ADD = """
-import json, sys
-from pathlib import Path
-from dev.resource.project import Project
-from dev.resource.render import specify
-
-for name, plural, fields in json.loads(sys.argv[1]):
-    project = Project(Path.cwd())
-    context = project.context()
-    resource = specify(name, plural, fields, context)
-    errors = project.errors(resource, context)
-    assert not errors, errors
-    change = project.change(resource, context)
-    for path, text in {**change.new_files, change.registration: change.registration_text}.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-"""
 
 # Runs the command, and breaks off at the call of a program with this number.
 BREAK_OFF = """
@@ -227,7 +208,7 @@ def test_first_and_further_resources_are_the_same_bytes(
     first = bake(resource="order", fields=fields, project_slug="my-service")
     files = content(first)
     other = bake(project_slug="my-service")
-    add(other, environment, [("order", "orders", fields)])
+    add_resources(other, environment, [("order", "orders", fields)])
 
     further = content(other)
     same = [
@@ -244,15 +225,6 @@ def test_first_and_further_resources_are_the_same_bytes(
 def without_revisions(text: bytes) -> list[bytes]:
     """Return the lines of a migration but for its ids."""
     return [line for line in text.splitlines() if b"revision = " not in line]
-
-
-def add(
-    project: BakedProject, environment: Environment, resources: Sequence[tuple[str, ...]]
-) -> None:
-    """Add resources, in the order given."""
-    project.run(
-        *(environment.python, "-c", ADD, json.dumps(resources)), variables=environment.variables
-    )
 
 
 def test_all_pairs_of_type_modifier_and_position_are_covered() -> None:
@@ -297,7 +269,7 @@ def test_resources_of_all_pairs_pass_their_tests(
     project = session_bake(database=engine, project_slug=f"pairs-{engine}-{part.start}")
     made = list(specifications())[part]
     made[0] = made[0]._replace(fields=made[0].fields.replace("things20", "items"))
-    add(project, environment, [tuple(each) for each in made])
+    add_resources(project, environment, [tuple(each) for each in made])
 
     python = environment.python
     project.run(python, "-m", "ruff", "format", "--check", ".", variables=environment.variables)
