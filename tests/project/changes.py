@@ -18,6 +18,8 @@ Rows = Mapping[str, list[dict[str, str]]]
 
 SECTION = re.MULTILINE | re.DOTALL
 
+IMPORTS = ast.Import | ast.ImportFrom
+
 PROGRAMS = ("celery", "flask", "lint-imports", "mypy", "ruff")
 
 WRITE_ROWS = """
@@ -169,28 +171,69 @@ def make_environment(project: Path, environment: Environment) -> None:
 
 def insert_fields(project: Path, printed: str) -> None:
     """Insert the lines that `make field` prints where it says; `make format` lays them out."""
-    for file, place, lines in re.findall(r"^# (\S+), in (\w+)\n(.*?)\n(?=\n)", printed, SECTION):
+    for file, place, lines in re.findall(r"^# (\S+), ([^\n]+)\n(.*?)\n(?=\n# )", printed, SECTION):
         path = project / file
-        text = path.read_text(encoding="utf-8")
-        found = [node for node in ast.walk(ast.parse(text)) if place in names_bound_by(node)]
-        assert len(found) == 1, f"{file} has {place} {len(found)} times"
-        [node] = found
-        assert isinstance(node, ast.stmt)
-        assert node.end_lineno is not None
-        before = text.splitlines(keepends=True)
-        last = before[node.end_lineno - 1]
-        if isinstance(node, ast.ClassDef):
-            before[node.end_lineno - 1] = f"{last}{lines}\n"
-        else:  # before its closing bracket
-            comma = "," if last[:-2].strip() and not last[:-2].endswith(",") else ""
-            before[node.end_lineno - 1] = f"{last[:-2]}{comma}\n{lines}\n{last[-2:]}"
-        path.write_text("".join(before), encoding="utf-8")
+        path.write_text(_inserted(path.read_text(encoding="utf-8"), place, lines), encoding="utf-8")
+
+
+def _inserted(source: str, place: str, new: str) -> str:
+    """Return a module with lines at `at the top`, `at the end`, `above NAME` or `in NAME`."""
+    lines = source.splitlines(keepends=True)
+    if place == "at the end":
+        return f"{source}\n\n{new}\n"
+    if place == "at the top":
+        [*_, last] = [each for each in ast.parse(source).body if isinstance(each, IMPORTS)]
+        lines.insert(last.end_lineno or 0, f"{new}\n")
+        return "".join(lines)
+    where, name = place.split()
+    found = [node for node in ast.walk(ast.parse(source)) if name in names_bound_by(node)]
+    assert len(found) == 1, f"{name} is there {len(found)} times"
+    [node] = found
+    assert isinstance(node, ast.stmt)
+    assert node.end_lineno is not None
+    if where == "above":
+        lines.insert(node.lineno - 1, f"{new}\n\n")
+        return "".join(lines)
+    last_line = lines[node.end_lineno - 1]
+    if isinstance(node, ast.ClassDef):
+        lines[node.end_lineno - 1] = f"{last_line}{new}\n"
+    else:  # before its closing bracket
+        before = last_line[:-2]
+        comma = "," if before.strip() and before[-1] not in ",[({" else ""
+        lines[node.end_lineno - 1] = f"{before}{comma}\n{new}\n{last_line[-2:]}"
+    return "".join(lines)
 
 
 def names_bound_by(node: ast.AST) -> list[str]:
     """Return the names that a class or an assignment binds."""
     if isinstance(node, ast.ClassDef):
         return [node.name]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
     if isinstance(node, ast.Assign):
         return [target.id for target in node.targets if isinstance(target, ast.Name)]
     return []
+
+
+def rename_in_lines(team: Team, shown: str, old: str, new: str) -> None:
+    """Change a name in the lines that `grep -n` shows, and the names made of it."""
+    for path, number in lines_shown(team, shown):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        line = lines[number].replace(old, new).replace(old.capitalize(), new.capitalize())
+        lines[number] = line
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def delete_lines(team: Team, shown: str) -> None:
+    """Delete the lines that `grep -n` shows."""
+    for path, number in reversed(lines_shown(team, shown)):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        del lines[number]
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def lines_shown(team: Team, shown: str) -> list[tuple[Path, int]]:
+    """Return the file of each line that `grep -n` shows, and its index, in order."""
+    found = re.findall(r"^(\S+\.py):(\d+):", shown, re.MULTILINE)
+    assert found, shown
+    return sorted((team.project.path / name, int(number) - 1) for name, number in found)

@@ -111,6 +111,7 @@ def refer_to_each_other(team: Team) -> None:
     edit(
         team.resources / "parcels" / "models.py",
         types_only,
+        ("from ..stops.models import Stop\n", ""),
         ("\n\nclass ", "\nif TYPE_CHECKING:\n    from ..stops.models import Stop\n\n\nclass "),
         ("Mapped\\[Stop \\| None\\]", 'Mapped["Stop | None"]'),
     )
@@ -122,6 +123,7 @@ def refer_to_each_other(team: Team) -> None:
     )
     edit(
         team.project.path / "tests" / "resources" / "parcels" / "factories.py",
+        ("from ..stops.factories import StopFactory\n", ""),
         ("lambda: StopFactory", "_stop_factory"),
         ("URL = .*\n", f"\\g<0>{STOP_FACTORY}"),
     )

@@ -1,10 +1,9 @@
 """The checklists of CONTRIBUTING.md work: they are executed in a copy of this repository.
 
-Those of a project's README are executed in a project.
+Those of a project's README are executed in tests/project/test_documents.py.
 """
 
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.baked import Bake, BakedProject, clean_environment
+from tests.harness.baked import BakedProject, clean_environment
 from tests.harness.environments import Environment
 from tests.harness.variants import CHOICES, ROOT
 
@@ -145,26 +144,3 @@ def test_a_mutant_is_added(copy: Copy) -> None:
     copy.run("make", "matrix")
     copy.test("tests/repository/test_matrix.py")
     assert "list by age without an index" in (copy.path / "docs" / "proof.md").read_text()
-
-
-def test_a_resource_is_added_to_a_project(bake: Bake, environment: Environment) -> None:
-    """As the README of the project says, with the shared environment for its Makefile."""
-    project = bake()
-    [section] = re.findall(r"^## Add a resource\n(.*?)^## ", project.text("README.md"), TEXT)
-    [command] = re.findall(r"^(make resource .*)$", section, re.MULTILINE)
-    python = project.path / ".venv/bin/python"  # as if the service were installed there
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nPYTHONPATH=src exec {environment.python} "$@"\n', "utf-8")
-    python.chmod(0o755)
-
-    make = ("make", f"BIN={environment.path / 'bin'}", "INSTALLED=pyproject.toml")
-    variables = environment.variables
-    project.run(*make, *shlex.split(command)[1:], variables=variables)
-    assert list((project.source / "migrations/versions").glob("0002_*.py"))
-    tests = (
-        "tests/resources",
-        "tests/web/test_openapi_file.py",
-        "tests/database/test_migrations.py",
-    )
-    project.run(*make, "test", f"args=-q {' '.join(tests)} -k 'not slow'", variables=variables)
-    project.run(environment.program("ruff"), "check", "--no-cache", ".")

@@ -209,7 +209,7 @@ def _tell(resource: Resource, change: Change, *, is_red: bool) -> None:
         print(
             "The tests of the new resource fail; its files stay. To undo it:\n\n"
             f"  rm -r {' '.join(folders)}\n"
-            f"  sed -i.bak '/{plural}_api/d' {registration} && rm {registration}.bak\n"
+            f"  sed -i.bak '/ {plural}_api/d' {registration} && rm {registration}.bak\n"
             "  make openapi\n"
         )
         return

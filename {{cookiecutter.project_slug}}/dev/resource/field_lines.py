@@ -1,12 +1,17 @@
 """Prints the lines that a further field of a resource needs; nothing is written."""
 
+import ast
+import re
 from collections.abc import Iterator
 
 from .code import FieldCode
 from .grammar import FieldError
 from .names import class_name, label
 from .project import Project, ProjectError
-from .render import Resource, SpecificationError, field_codes, specify
+from .render import Context, Resource, SpecificationError, field_codes, render_file, specify
+
+Place = tuple[str, list[str]]
+"""Where lines go, such as `in FIELDS`, and the lines."""
 
 
 def field_lines(project: Project, name: str, plural: str, fields: str) -> str:
@@ -31,45 +36,108 @@ def field_lines(project: Project, name: str, plural: str, fields: str) -> str:
         remedy = "call the new one otherwise"
         errors = [FieldError(field.name, f"{owner} has it already", remedy) for field in taken]
         raise SpecificationError(errors)
-    return "\n".join(_lines(project, resource, field_codes(resource, alone)))
+    return "\n".join(_lines(project, resource, alone))
 
 
-def _lines(project: Project, resource: Resource, codes: list[FieldCode]) -> Iterator[str]:
-    source = f"src/{project.package}/resources/{resource.plural}"
-    owner = class_name(resource.name)
-    for title, lines in (
-        (f"{source}/models.py, in {owner}", _model_lines(codes)),
-        (f"{source}/models.py, in __table_args__", _table_lines(codes)),
-        (f"{source}/models.py, above {owner}", _enum_lines(codes)),
-        (f"{source}/schemas.py, above SortBy", _alias_lines(codes)),
-        (f"{source}/schemas.py, in {owner}Create", _create_lines(codes)),
-        (f"{source}/schemas.py, in {owner}Patch", _patch_lines(codes)),
-        (f"{source}/schemas.py, in {owner}Read", _read_lines(codes)),
-        (f"{source}/schemas.py, in SortBy", _sort_lines(codes)),
-        (f"{source}/schemas.py, in {owner}Query", _query_lines(codes)),
-        (f"{source}/routes.py, in SORT_KEYS", _sort_key_lines(codes, owner)),
-        (f"{source}/routes.py, in FILTERS", _filter_lines(codes, owner)),
-        (f"tests/resources/{resource.plural}/factories.py, in FIELDS", _value_lines(codes)),
-        (f"tests/resources/{resource.plural}/factories.py, in {owner}Factory", _factory(codes)),
-        (
-            f"tests/resources/{resource.plural}/test_list.py, in FILTERED",
-            [f'    "{code.column}",' for code in codes if code.field.is_filtered],
-        ),
-        (
-            f"tests/resources/{resource.plural}/test_list.py, in SORTED",
-            [f'    "{code.column}",' for code in codes if code.field.is_sorted],
-        ),
-        (
-            f"tests/resources/{resource.plural}/test_list.py, in RANGED",
-            [f'    "{code.column}",' for code in codes if code.field.is_ranged],
-        ),
-    ):
-        found = list(lines)
-        if found:
-            yield from ("", f"# {title}", *found)
+def _lines(project: Project, resource: Resource, context: Context) -> Iterator[str]:
+    codes = field_codes(resource, context)
     names = " ".join(label(code.name) for code in codes)
+    source = f"src/{project.package}/resources/{resource.plural}"
+    tests = f"tests/resources/{resource.plural}"
+    for folder, module, places in _modules(source, tests, class_name(resource.name), codes):
+        file = f"{folder}/{module}"
+        text = (project.root / file).read_text(encoding="utf-8")
+        rendered = render_file(module, resource, context)
+        added = places or list(_test_places(codes, text, rendered))
+        words = {word for _, lines in added for line in lines for word in re.findall(r"\w+", line)}
+        imports = _missing_imports(rendered, text, words)
+        for where, lines in [("at the top", imports), *added]:
+            if lines:
+                yield from ("", f"# {file}, {where}", *lines)
     yield from ("", "# then", f'make migration m="add {names} to {label(resource.plural)}"')
     yield from ("make format openapi", "")
+
+
+def _modules(
+    source: str, tests: str, owner: str, codes: list[FieldCode]
+) -> Iterator[tuple[str, str, list[Place]]]:
+    """Yield the folder and the name of each module, and what is added to it."""
+    models = [
+        ("above __table_args__", list(_model_lines(codes))),
+        ("in __table_args__", list(_table_lines(codes))),
+        (f"above {owner}", list(_enum_lines(codes))),
+    ]
+    schemas = [
+        ("above SortBy", list(_alias_lines(codes))),
+        (f"in {owner}Create", list(_create_lines(codes))),
+        (f"in {owner}Patch", list(_patch_lines(codes))),
+        (f"in {owner}Read", list(_read_lines(codes))),
+        ("in SortBy", list(_sort_lines(codes))),
+        (f"in {owner}Query", list(_query_lines(codes))),
+    ]
+    routes = [
+        ("in SORT_KEYS", list(_sort_key_lines(codes, owner))),
+        ("in FILTERS", list(_filter_lines(codes, owner))),
+    ]
+    factories = [
+        ("in FIELDS", list(_value_lines(codes))),
+        (f"in {owner}Factory", list(_factory(codes))),
+    ]
+    yield source, "models.py", models
+    yield source, "schemas.py", schemas
+    yield source, "routes.py", routes
+    yield tests, "factories.py", factories
+    yield tests, "test_list.py", []
+
+
+def _test_places(codes: list[FieldCode], text: str, rendered: str) -> Iterator[Place]:
+    """Yield what is added to the lists of the module that tests lists.
+
+    A list that the module does not have comes with the tests that use it.
+    """
+    columns = {
+        "FILTERED": [code.column for code in codes if code.field.is_filtered],
+        "SORTED": [code.column for code in codes if code.field.is_sorted],
+        "RANGED": [code.column for code in codes if code.field.is_ranged],
+    }
+    for name, listed in columns.items():
+        if listed and re.search(rf"^{name} = ", text, re.MULTILINE):
+            yield f"in {name}", [f'    "{column}",' for column in listed]
+        elif listed:
+            yield "at the end", _statements_with(name, rendered)
+
+
+def _statements_with(name: str, source: str) -> list[str]:
+    """Return the statements of a module that name a constant, with their decorators."""
+    tree, lines = ast.parse(source), source.splitlines()
+    found: list[str] = []
+    for node in tree.body:
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        statement = lines[first - 1 : node.end_lineno]
+        if re.search(rf"\b{name}\b", "\n".join(statement)):
+            found += [*statement, ""]
+    return found[:-1]
+
+
+def _missing_imports(rendered: str, text: str, words: set[str]) -> list[str]:
+    """Return the imports of these words that a rendered module has and the text lacks."""
+    have = set(_imports(text))
+    return [
+        statement
+        for statement, word in dict(_imports(rendered)).items()
+        if word in words and (statement, word) not in have
+    ]
+
+
+def _imports(source: str) -> Iterator[tuple[str, str]]:
+    """Yield an import for each name that a module imports, and the name that it binds."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            of = ""
+            if isinstance(node, ast.ImportFrom):
+                of = f"from {'.' * node.level}{node.module or ''} "
+            for each in node.names:
+                yield f"{of}import {ast.unparse(each)}", each.asname or each.name
 
 
 def _model_lines(codes: list[FieldCode]) -> Iterator[str]:
