@@ -153,7 +153,8 @@ WRONG = [
     ("metadata:json registry:text", ["metadata: is an attribute of SQL", "registry: is an attrib"]),
     ("json:json schema:text", ["json: is an attribute of pydantic", "schema: is an attribute of"]),
     ("model_dump_x:date", ["model_dump_x: is an attribute of pydantic's models"]),
-    ("build:integer", ["build: is a method of factory_boy's factories"]),
+    ("kwargs:date", ["kwargs: is a parameter of each constructor for pydantic's plugin"]),
+    ("build:integer", ["build: is a method or a parameter of factory_boy's factories"]),
 ]
 
 

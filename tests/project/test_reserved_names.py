@@ -20,7 +20,8 @@ ENGINES = ("sqlite", "postgresql", "mariadb")
 # Prints the public attributes of the classes that get a field's name as an attribute, which of
 # them the grammar allows, and names that SQLAlchemy itself rejects, with warnings as errors.
 LIBRARIES = """
-import json, warnings
+import inspect, json, warnings
+from unittest.mock import Mock
 from pydantic import BaseModel
 from pydantic._internal._config import config_defaults
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
@@ -28,7 +29,7 @@ from dev.resource import names
 from my_service.database import Base
 from my_service.web import schemas
 from my_service.web.pagination import PageQuery
-from tests.support.factories import ModelFactory
+from tests.support.factories import ModelFactory, factory_session
 
 warnings.simplefilter("error")
 bases = (
@@ -53,14 +54,41 @@ def is_mapped(name):
         return False
 
 
+class Row:
+    def __init__(self, /, **values):
+        self.__dict__.update(values)
+
+
+class RowFactory(ModelFactory):
+    class Meta:
+        model = Row
+
+
+def is_made(name):
+    with factory_session(Mock()):
+        try:
+            RowFactory.create(**{name: 1})
+            RowFactory.create_batch(2, **{name: 1})
+        except TypeError:
+            return False
+    return True
+
+
+parameters = {
+    name
+    for _, method in inspect.getmembers(ModelFactory, inspect.ismethod)
+    for name in inspect.signature(method.__func__).parameters
+}
 tried = {*dir(DeclarativeBase), *dir(Base.registry), *dir(Base.metadata), "self"}
 unmapped = [n for n in tried if not n.startswith("_") and not is_mapped(n)]
+unmade = [name for name in parameters if not is_made(name)]
 print(json.dumps({
     "public": public,
     "unmapped": unmapped,
+    "unmade": unmade,
     "allowed": sorted(
         name
-        for name in {*unmapped, *(n for found in public.values() for n in found)}
+        for name in {*unmapped, *unmade, *(n for found in public.values() for n in found)}
         if names.NAME.fullmatch(name) and not list(names.field_name_errors(name, (name,), "sqlite"))
     ),
     "prefixes": (config_defaults["protected_namespaces"], names.PYDANTIC_PREFIXES),
@@ -173,6 +201,7 @@ def test_no_field_hides_an_attribute_of_a_base_class(bake: Bake, environment: En
 
     assert found["allowed"] == []
     assert set(found["unmapped"]) >= {"metadata", "self"}
+    assert "model_class" in found["unmade"]
     assert all(len(names) > 1 for names in found["public"].values())
     of_pydantic, of_the_grammar = found["prefixes"]
     assert of_pydantic == of_the_grammar
