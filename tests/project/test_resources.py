@@ -21,6 +21,17 @@ ORDER = (
     "item:ref:items number:string:40:unique total:decimal:12:2:min=0:index"
     " status:enum:draft:paid:index parent:ref:orders:optional note:text:optional data:json:optional"
 )
+# As many characters as the grammar allows: in a row's page, and all together.
+WIDEST = " ".join(
+    [*(f"s{n}:string:63" for n in range(25)), *(f"d{n}:string:64:optional" for n in range(15))]
+)
+LONGEST = " ".join(
+    [
+        *(f"s{n}:string:650:index" for n in range(20)),
+        *(f"d{n}:string:100" for n in range(3)),
+        *(f"e{n}:enum:a:b:index" for n in range(17)),
+    ]
+)
 CUSTOMER = "name:string:unique born:date:optional:index"
 
 # Migrates to the newest revision and writes two rows of each factory, goes back to the first
@@ -321,6 +332,21 @@ def test_resources_of_all_pairs_pass_their_tests(
             *(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/resources"),
             variables={**variables, "TEST_DATABASE_URL": url},
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["mariadb"])
+def test_widest_resource_fits_into_a_row(
+    bake: Bake, environment: Environment, server: Path, engine: str
+) -> None:
+    project = bake(database=engine)
+    add_resources(project, environment, [("wide", "wides", WIDEST), ("long", "longs", LONGEST)])
+
+    with database(project, environment, server) as url:
+        up_and_down = UP_AND_DOWN.format(package=project.package)
+        settings = {**environment.variables, "DATABASE_URL": url}
+        factories = ("wides:WideFactory", "longs:LongFactory")
+        project.run(environment.python, "-c", up_and_down, *factories, variables=settings)
 
 
 @pytest.mark.slow
