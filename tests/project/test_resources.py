@@ -381,3 +381,19 @@ def test_two_further_resources_with_auth_and_jobs(
             *(environment.python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"),
             variables={**environment.variables, "TEST_DATABASE_URL": url},
         )
+
+
+def test_field_that_makes_a_class_of_another_resource_is_refused(
+    settled: BakedProject, environment: Environment
+) -> None:
+    add_resources(settled, environment, [("item_line", "item_lines", "status:enum:draft:paid")])
+    variables = {"RESOURCE_NAME": "item", "RESOURCE_FIELDS": "line_status:enum:open:done"}
+
+    done = make(settled, environment, "dev.resource", "field", status=1, **variables)
+
+    assert "makes the name ItemLineStatus, a class that exists already" in done.stderr
+    own = {**variables, "RESOURCE_FIELDS": "status:enum:open:done"}
+    assert (
+        "class ItemStatus(StrEnum)"
+        in make(settled, environment, "dev.resource", "field", **own).stdout
+    )

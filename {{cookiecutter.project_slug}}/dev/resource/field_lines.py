@@ -30,7 +30,7 @@ def field_lines(project: Project, name: str, plural: str, fields: str) -> str:
         )
     owner = context.resources[plural]
     others = {key: value for key, value in context.resources.items() if key != plural}
-    alone = context._replace(resources=others, classes=frozenset())
+    alone = context._replace(resources=others, classes=context.classes - project.classes(plural))
     resource = specify(name, plural, fields, alone)
     existing = project.columns(plural)
     taken = [field for field in resource.fields if existing & {field.name, field.column}]
