@@ -387,13 +387,17 @@ def test_field_that_makes_a_class_of_another_resource_is_refused(
     settled: BakedProject, environment: Environment
 ) -> None:
     add_resources(settled, environment, [("item_line", "item_lines", "status:enum:draft:paid")])
-    variables = {"RESOURCE_NAME": "item", "RESOURCE_FIELDS": "line_status:enum:open:done"}
 
-    done = make(settled, environment, "dev.resource", "field", status=1, **variables)
+    def field(fields: str, status: int) -> "subprocess.CompletedProcess[str]":
+        return make(
+            settled,
+            environment,
+            *("dev.resource", "field"),
+            status=status,
+            RESOURCE_NAME="item",
+            RESOURCE_FIELDS=fields,
+        )
 
-    assert "makes the name ItemLineStatus, a class that exists already" in done.stderr
-    own = {**variables, "RESOURCE_FIELDS": "status:enum:open:done"}
-    assert (
-        "class ItemStatus(StrEnum)"
-        in make(settled, environment, "dev.resource", "field", **own).stdout
-    )
+    refused = field("line_status:enum:open:done", 1)
+    assert "makes the name ItemLineStatus, a class that exists already" in refused.stderr
+    assert "class ItemStatus(StrEnum)" in field("status:enum:open:done", 0).stdout
