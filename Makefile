@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check mutants bench pictures matrix servers mariadb redis builders browser
+.PHONY: help demo test test-fast check mutants rule-mutants bench pictures matrix servers mariadb redis builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -36,6 +36,9 @@ check: .venv/ready ## format, lint, types and tests of the template's own code
 
 mutants: .venv/ready ## run mutants of the default service, or of some modules: only="web/etags"
 	@$(PYTHON) -m tests.mutation.general_run "$(only)"
+
+rule-mutants: .venv/ready servers ## try each mutant by rule of generated resources: only="database=sqlite"
+	@$(PYTHON) -m pytest --quiet --every-mutant --only "$(only)" -rP tests/mutation/test_rule_mutants.py
 
 bench: build/benchmarks/ready servers ## measure the service and its tests; only="http" engine=postgresql
 	@build/benchmarks/bin/python -m benchmarks --engine $(engine) $(only)

@@ -145,6 +145,10 @@ WRONG = [
     ("limit:integer:index", ["limit: would make limit a filter"]),
     ("cursor:string:unique sort:uuid:index", ["cursor: would make", "sort: would make"]),
     (" ".join(f"s{n}:string:650" for n in range(24)), ["fields: its strings have 15600"]),
+    (
+        " ".join(f"s{n}:string:63" for n in range(26)),
+        ["fields: its enums, and its strings of at most 63 characters, have 1638 characters"],
+    ),
     ("a" * 25 + ":date", ["a" * 25 + ": is longer than 24 characters (25)"]),
     ("class:string", ["class: is a keyword of Python"]),
     ("l:string", ["l: looks like the digit 1"]),
@@ -153,7 +157,8 @@ WRONG = [
     ("metadata:json registry:text", ["metadata: is an attribute of SQL", "registry: is an attrib"]),
     ("json:json schema:text", ["json: is an attribute of pydantic", "schema: is an attribute of"]),
     ("model_dump_x:date", ["model_dump_x: is an attribute of pydantic's models"]),
-    ("build:integer", ["build: is a method of factory_boy's factories"]),
+    ("kwargs:date", ["kwargs: is a parameter of each constructor for pydantic's plugin"]),
+    ("build:integer", ["build: is a method or a parameter of factory_boy's factories"]),
 ]
 
 

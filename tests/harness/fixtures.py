@@ -53,6 +53,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="few variants, in which every two choices meet, and of their own tests the quick ones",
     )
+    parser.addoption(
+        "--every-mutant",
+        action="store_true",
+        help="try each mutant by rule, not a sample of them",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -122,6 +122,12 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         f"interpreters: {', '.join(proof['interpreters'])}; not found: {missing}",
         f"Flask: {proof['Flask']}",
         f"mutants that the tests of a project saw: {proof['mutants']}",
+        *(
+            f"mutants by rule that generated tests saw: {line['seen']} of {line['tried']}"
+            f" on {line['engine']}; not seen: {line['survivors'] or 'none'}"
+            for line in proof["other"]
+            if line["kind"] == "mutants by rule"
+        ),
         "",
         f"{'suite run':<74} {'tests':>5} {'seconds':>8} {'coverage':>9}",
     ]

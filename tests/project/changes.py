@@ -177,7 +177,10 @@ def insert_fields(project: Path, printed: str) -> None:
 
 
 def _inserted(source: str, place: str, new: str) -> str:
-    """Return a module with lines at `at the top`, `at the end`, `above NAME` or `in NAME`."""
+    """Return a module with lines at `at the top`, `at the end`, `above NAME` or `in NAME`.
+
+    In a function is in the list that parametrizes it.
+    """
     lines = source.splitlines(keepends=True)
     if place == "at the end":
         return f"{source}\n\n{new}\n"
@@ -197,6 +200,13 @@ def _inserted(source: str, place: str, new: str) -> str:
     last_line = lines[node.end_lineno - 1]
     if isinstance(node, ast.ClassDef):
         lines[node.end_lineno - 1] = f"{last_line}{new}\n"
+    elif isinstance(node, ast.FunctionDef):
+        [listed] = [each for each in ast.walk(node.decorator_list[0]) if isinstance(each, ast.List)]
+        assert listed.end_lineno is not None
+        assert listed.end_col_offset is not None
+        line, end = lines[listed.end_lineno - 1], listed.end_col_offset - 1
+        comma = "" if line[:end].strip() in {"", "["} or line[:end].endswith(",") else ","
+        lines[listed.end_lineno - 1] = f"{line[:end]}{comma}\n{new}\n{line[end:]}"
     else:  # before its closing bracket
         before = last_line[:-2]
         comma = "," if before.strip() and before[-1] not in ",[({" else ""
@@ -205,8 +215,8 @@ def _inserted(source: str, place: str, new: str) -> str:
 
 
 def names_bound_by(node: ast.AST) -> list[str]:
-    """Return the names that a class or an assignment binds."""
-    if isinstance(node, ast.ClassDef):
+    """Return the names that a class, a function or an assignment binds."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
         return [node.name]
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return [node.target.id]

@@ -11,6 +11,7 @@ NAMES = (
     "order user date text type query items value key time datetime decimal uuid enum path"
     " body header next page match case select table column group having default check primary"
     " session api total number status name note rank level zone first last x a1 b10 e_mail"
+    " client url size member field row args given"
 ).split()
 
 # Names that an enum cannot have: its class would be called as one of the schemas.

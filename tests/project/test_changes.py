@@ -13,12 +13,12 @@ import pytest
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
 from tests.harness.report import Proved
+from tests.harness.resources import add_resources
 from tests.harness.servers import database
 from tests.harness.variants import Variant
 
 from .changes import Team, edit, insert_fields
 from .suites import QUICK, Suites, covered
-from .test_resources import add
 
 pytestmark = [pytest.mark.slow, pytest.mark.most_options]
 
@@ -227,7 +227,7 @@ def test_resources_with_names_that_the_kits_tests_use_do_not_collide(
     project = bake(database=engine, auth="api_key", background_jobs="celery")
     before = suites.collected(project, KIT_ONLY)
     resources = [(name, plural, "label:string:80") for name, plural in HOSTILE_NAMES.items()]
-    add(project, environment, resources)
+    add_resources(project, environment, resources)
 
     _, passed = suites.run(project, *QUICK)
     after = suites.collected(project, KIT_ONLY)

@@ -1,10 +1,9 @@
 """`make resource` and `make field`: what they write works, and what cannot work is refused."""
 
-import json
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ import pytest
 from local_extensions import load_generator
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
+from tests.harness.resources import add_resources
 from tests.harness.servers import database
 
-from .changes import insert_fields
 from .resource_sets import cases, pairs, specifications
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
@@ -22,25 +21,50 @@ ORDER = (
     "item:ref:items number:string:40:unique total:decimal:12:2:min=0:index"
     " status:enum:draft:paid:index parent:ref:orders:optional note:text:optional data:json:optional"
 )
+# As many characters as the grammar allows: in a row's page, and all together.
+WIDEST = " ".join(
+    [*(f"s{n}:string:63" for n in range(25)), *(f"d{n}:string:64:optional" for n in range(15))]
+)
+LONGEST = " ".join(
+    [
+        *(f"s{n}:string:650:index" for n in range(20)),
+        *(f"d{n}:string:100" for n in range(3)),
+        *(f"e{n}:enum:a:b:index" for n in range(17)),
+    ]
+)
 CUSTOMER = "name:string:unique born:date:optional:index"
 
-# Writes resources as the command does, without its checks, in one process.
-ADD = """
-import json, sys
-from pathlib import Path
-from dev.resource.project import Project
-from dev.resource.render import specify
+# Migrates to the newest revision and writes two rows of each factory, goes back to the first
+# resource, and does it all again.
+UP_AND_DOWN = """
+import sys
+from importlib import import_module
+from sqlalchemy import func, inspect, select
+from {package} import create_app
+from {package}.database import db, migrations
+from {package}.settings import Settings
+from tests.support.factories import factory_session
 
-for name, plural, fields in json.loads(sys.argv[1]):
-    project = Project(Path.cwd())
-    context = project.context()
-    resource = specify(name, plural, fields, context)
-    errors = project.errors(resource, context)
-    assert not errors, errors
-    change = project.change(resource, context)
-    for path, text in {**change.new_files, change.registration: change.registration_text}.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+settings = Settings()
+factories = [
+    getattr(import_module(f"tests.resources.{{plural}}.factories"), name)
+    for plural, name in (each.split(":") for each in sys.argv[1:])
+]
+models = [factory._meta.model for factory in factories]
+migrations.upgrade(settings)
+for _ in range(2):
+    with create_app(settings).app_context():
+        with factory_session(db.session()):
+            for factory in factories:
+                factory.create_batch(2)
+        db.session.commit()
+        for model in models:
+            assert db.session.scalar(select(func.count()).select_from(model)) >= 2
+    migrations.downgrade(settings, "0002")
+    with create_app(settings).app_context():
+        left = set(inspect(db.engine).get_table_names()) & {{m.__tablename__ for m in models}}
+        assert not left, left
+    migrations.upgrade(settings)
 """
 
 # Runs the command, and breaks off at the call of a program with this number.
@@ -205,42 +229,6 @@ def test_red_tests_leave_the_files_and_show_how_to_undo_them(
     assert content(settled) == before
 
 
-ALL_TYPES = (
-    "a:string:9:index b:text:optional c:integer:min=1:index d:decimal:9:2:max=5:index"
-    " e:boolean:index f:uuid g:date:index h:datetime:index i:enum:x:y j:json:optional"
-    " k:ref:items:optional"
-)
-
-
-def test_printed_lines_are_complete_for_a_resource_without_such_fields(
-    bake: Bake, environment: Environment
-) -> None:
-    """No name is missing, and lists that the resource did not have come with their tests."""
-    project = bake(fields="flag:boolean")
-
-    printed = make(
-        project,
-        environment,
-        "dev.resource",
-        "field",
-        RESOURCE_NAME="item",
-        RESOURCE_FIELDS=ALL_TYPES,
-    ).stdout
-    insert_fields(project.path, printed)
-
-    for command in (["check", "--fix"], ["format"], ["check", "--no-fix"]):
-        project.run(
-            environment.python, "-m", "ruff", *command, ".", variables=environment.variables
-        )
-    found = project.run(
-        *(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only"),
-        "tests/resources",
-        variables=environment.variables,
-    ).stdout
-    for test in ("test_sort_by_a_member[d]", "test_filter_by_a_member[k_id]", "has_its_start"):
-        assert test in found
-
-
 def test_what_a_person_writes_reaches_no_shell(
     settled: BakedProject, environment: Environment
 ) -> None:
@@ -264,7 +252,7 @@ def test_first_and_further_resources_are_the_same_bytes(
     first = bake(resource="order", fields=fields, project_slug="my-service")
     files = content(first)
     other = bake(project_slug="my-service")
-    add(other, environment, [("order", "orders", fields)])
+    add_resources(other, environment, [("order", "orders", fields)])
 
     further = content(other)
     same = [
@@ -281,15 +269,6 @@ def test_first_and_further_resources_are_the_same_bytes(
 def without_revisions(text: bytes) -> list[bytes]:
     """Return the lines of a migration but for its ids."""
     return [line for line in text.splitlines() if b"revision = " not in line]
-
-
-def add(
-    project: BakedProject, environment: Environment, resources: Sequence[tuple[str, ...]]
-) -> None:
-    """Add resources, in the order given."""
-    project.run(
-        *(environment.python, "-c", ADD, json.dumps(resources)), variables=environment.variables
-    )
 
 
 def test_all_pairs_of_type_modifier_and_position_are_covered() -> None:
@@ -314,37 +293,60 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def with_pairs(
+    bake: Bake, environment: Environment, engine: str, part: tuple[int, int]
+) -> tuple[BakedProject, list[str]]:
+    """A project with a part of the resources of all pairs, and their factories."""
+    made = list(specifications())[slice(*part)]
+    if part[0]:
+        first = made[0]
+        made[0] = first._replace(fields=first.fields.replace(f"things{part[0] - 1}", "items"))
+    project = bake(database=engine, project_slug=f"pairs-{engine}-{part[0]}")
+    add_resources(project, environment, [tuple(each) for each in made])
+    class_name = load_generator().names.class_name
+    return project, [f"{each.plural}:{class_name(each.name)}Factory" for each in made]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "chosen",
-    [
-        ("sqlite", slice(0, 21)),
-        ("sqlite", slice(21, None)),
-        *((e, slice(0, 6)) for e in ENGINES[1:]),
-    ],
+    ("engine", "part"),
+    [("sqlite", (0, 21)), ("sqlite", (21, 99)), *((each, (0, 6)) for each in ENGINES[1:])],
 )
 def test_resources_of_all_pairs_pass_their_tests(
-    session_bake: Bake,
+    with_pairs: tuple[BakedProject, list[str]],
     environment: Environment,
     mypy_cache: Path,
     server: Path,
-    chosen: tuple[str, slice],
 ) -> None:
-    engine, part = chosen
-    project = session_bake(database=engine, project_slug=f"pairs-{engine}-{part.start}")
-    made = list(specifications())[part]
-    made[0] = made[0]._replace(fields=made[0].fields.replace("things20", "items"))
-    add(project, environment, [tuple(each) for each in made])
-
-    python = environment.python
-    project.run(python, "-m", "ruff", "format", "--check", ".", variables=environment.variables)
-    project.run(python, "-m", "ruff", "check", ".", variables=environment.variables)
-    project.run(python, "-m", "mypy", "--cache-dir", mypy_cache, variables=environment.variables)
+    project, factories = with_pairs
+    python, variables = environment.python, environment.variables
+    project.run(python, "-m", "ruff", "format", "--check", ".", variables=variables)
+    project.run(python, "-m", "ruff", "check", ".", variables=variables)
+    project.run(python, "-m", "mypy", "--cache-dir", mypy_cache, variables=variables)
     with database(project, environment, server) as url:
+        up_and_down = UP_AND_DOWN.format(package=project.package)
+        settings = {**variables, "DATABASE_URL": url}
+        project.run(python, "-c", up_and_down, *factories, variables=settings)
         project.run(
             *(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/resources"),
-            variables={**environment.variables, "TEST_DATABASE_URL": url},
+            variables={**variables, "TEST_DATABASE_URL": url},
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["mariadb"])
+def test_widest_resource_fits_into_a_row(
+    bake: Bake, environment: Environment, server: Path, engine: str
+) -> None:
+    project = bake(database=engine)
+    add_resources(project, environment, [("wide", "wides", WIDEST), ("long", "longs", LONGEST)])
+
+    with database(project, environment, server) as url:
+        up_and_down = UP_AND_DOWN.format(package=project.package)
+        settings = {**environment.variables, "DATABASE_URL": url}
+        factories = ("wides:WideFactory", "longs:LongFactory")
+        project.run(environment.python, "-c", up_and_down, *factories, variables=settings)
 
 
 @pytest.mark.slow
@@ -379,3 +381,23 @@ def test_two_further_resources_with_auth_and_jobs(
             *(environment.python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"),
             variables={**environment.variables, "TEST_DATABASE_URL": url},
         )
+
+
+def test_field_that_makes_a_class_of_another_resource_is_refused(
+    settled: BakedProject, environment: Environment
+) -> None:
+    add_resources(settled, environment, [("item_line", "item_lines", "status:enum:draft:paid")])
+
+    def field(fields: str, status: int) -> "subprocess.CompletedProcess[str]":
+        return make(
+            settled,
+            environment,
+            *("dev.resource", "field"),
+            status=status,
+            RESOURCE_NAME="item",
+            RESOURCE_FIELDS=fields,
+        )
+
+    refused = field("line_status:enum:open:done", 1)
+    assert "makes the name ItemLineStatus, a class that exists already" in refused.stderr
+    assert "class ItemStatus(StrEnum)" in field("status:enum:open:done", 0).stdout

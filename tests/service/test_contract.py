@@ -1,33 +1,23 @@
 """The HTTP contract of each engine's service, tested with public tools."""
 
-import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.baked import BakedProject
 from tests.harness.report import Proved
 from tests.harness.servers import HOST, Service
 from tests.harness.variants import Variant
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
+from .tools import fuzz, generate_client, run
 
-PROGRAMS = Path(sys.executable).parent
+pytestmark = [pytest.mark.slow, pytest.mark.one_for_each_engine, pytest.mark.open_to_all]
 
 FUZZ_CASES = 2000
 FUZZ_EXAMPLES = 330
 """For each of the five operations; schemathesis makes some more by itself."""
-
-# Responses to generated requests that fit the document: they name rows that do not exist or an
-# outdated state, or a required header is missing.
-FUZZ_SETTINGS = """
-[checks]
-positive_data_acceptance.expected-statuses = ["2xx", "304", "404", "409", "412", "422"]
-missing_required_header.expected-statuses = ["422", "428"]
-"""
 
 # Uses only the generated client, which knows nothing of the service but the document.
 USE_THE_CLIENT = """
@@ -74,21 +64,6 @@ print("made, read, changed, listed to the end, deleted")
 """
 
 
-def run(*command: str | Path, folder: Path, **variables: str) -> str:
-    """Run a tool and return its output. Raises AssertionError with the output if it fails."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env=clean_environment(variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-3000:]
-    return done.stdout
-
-
 def test_document_is_valid_openapi(service: Service) -> None:
     document = service.call("GET", "/openapi.json").json
 
@@ -99,30 +74,16 @@ def test_document_is_valid_openapi(service: Service) -> None:
 def test_schemathesis_finds_no_error(
     service: Service, variant: Variant, tmp_path: Path, proved: Proved
 ) -> None:
-    (tmp_path / "schemathesis.toml").write_text(FUZZ_SETTINGS)
+    generated, passed = fuzz(service, tmp_path, FUZZ_EXAMPLES)
 
-    said = run(
-        PROGRAMS / "schemathesis",
-        *("run", f"http://{HOST}:{service.port}/openapi.json"),
-        *("--checks", "all", "--max-examples", str(FUZZ_EXAMPLES), "--seed", "1"),
-        *("--generation-database", "none", "--suppress-health-check", "all", "--no-color"),
-        *("--request-timeout", "30"),
-        folder=tmp_path,
-    )
-
-    cases = re.search(r"(\d+) generated, (\d+) passed", said)
-    assert cases is not None, said
-    assert int(cases[1]) >= FUZZ_CASES, said
-    proved("schemathesis", variant=str(variant), cases=int(cases[1]), passed=int(cases[2]))
+    assert generated >= FUZZ_CASES
+    proved("schemathesis", variant=str(variant), cases=generated, passed=passed)
 
 
 def test_generated_client_uses_the_service(
     service: Service, project: BakedProject, tmp_path: Path
 ) -> None:
-    document = tmp_path / "openapi.json"
-    document.write_bytes(service.call("GET", "/openapi.json").body)
-    generate = ("generate", "--path", document, "--meta", "none", "--output-path", "client")
-    run(PROGRAMS / "openapi-python-client", *generate, folder=tmp_path)
+    generate_client(service, tmp_path)
 
     script = USE_THE_CLIENT.format(
         plural=project.answers["resource_plural"],

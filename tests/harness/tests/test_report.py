@@ -17,6 +17,7 @@ import pytest
 
 def test_proves_something(proved):
     proved("suite", variant="x=y", how="here", tests=7, seconds=1.25, coverage=100.0)
+    proved("mutants by rule", engine="x", tried=10, seen=9, survivors="a bound")
 
 @pytest.mark.parametrize("variant", ["x=y", "x=z"])
 def test_looks(proved, variant):
@@ -65,6 +66,7 @@ def test_the_table_and_its_file_agree(tmp_path: Path) -> None:
     assert proof["distinct trees"] == 1
     assert re.search(r"^x=y \(here\) +7 +1\.2 +100\.0 %$", said, re.MULTILINE)
     assert "tests: 5 passed, 0 failed; skipped: nothing" in said
+    assert "mutants by rule that generated tests saw: 9 of 10 on x; not seen: a bound" in said
 
 
 def test_entries_of_all_workers_are_collected(tmp_path: Path) -> None:

@@ -124,9 +124,9 @@ class FieldCode:
 
     @property
     def has_violations(self) -> bool:
-        """True if a CHECK of the database rejects some value that the column could hold."""
+        """True if the database rejects some value that the column could hold, or NULL."""
         field = self.field
-        if field.type == "enum":
+        if field.type == "enum" or not field.optional:
             return True
         unit = Decimal(1).scaleb(-field.scale)
         limit = INT64 if field.type == "integer" else Decimal(10) ** (field.digits - field.scale)
@@ -289,7 +289,7 @@ class FieldCode:
         arguments: list[str] = {
             "string": [str(field.length)],
             "decimal": [str(field.digits), str(field.scale)],
-            "enum": [self.enum],
+            "enum": [self.enum, *(f'"{value}"' for value in field.values)],
             "ref": [f'"{self.name}"', f"lambda: {self._target_class}Factory"],
         }.get(field.type, [])
         quote = '"' if field.type == "decimal" else ""

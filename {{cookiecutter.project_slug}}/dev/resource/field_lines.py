@@ -2,13 +2,15 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .code import FieldCode
 from .grammar import FieldError
 from .names import class_name, label
 from .project import Project, ProjectError
 from .render import Context, Resource, SpecificationError, field_codes, render_file, specify
+
+TESTED = ("create", "delete", "list", "patch", "table")
 
 Place = tuple[str, list[str]]
 """Where lines go, such as `in FIELDS`, and the lines."""
@@ -28,7 +30,7 @@ def field_lines(project: Project, name: str, plural: str, fields: str) -> str:
         )
     owner = context.resources[plural]
     others = {key: value for key, value in context.resources.items() if key != plural}
-    alone = context._replace(resources=others, classes=frozenset())
+    alone = context._replace(resources=others, classes=context.classes - project.classes(plural))
     resource = specify(name, plural, fields, alone)
     existing = project.columns(plural)
     taken = [field for field in resource.fields if existing & {field.name, field.column}]
@@ -87,36 +89,52 @@ def _modules(
     yield source, "schemas.py", schemas
     yield source, "routes.py", routes
     yield tests, "factories.py", factories
-    yield tests, "test_list.py", []
+    for name in TESTED:
+        yield tests, f"test_{name}.py", []
 
 
 def _test_places(codes: list[FieldCode], text: str, rendered: str) -> Iterator[Place]:
-    """Yield what is added to the lists of the module that tests lists.
+    """Yield what is added to a module of tests: to its lists, and tests that it does not have.
 
-    A list that the module does not have comes with the tests that use it.
+    `rendered` is the module of a resource that has only the new fields.
     """
-    columns = {
-        "FILTERED": [code.column for code in codes if code.field.is_filtered],
-        "SORTED": [code.column for code in codes if code.field.is_sorted],
-        "RANGED": [code.column for code in codes if code.field.is_ranged],
-    }
-    for name, listed in columns.items():
-        if listed and re.search(rf"^{name} = ", text, re.MULTILINE):
-            yield f"in {name}", [f'    "{column}",' for column in listed]
-        elif listed:
-            yield "at the end", _statements_with(name, rendered)
+    columns = {code.column for code in codes}
+    have = {name: node for node in ast.parse(text).body for name in _names_bound_by(node)}
+    lines = rendered.splitlines()
+    more: list[str] = []
+    for node in ast.parse(rendered).body:
+        for name in _names_bound_by(node):
+            if name not in have:
+                more += ["", *_lines_of(node, lines)]
+            elif listed := [each for each in _listed(node) if each in columns]:
+                yield f"in {name}", [f'    "{column}",' for column in listed]
+    if more:
+        yield "at the end", more[1:]
 
 
-def _statements_with(name: str, source: str) -> list[str]:
-    """Return the statements of a module that name a constant, with their decorators."""
-    tree, lines = ast.parse(source), source.splitlines()
-    found: list[str] = []
-    for node in tree.body:
-        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-        statement = lines[first - 1 : node.end_lineno]
-        if re.search(rf"\b{name}\b", "\n".join(statement)):
-            found += [*statement, ""]
-    return found[:-1]
+def _names_bound_by(node: ast.stmt) -> Iterator[str]:
+    """Yield the name of a function or of a constant."""
+    if isinstance(node, ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.Assign):
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _lines_of(node: ast.stmt, lines: Sequence[str]) -> Sequence[str]:
+    """Return the lines of a statement, with its decorators."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    return lines[first - 1 : node.end_lineno]
+
+
+def _listed(node: ast.stmt) -> Iterator[str]:
+    """Yield the strings of the list that a constant is, or that parametrizes a test."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    for root in [*decorators, *([node.value] if isinstance(node, ast.Assign) else [])]:
+        for found in ast.walk(root):
+            if isinstance(found, ast.List):
+                constants = [each for each in found.elts if isinstance(each, ast.Constant)]
+                yield from (str(each.value) for each in constants)
 
 
 def _missing_imports(rendered: str, text: str, words: set[str]) -> list[str]:

@@ -22,6 +22,11 @@ MAX_STRING = 650
 DEFAULT_STRING = 200
 MAX_STRINGS = 15_000
 """Characters of all strings of a resource; MariaDB and MySQL limit a row to 65,535 bytes."""
+SHORT_STRING = 63
+"""Characters; InnoDB stores strings of up to 255 bytes only in the page of their row."""
+MAX_SHORT_STRINGS = 1_600
+"""Characters of short strings and enums of a resource; a row has 8,126 bytes in its page."""
+ENUM_LENGTH = 40
 MAX_DIGITS = 18
 DEFAULT_SCALE = 2
 INT64 = 2**63
@@ -358,6 +363,17 @@ def _common_errors(fields: Sequence[Field]) -> Iterator[FieldError]:
     if (total := sum(field.length for field in fields)) > MAX_STRINGS:
         rule = f"its strings have {total} characters together"
         yield FieldError("fields", rule, f"allow at most {MAX_STRINGS}, or use text")
+    if (total := sum(map(_short_length, fields))) > MAX_SHORT_STRINGS:
+        which = f"its enums, and its strings of at most {SHORT_STRING} characters"
+        rule = f"{which}, have {total} characters together"
+        remedy = f"allow at most {MAX_SHORT_STRINGS}, or more than {SHORT_STRING} in some strings"
+        yield FieldError("fields", rule, remedy)
+
+
+def _short_length(field: Field) -> int:
+    if field.type == "enum":
+        return ENUM_LENGTH
+    return field.length if field.length <= SHORT_STRING else 0
 
 
 def _same_name(field: Field, other: Field, name: str) -> tuple[str, str]:

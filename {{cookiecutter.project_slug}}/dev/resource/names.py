@@ -41,9 +41,13 @@ FACTORY_NAMES = frozenset(
         *("build", "build_batch", "create", "create_batch", "generate"),
         *("generate_batch", "reset_sequence", "simple_generate"),
         *("simple_generate_batch", "stub", "stub_batch"),
+        *("cls", "model_class"),
     }
 )
-"""Methods of factory_boy's factories, which the tests use."""
+"""Methods of factory_boy's factories, which the tests use, and parameters beside the values."""
+
+PLUGIN_NAMES = frozenset({"kwargs"})
+"""Parameters that pydantic's plugin for mypy gives each constructor beside those of the fields."""
 
 KIT_NAMES = frozenset({"from_row", "self"})
 """Names that the base classes define, and the name that a constructor gives its object."""
@@ -200,7 +204,9 @@ def field_name_errors(name: str, columns: tuple[str, ...], database: str) -> Ite
     elif name in PYDANTIC_NAMES or name.startswith(PYDANTIC_PREFIXES):
         yield "is an attribute of pydantic's models"
     elif name in FACTORY_NAMES:
-        yield "is a method of factory_boy's factories, which the tests use"
+        yield "is a method or a parameter of factory_boy's factories, which the tests use"
+    elif name in PLUGIN_NAMES:
+        yield "is a parameter of each constructor for pydantic's plugin for mypy"
     elif name in KIT_NAMES:
         yield "is an attribute of this project's base classes"
     elif reserved := UNQUOTED_WORDS[database].intersection(columns):

@@ -54,7 +54,7 @@ class Project:
             database=self.database,
             jobs=(self.source / "jobs").exists(),
             resources=dict(self._resources()),
-            classes=frozenset(self._classes()),
+            classes=self.classes("*"),
             down_revision=self.head(),
         )
 
@@ -66,9 +66,13 @@ class Project:
             if tables:
                 yield plural, tables.get(plural) or next(iter(tables.values()))
 
-    def _classes(self) -> Iterator[str]:
-        for path in sorted(self.source.glob("resources/*/*.py")):
-            yield from bound_classes(path.read_text(encoding="utf-8"))
+    def classes(self, plural: str) -> frozenset[str]:
+        """Return the classes in the modules of a resource, or of all with `*`."""
+        return frozenset(
+            name
+            for path in self.source.glob(f"resources/{plural}/*.py")
+            for name in bound_classes(path.read_text(encoding="utf-8"))
+        )
 
     def columns(self, plural: str) -> set[str]:
         """Return the attributes of a resource's class."""

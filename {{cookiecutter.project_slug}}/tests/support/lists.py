@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 LINK = re.compile(r'<([^>]+)>; rel="next"')
 
 
-def pages(client: FlaskClient, url: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
+def pages(client: FlaskClient, url: str, /, **query: Any) -> Iterator[list[dict[str, Any]]]:
     """Yield the pages of a list, following their Link headers."""
     following: str | None = f"{url}?{urlencode(query)}"
     while following:
@@ -23,6 +23,6 @@ def pages(client: FlaskClient, url: str, **query: Any) -> Iterator[list[dict[str
         following = link and link[1]
 
 
-def ids(client: FlaskClient, url: str, **query: Any) -> list[str]:
+def ids(client: FlaskClient, url: str, /, **query: Any) -> list[str]:
     """Return the ids of all items of a list."""
     return [item["id"] for page in pages(client, url, **query) for item in page]

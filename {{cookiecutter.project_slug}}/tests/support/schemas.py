@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Inspector, inspect
+from sqlalchemy import Connection, Engine, Inspector, UniqueConstraint, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 from {{ cookiecutter.__package }}.database import migrations
@@ -115,6 +115,15 @@ def differences(connection: Connection, model: type[DeclarativeBase]) -> list[An
     context = MigrationContext.configure(connection, opts=options)
     with without_circle_warnings():
         return list(compare_metadata(context, table.metadata))
+
+
+def indexes_of(model: type[DeclarativeBase]) -> set[tuple[str, ...]]:
+    """Return the columns of each index; a unique key has one that any query can go on by id."""
+    table = model.metadata.tables[model.__tablename__]
+    keys = [each for each in table.constraints if isinstance(each, UniqueConstraint)]
+    return {tuple(index.columns.keys()) for index in table.indexes} | {
+        (*key.columns.keys(), "id") for key in keys
+    }
 
 
 def _sorted(entries: Any) -> list[str]:

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from sqlalchemy import literal_column
+from pydantic import BaseModel
+from sqlalchemy import literal_column, null
 
 UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 
@@ -182,16 +183,14 @@ def datetime(*, optional: bool = False) -> Values:
     )
 
 
-def enum(values: type[StrEnum], *, optional: bool = False) -> Values:
-    """Return the values of an enum."""
+def enum(values: type[StrEnum], *listed: str, optional: bool = False) -> Values:
+    """Return the values of an enum; those that requests accept are listed again, as JSON."""
     members = list(values)
     return Values(
         violations=[literal_column("'not a value'")],
         nth=lambda number: members[number % len(members)],
-        accepted=[(member.value, member.value) for member in members],
-        rejected=[None, "Not a value", members[0].value + " ", "", 0, [members[0].value]][
-            optional:
-        ],
+        accepted=[(value, value) for value in listed],
+        rejected=[None, "Not a value", f"{listed[0]} ", "", 0, [listed[0]]][optional:],
         is_optional=optional,
     )
 
@@ -264,8 +263,14 @@ def changes(fields: Fields) -> list[Any]:
 
 
 def violations(fields: Fields) -> list[Any]:
-    """Return each value that a CHECK of the database rejects, with its member."""
-    return _parameters(fields, lambda values: [(value,) for value in values.violations])
+    """Return each value that the database rejects, with its member: NULL if it is required."""
+    return _parameters(
+        fields,
+        lambda values: [
+            *((value,) for value in values.violations),
+            *([] if values.is_optional else [(null(),)]),
+        ],
+    )
 
 
 def required(fields: Fields) -> list[str]:
@@ -276,6 +281,12 @@ def required(fields: Fields) -> list[str]:
 def optional(fields: Fields) -> list[str]:
     """Return the names of the optional members."""
     return [name for name, field in fields.items() if field.is_optional]
+
+
+def nullable(model: type[BaseModel]) -> set[str]:
+    """Return the members of a response that can be null, as the API document says."""
+    members = model.model_json_schema(mode="serialization")["properties"]
+    return {name for name, each in members.items() if {"type": "null"} in each.get("anyOf", ())}
 
 
 def new_body(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -323,16 +323,16 @@ def _check_json(value: Any, depth: int) -> None:
             _check_json(each, depth - 1)
 
 
-JSON_TYPES = ("object", "array", "string", "number", "boolean")
+# An array without `items` is a schema that generators of clients leave out, with its operations.
+JSON_SCHEMAS = (
+    {"type": "object"},
+    {"type": "array", "items": {}},
+    *({"type": name} for name in ("string", "number", "boolean")),
+)
 
 Json = Annotated[
     Any,
     BeforeValidator(_json),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": name} for name in JSON_TYPES],
-            "description": "any JSON value but null",
-        }
-    ),
+    WithJsonSchema({"anyOf": list(JSON_SCHEMAS), "description": "any JSON value but null"}),
 ]
 """Any JSON value but null, nested to a depth of 20."""
