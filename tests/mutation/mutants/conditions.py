@@ -192,6 +192,49 @@ CONDITION_MUTANTS = (
         (f"{SECURITY_TESTS}::test_a_redirect_of_the_router_names_no_host",),
     ),
     Mutant(
+        "options of the URL not checked",
+        "an option that the service overrides is rejected at the start",
+        f"{PACKAGE}/base_settings.py",
+        (("        if name not in URL_OPTIONS:\n", "        if False:\n"),),
+        (
+            "tests/test_settings.py::test_an_invalid_database_url_is_reported"
+            "[sqlite:///my_service.db?timeout=5-has the option 'timeout', which is unknown or which the]",
+        ),
+    ),
+    Mutant(
+        "an address that cannot be listened on",
+        "an address that cannot be used ends the start with a sentence",
+        f"{PACKAGE}/base_settings.py",
+        (("if parts is None or int(parts[1] or 0) > MAX_PORT:", "if parts is None:"),),
+        (
+            "tests/test_settings.py::test_an_address_that_cannot_be_listened_on_is_reported"
+            "[127.0.0.1:65536-holds '127.0.0.1:65536', which is not an address to listen on]",
+        ),
+    ),
+    Mutant(
+        "migrations through the pooler",
+        "migrations use the URL that is theirs",
+        f"{PACKAGE}/base_settings.py",
+        (
+            (
+                "(self.migration_database_url or self.database_url).get_secret_value()",
+                "self.database_url.get_secret_value()",
+            ),
+        ),
+        ("tests/test_settings.py::test_migrations_may_have_a_url_of_their_own",),
+        database="postgresql",
+    ),
+    Mutant(
+        "workers without heartbeats",
+        "an option of gunicorn with which nothing works is rejected",
+        "gunicorn.conf.py",
+        (("    if not issubclass(server.cfg.worker_class, worker_class):", "    if False:"),),
+        (
+            "tests/test_gunicorn.py::test_an_option_with_which_nothing_works_is_rejected"
+            "[--worker-class=sync-Workers have to record heartbeats; remove --worker-class.]",
+        ),
+    ),
+    Mutant(
         "any prefix believed",
         "a prefix that is not a path is ignored",
         SECURITY,
