@@ -433,6 +433,7 @@ def test_a_body_that_is_not_whole_is_rejected(lasting_server: Server, body: byte
         ("--preload", "Workers cannot share a pool of connections; remove --preload."),
         ("--worker-class=sync", "Workers have to record heartbeats; remove --worker-class."),
     ],
+    ids=["workers", "preload", "class"],
 )
 def test_an_option_with_which_nothing_works_is_rejected(
     settings: Settings, tmp_path: Path, option: str, sentence: str
