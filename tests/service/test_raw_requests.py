@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("raw requests")]
 
 PATH = "/api/v1/items"
 SEED = 18
-REQUESTS = 1500
+REQUESTS = 1000
 CALLERS = 6
 PATIENCE_SECONDS = 20
 MAX_RESPONSE = 64 * 1024 + 4096
@@ -31,7 +31,7 @@ STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 METHODS = (*("GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"), "TRACE", "get", "P\x00ST")
 TARGETS = (
     *(PATH, f"{PATH}/", f"{PATH}?limit=1", f"{PATH}?limit=5_0", f"{PATH}?cursor=%00", "/livez"),
-    *(f"{PATH}/%2e%2e/x", f"/api//v1/items", "//evil.example/x", "http://evil.example/livez", "*"),
+    *(f"{PATH}/%2e%2e/x", "/api//v1/items", "//evil.example/x", "http://evil.example/livez", "*"),
     *(f"{PATH}/{'0' * 36}", "/%ff%fe", "/docs/../livez", f"{PATH}#x", "", "/" + "x" * 9000, "\\"),
 )
 VERSIONS = ("HTTP/1.1", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/0.9", "HTTP/1.1 x", "")
@@ -39,7 +39,11 @@ HEADERS = (
     *("Host: x", "Host: x", "Host: x", "Host: evil.example:99999", "Host: x\r\nHost: y", "X: y"),
     *("Accept: */*", "Accept: text/html", "If-Match: *", 'If-Match: "', "If-None-Match: W/"),
     *("Content-Type: application/json", "Content-Type: application/json", "Content-Type: \xff"),
-    *("Content-Type: application/json; charset=utf-16", "Content-Encoding: gzip", "Range: bytes=0-"),
+    *(
+        "Content-Type: application/json; charset=utf-16",
+        "Content-Encoding: gzip",
+        "Range: bytes=0-",
+    ),
     *("Expect: 100-continue", "Connection: close", "Connection: upgrade", "Upgrade: h2c"),
     *("Idempotency-Key: k", "Idempotency-Key: \x7f", f"Idempotency-Key: {'k' * 4000}"),
     *("X-Request-ID: a\tb", "Traceparent: 00-0-0-0", "X-Forwarded-Prefix: //evil.example"),
@@ -61,15 +65,27 @@ class Shape:
     raw: bytes
     name: str
     may_store: bool
-    method: str
 
 
 def body_of(name: str, dice: random.Random) -> bytes:
     """Return a body: mostly a valid document, so that the shape decides."""
     valid = json.dumps({"name": name}).encode()
     others = (
-        *(b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"name": "\\ud800"}', b'{"name": NaN}', b"1e999"),
-        *(b'{"a":' * 3000, b"[" * 20000, json.dumps(dict.fromkeys(map(str, range(3000)), 1)).encode()),
+        *(
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"\xff\xfe",
+            b'{"name": "\\ud800"}',
+            b'{"name": NaN}',
+            b"1e999",
+        ),
+        *(
+            b'{"a":' * 3000,
+            b"[" * 20000,
+            json.dumps(dict.fromkeys(map(str, range(3000)), 1)).encode(),
+        ),
         json.dumps({"name": name}).encode("utf-16"),
     )
     return valid if dice.random() < 0.6 else dice.choice(others)
@@ -99,7 +115,7 @@ def framed(body: bytes, framing: str) -> tuple[bytes, bytes, bool]:
 
 def shapes() -> Iterator[Shape]:
     """Return the requests of a run: the same ones each time."""
-    dice = random.Random(SEED)
+    dice = random.Random(SEED)  # noqa: S311
     for number in range(REQUESTS):
         name = f"shape {number}"
         is_plain = dice.random() < 0.4  # the framing decides, and nothing else is wrong
@@ -115,7 +131,7 @@ def shapes() -> Iterator[Shape]:
         raw = line + headers + head + b"\r\n" + sent
         if dice.random() < 0.1:
             raw, is_whole = raw[: dice.randrange(1, len(raw))], False
-        yield Shape(raw, name, may_store=is_whole, method=method)
+        yield Shape(raw, name, may_store=is_whole)
 
 
 def exchange(port: int, shape: Shape) -> bytes:
@@ -132,7 +148,7 @@ def exchange(port: int, shape: Shape) -> bytes:
     return said
 
 
-def errors_of(shape: Shape, said: bytes) -> list[str]:
+def errors_of(said: bytes) -> list[str]:
     """Return what is wrong with the responses to a request."""
     heads = said.split(b"HTTP/1.1 ")[1:]
     found = [int(each[:3]) for each in heads if each[:3].isdigit()]
@@ -177,7 +193,7 @@ def test_no_shape_of_a_request_breaks_the_service(
     complete = {shape.name for shape in shapes() if shape.may_store}
     assert stored <= complete, f"stored from half a body: {stored - complete}"
     assert stored
-    assert {200, 201, 400, 404, 405, 413, 415, 422} - {413} <= set(statuses)
+    assert {200, 201, 400, 404, 405, 415, 422} <= set(statuses)
     said = (tmp_path / "log").read_text()
     assert "Traceback" not in said
     assert "WORKER TIMEOUT" not in said
@@ -202,7 +218,7 @@ def fuzz(service: Service) -> tuple[list[str], Counter[int]]:
             except TimeoutError:
                 said, errors = b"", ["no response in time"]
             else:
-                errors = errors_of(shape, said)
+                errors = errors_of(said)
             with lock:
                 faults.extend(f"{error}: {shape.raw[:300]!r}" for error in errors)
                 if match := STATUS_LINE.match(said):
