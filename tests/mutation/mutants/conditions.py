@@ -227,6 +227,13 @@ CONDITION_MUTANTS = (
         ("tests/test_gunicorn.py::test_an_option_with_which_nothing_works_is_rejected[class]",),
     ),
     Mutant(
+        "a claim that lost a race is given up",
+        "equal idempotency keys on a conflict are answered alike",
+        f"{PACKAGE}/web/idempotency.py",
+        (("if not is_retryable(error) or time.monotonic() > end:", "if True:"),),
+        ("tests/web/test_idempotency.py::test_a_claim_that_lost_a_race_is_made_again",),
+    ),
+    Mutant(
         "any prefix believed",
         "a prefix that is not a path is ignored",
         SECURITY,
