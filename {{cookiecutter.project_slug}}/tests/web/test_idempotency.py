@@ -151,7 +151,7 @@ def test_a_request_that_overlaps_the_first_gets_its_response(
 def test_a_claim_that_lost_a_race_is_made_again(
     client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MariaDB ends claims as deadlocks when the request that they wait for fails."""
+    """Claims may end as deadlocks when the request that they wait for fails."""
     lost = [OperationalError("INSERT", None, Exception("deadlock"))]
 
     @event.listens_for(Session, "before_flush")

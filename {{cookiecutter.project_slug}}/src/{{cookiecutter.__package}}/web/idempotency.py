@@ -121,8 +121,8 @@ def _find(session: Session, digest: str) -> IdempotencyKey | None:
 def _insert(session: Session, digest: str, body_digest: str) -> IdempotencyKey:
     """Insert the key, or return what a simultaneous request has committed.
 
-    When the request that others wait for fails, MariaDB lets all of them go on with a shared lock
-    on the key, and ends most as deadlocks. Nothing else is written yet, so they try again.
+    When the request that others wait for fails, an engine may let all of them go on with a shared
+    lock on the key, and end most as deadlocks. Nothing else is written yet: they try again.
     """
     end = time.monotonic() + RETRY_SECONDS
     while True:
