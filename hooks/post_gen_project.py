@@ -148,7 +148,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
     (
         "Docker",
         {"deployment": ("docker", "kubernetes")},
-        (".dockerignore", "Dockerfile", "compose.yaml"),
+        (".dockerignore", "Caddyfile", "Dockerfile", "compose.yaml"),
     ),
     ("Kubernetes", {"deployment": ("kubernetes",)}, (".checkov.yaml", "deploy")),
     ("GitHub", {"ci": ("github",)}, (".github",)),

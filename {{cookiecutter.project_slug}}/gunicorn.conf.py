@@ -137,11 +137,22 @@ class worker_class(ThreadWorker):  # noqa: N801
 
 def on_starting(server: Arbiter) -> None:
     """Prepare what has to be there before the first worker."""
+    reject_impossible_options(server)
     make_metrics_folder(server)
     let_new_workers_hear_term(server)
     if settings.drain_seconds:
         drain_before_stopping(server)
     serve_management(server)
+
+
+def reject_impossible_options(server: Arbiter) -> None:
+    """Reject options of the command line, or of GUNICORN_CMD_ARGS, with which nothing works."""
+    if server.cfg.workers < 1:
+        raise RuntimeError("gunicorn cannot serve without workers; remove --workers, set WORKERS.")
+    if server.cfg.preload_app:
+        raise RuntimeError("Workers cannot share a pool of connections; remove --preload.")
+    if not issubclass(server.cfg.worker_class, worker_class):
+        raise RuntimeError("Workers have to record heartbeats; remove --worker-class.")
 
 
 def make_metrics_folder(server: Arbiter) -> None:

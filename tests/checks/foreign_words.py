@@ -18,7 +18,7 @@ WORDS: dict[tuple[str, str], str] = {
     ("background_jobs", "celery"): (
         r"celery|\bredis(?![a-z])|\bbroker|\boutbox|\bjobs\.(md|py)|\bjobs work|\bjob_|make worker"
     ),
-    ("deployment", "docker"): r"docker(file|ignore)|\bcompose\b|docker (build|compose)",
+    ("deployment", "docker"): r"docker(file|ignore)|\bcompose\b|docker (build|compose)|caddy",
     ("deployment", "kubernetes"): r"kubernetes|kubectl|kustomi|\bk8s\b",
     ("deployment", "none"): r"(?!)",
     ("ci", "github"): r"\.github|github actions|dependabot",

@@ -42,7 +42,7 @@ def unread_settings(project: BakedProject) -> list[str]:
         f"{name}: a setting that nothing reads"
         for name in settings_of(project)
         if not _occurs(rf"\b\w*settings\.{name}\b|environ\S*{name.upper()}\b", text)
-        and not _occurs(rf"\bdata\S*\"{name}\"", rules)
+        and not _occurs(rf"\bdata\S*\"{name}\"|\bself\.{name}\b", rules)
     ]
 
 

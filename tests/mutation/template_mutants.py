@@ -15,6 +15,7 @@ POST_HOOK = "hooks/post_gen_project.py"
 TESTS_OF_PRE_HOOK = "tests/generation/hooks/test_pre_gen_project.py"
 TESTS_OF_POST_HOOK = "tests/generation/hooks/test_post_gen_project.py"
 DELIVERY = "tests/delivery/test_delivery.py"
+PROXY = "tests/service/test_proxy.py"
 VARIANTS = "tests/generation/test_variants.py::test_variant_is_sound"
 
 
@@ -201,6 +202,30 @@ TEMPLATE_MUTANTS = (
         "allowPrivilegeEscalation: false",
         "allowPrivilegeEscalation: true",
         (f"{DELIVERY}::test_pods_have_only_the_rights_they_need",),
+    ),
+    TemplateMutant(
+        "requests passed on unbuffered",
+        "the proxy reads a whole request before the service sees it",
+        f"{PROJECT}/Caddyfile",
+        "\t\trequest_buffers 1GiB\n",
+        "",
+        (f"{PROXY}::test_the_limits_of_proxy_and_service_fit",),
+    ),
+    TemplateMutant(
+        "a caller's prefix passed on",
+        "a caller cannot pretend to be a proxy",
+        f"{PROJECT}/Caddyfile",
+        "\t\theader_up -X-Forwarded-Prefix\n",
+        "",
+        (f"{PROXY}::test_a_caller_is_who_the_proxy_says",),
+    ),
+    TemplateMutant(
+        "service published beside its proxy",
+        "in Compose only the proxy can be reached",
+        f"{PROJECT}/compose.yaml",
+        "    stop_grace_period: 45s\n",
+        "    stop_grace_period: 45s\n    ports:\n      - 127.0.0.1:8001:8000\n",
+        (f"{PROXY}::test_only_the_proxy_is_published",),
     ),
     TemplateMutant(
         "licence changed",

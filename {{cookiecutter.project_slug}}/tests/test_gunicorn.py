@@ -426,6 +426,26 @@ def test_a_body_that_is_not_whole_is_rejected(lasting_server: Server, body: byte
     assert lasting_server.log.read_text().count("Traceback") == before
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--workers=0", "gunicorn cannot serve without workers; remove --workers, set WORKERS."),
+        ("--preload", "Workers cannot share a pool of connections; remove --preload."),
+        ("--worker-class=sync", "Workers have to record heartbeats; remove --worker-class."),
+    ],
+    ids=["workers", "preload", "class"],
+)
+def test_an_option_with_which_nothing_works_is_rejected(
+    settings: Settings, tmp_path: Path, option: str, sentence: str
+) -> None:
+    server = Server(settings, tmp_path, GUNICORN_CMD_ARGS=option)
+
+    assert server.process.wait(PATIENCE_SECONDS) == 1
+    said = server.log.read_text()
+    assert sentence in said
+    assert "Traceback" not in said
+
+
 def test_a_port_of_metrics_that_is_taken_is_named(settings: Settings, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

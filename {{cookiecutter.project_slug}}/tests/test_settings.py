@@ -125,6 +125,28 @@ def test_all_errors_are_reported_together() -> None:
             f"has the unknown driver 'oracle'; this service speaks {' or '.join(DRIVERS)}",
         ),
         (f"{EXAMPLE_URL.split(':')[0]}://", "does not name a database"),
+{% if cookiecutter.database == "sqlite" %}
+        (f"{EXAMPLE_URL}?timeout=5", "has the option 'timeout', which is unknown or which the"),
+        (f"{EXAMPLE_URL}?mode={PASSWORD}", "has the option 'mode' with a value other than ro|rw"),
+        (f"{EXAMPLE_URL}?mode=ro&mode=rw", "has the option 'mode' twice"),
+{% else %}
+        (
+            f"{EXAMPLE_URL}?connect_timeout={PASSWORD}",
+            "has the option 'connect_timeout' with a value other than [0-9]{1,4}",
+        ),
+        (f"{EXAMPLE_URL}?connect_timeout=1&connect_timeout=2", "option 'connect_timeout' twice"),
+        (EXAMPLE_URL.replace("@host", "@host:65536"), "has a port that is not between 1 and 65535"),
+        (EXAMPLE_URL.replace("@host", "@host:0"), "has a port that is not between 1 and 65535"),
+{% endif %}
+{% if cookiecutter.database == "postgresql" %}
+        (f"{EXAMPLE_URL}?autocommit=true", "has the option 'autocommit', which is unknown or"),
+        (f"{EXAMPLE_URL}?prepare_threshold=5", "has the option 'prepare_threshold' with a value"),
+        (f"{EXAMPLE_URL}?sslrootcert=/missing", "a file by the option 'sslrootcert' that does not"),
+{% elif cookiecutter.database == "mariadb" %}
+        (f"{EXAMPLE_URL}?read_timeout=5", "has the option 'read_timeout', which is unknown or"),
+        (f"{EXAMPLE_URL}?charset=latin1", "has the option 'charset' with a value other than utf8"),
+        (f"{EXAMPLE_URL}?ssl_ca=/missing", "a file by the option 'ssl_ca' that does not exist"),
+{% endif %}
     ],
 )
 def test_an_invalid_database_url_is_reported(url: str | None, message: str) -> None:
@@ -156,6 +178,53 @@ def test_an_invalid_list_is_reported_with_an_example(name: str, value: str, mess
     assert errors == {name: f"Value error, {message}"}
 
 
+def test_an_unknown_option_of_a_database_url_is_reported() -> None:
+    errors = errors_of(database_url=f"{EXAMPLE_URL}?unknown={PASSWORD}")
+
+    assert "has the option 'unknown', which is unknown" in errors["database_url"]
+    assert PASSWORD not in str(errors)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nonsense", "holds 'nonsense', which is not an address to listen on; write it like"),
+        ("127.0.0.1:http", "holds '127.0.0.1:http', which is not an address to listen on"),
+        ("127.0.0.1:65536", "holds '127.0.0.1:65536', which is not an address to listen on"),
+        ("unix:/missing/socket", "holds 'unix:/missing/socket', whose folder does not exist"),
+    ],
+    ids=["no port", "name of a port", "port", "folder"],
+)
+def test_an_address_that_cannot_be_listened_on_is_reported(value: str, message: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, bind=value)
+
+    assert message in errors["bind"]
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0:80", "[::1]:8000", ":8000", "fd://3", "unix:/tmp/s"])
+def test_addresses_to_listen_on_are_accepted(value: str) -> None:
+    assert Settings.model_validate({"database_url": EXAMPLE_URL, "bind": value}).bind == value
+
+
+def test_one_port_cannot_be_bound_twice() -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, bind="0.0.0.0:9464")
+
+    assert "is the port of BIND, too" in errors["metrics_port"]
+
+
+{% if cookiecutter.database != "sqlite" %}
+def test_migrations_may_have_a_url_of_their_own() -> None:
+    url = EXAMPLE_URL.replace("@host", "@past-the-pooler")
+    given = {"database_url": EXAMPLE_URL}
+    made = Settings.model_validate(given | {"migration_database_url": url})
+
+    assert made.url_for_migrations == url
+    assert Settings.model_validate(given).url_for_migrations == EXAMPLE_URL
+    errors = errors_of(database_url=EXAMPLE_URL, migration_database_url="nonsense")
+    assert "is not a database URL" in errors["migration_database_url"]
+
+
+{% endif %}
 def test_the_database_url_is_required() -> None:
     assert errors_of() == {"database_url": "Field required"}
 

@@ -12,6 +12,7 @@ METRICS_TESTS = "tests/observability/test_metrics.py"
 PATTERN_TESTS = "tests/observability/test_patterns.py"
 SECRETS = "my_service.observability.logs.SECRETS_IN_TEXT[1]"
 PROBLEM_TESTS = "tests/web/test_problems.py"
+SETTINGS_TESTS = "tests/test_settings.py"
 SECURITY_TESTS = "tests/web/test_security.py"
 OIDC_TESTS = "tests/auth/test_oidc.py"
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
@@ -190,6 +191,47 @@ CONDITION_MUTANTS = (
         f"{PACKAGE}/web/app.py",
         (("if isinstance(error, RequestRedirect):", "if False:"),),
         (f"{SECURITY_TESTS}::test_a_redirect_of_the_router_names_no_host",),
+    ),
+    Mutant(
+        "options of the URL not checked",
+        "an option that the service overrides is rejected at the start",
+        f"{PACKAGE}/base_settings.py",
+        (("        if name not in URL_OPTIONS:\n", "        if False:\n"),),
+        (f"{SETTINGS_TESTS}::test_an_unknown_option_of_a_database_url_is_reported",),
+    ),
+    Mutant(
+        "an address that cannot be listened on",
+        "an address that cannot be used ends the start with a sentence",
+        f"{PACKAGE}/base_settings.py",
+        (("if parts is None or int(parts[1] or 0) > MAX_PORT:", "if parts is None:"),),
+        (f"{SETTINGS_TESTS}::test_an_address_that_cannot_be_listened_on_is_reported[port]",),
+    ),
+    Mutant(
+        "migrations through the pooler",
+        "migrations use the URL that is theirs",
+        f"{PACKAGE}/base_settings.py",
+        (
+            (
+                "(self.migration_database_url or self.database_url).get_secret_value()",
+                "self.database_url.get_secret_value()",
+            ),
+        ),
+        (f"{SETTINGS_TESTS}::test_migrations_may_have_a_url_of_their_own",),
+        database="postgresql",
+    ),
+    Mutant(
+        "workers without heartbeats",
+        "an option of gunicorn with which nothing works is rejected",
+        "gunicorn.conf.py",
+        (("    if not issubclass(server.cfg.worker_class, worker_class):", "    if False:"),),
+        ("tests/test_gunicorn.py::test_an_option_with_which_nothing_works_is_rejected[class]",),
+    ),
+    Mutant(
+        "a claim that lost a race is given up",
+        "equal idempotency keys on a conflict are answered alike",
+        f"{PACKAGE}/web/idempotency.py",
+        (("if not is_retryable(error) or time.monotonic() > end:", "if True:"),),
+        ("tests/web/test_idempotency.py::test_a_claim_that_lost_a_race_is_made_again",),
     ),
     Mutant(
         "any prefix believed",

@@ -8,6 +8,7 @@ import json
 {% endif %}
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
 
 from flask import current_app
@@ -22,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 {% if cookiecutter.database == "sqlite" %}
@@ -30,16 +31,58 @@ DRIVERS = ("sqlite", "sqlite+pysqlite")
 EXAMPLE_URL = "sqlite:///{{ cookiecutter.__package }}.db"
 INVALID_DATABASE_NAMES = frozenset({None, "", ":memory:"})
 """In memory, each connection would have a database of its own."""
+URL_OPTIONS = {"mode": "ro|rw|rwc", "uri": "true", "vfs": "[a-z-]+"}
+FILE_OPTIONS: frozenset[str] = frozenset()
 {% elif cookiecutter.database == "postgresql" %}
 DRIVERS = ("postgresql", "postgresql+psycopg")
 EXAMPLE_URL = "postgresql://user:password@host/{{ cookiecutter.__package }}"
 INVALID_DATABASE_NAMES = frozenset({None, ""})
+URL_OPTIONS = {
+    "application_name": ".+",
+    "channel_binding": "disable|prefer|require",
+    "connect_timeout": "[0-9]{1,4}",
+    "gssencmode": "disable|prefer|require",
+    "host": ".+",
+    "keepalives": "[01]",
+    "keepalives_count": "[0-9]{1,4}",
+    "keepalives_idle": "[0-9]{1,6}",
+    "keepalives_interval": "[0-9]{1,6}",
+    "load_balance_hosts": "disable|random",
+    "options": ".+",
+    "passfile": ".+",
+    "prepare_threshold": "none",
+    "require_auth": ".+",
+    "sslcert": ".+",
+    "sslcrl": ".+",
+    "sslkey": ".+",
+    "sslmode": "disable|allow|prefer|require|verify-ca|verify-full",
+    "sslnegotiation": "postgres|direct",
+    "sslpassword": ".+",
+    "sslrootcert": ".+",
+    "target_session_attrs": "any|read-write|read-only|primary|standby|prefer-standby",
+    "tcp_user_timeout": "[0-9]{1,9}",
+}
+FILE_OPTIONS = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 {% else %}
 DRIVERS = ("mariadb+pymysql",)
 EXAMPLE_URL = "mariadb+pymysql://user:password@host/{{ cookiecutter.__package }}"
 INVALID_DATABASE_NAMES = frozenset({None, ""})
+URL_OPTIONS = {
+    "bind_address": ".+",
+    "charset": "utf8mb4",
+    "connect_timeout": "[0-9]{1,4}",
+    "ssl_ca": ".+",
+    "ssl_cert": ".+",
+    "ssl_check_hostname": "true|false",
+    "ssl_cipher": ".+",
+    "ssl_disabled": "true|false",
+    "ssl_key": ".+",
+    "unix_socket": ".+",
+}
+FILE_OPTIONS = frozenset({"ssl_ca", "ssl_cert", "ssl_key"})
 {% endif %}
 
+MAX_PORT = 65535
 DEVELOPMENT_KEY = "not-a-secret-and-refused-in-production"
 {% if cookiecutter.auth == "oidc" %}
 DEVELOPMENT_ISSUER = "http://127.0.0.1:8080/realms/development"
@@ -59,6 +102,7 @@ BROKER = re.compile(
 WEBHOOK = re.compile(r"https?://[^\s/?#]+(?:/\S*)?")
 DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
 {% endif %}
+BIND = re.compile(r"(?:[^\s:/]*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})|unix:(/.+)|fd://[0-9]+")
 HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
 ORIGIN = re.compile(r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 
@@ -73,6 +117,40 @@ def _usable_url(value: SecretStr) -> SecretStr:
         raise ValueError(f"has the unknown driver {url.drivername!r}; this service speaks {known}")
     if url.database in INVALID_DATABASE_NAMES:
         raise ValueError(f"does not name a database; write it like {EXAMPLE_URL}")
+    if url.port is not None and not 0 < url.port <= MAX_PORT:
+        raise ValueError(f"has a port that is not between 1 and {MAX_PORT}")
+    _check_options(url)
+    return value
+
+
+def _check_options(url: URL) -> None:
+    """Reject options that would fail at each connection, or that the service overrides."""
+    for name, values in url.normalized_query.items():
+        if name not in URL_OPTIONS:
+            known = ", ".join(URL_OPTIONS)
+            raise ValueError(
+                f"has the option {name!r}, which is unknown or which the service sets; it may have"
+                f" {known}"
+            )
+        if len(values) > 1 and name != "host":
+            raise ValueError(f"has the option {name!r} twice")
+        if not all(re.fullmatch(URL_OPTIONS[name], value) for value in values):
+            raise ValueError(f"has the option {name!r} with a value other than {URL_OPTIONS[name]}")
+        is_file = name in FILE_OPTIONS and values[0] != "system"
+        if is_file and not Path(values[0]).exists():
+            raise ValueError(f"names a file by the option {name!r} that does not exist")
+
+
+def _usable_bind(value: str) -> str:
+    for address in value.split(","):
+        parts = BIND.fullmatch(address.strip())
+        if parts is None or int(parts[1] or 0) > MAX_PORT:
+            raise ValueError(
+                f"holds {address!r}, which is not an address to listen on; write it like"
+                " 127.0.0.1:8000 or unix:/run/service.sock"
+            )
+        if parts[2] and not Path(parts[2]).parent.is_dir():
+            raise ValueError(f"holds {address!r}, whose folder does not exist")
     return value
 
 
@@ -146,6 +224,9 @@ class ServiceSettings(BaseSettings):
 
     environment: Literal["development", "test", "production"] = "development"
     database_url: Annotated[SecretStr, AfterValidator(_usable_url)]
+{% if cookiecutter.database != "sqlite" %}
+    migration_database_url: Annotated[SecretStr, AfterValidator(_usable_url)] | None = None
+{% endif %}
     secret_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_KEY), validate_default=True)
     threads: int = Field(default=4, ge=1, le=64)
     pool_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
@@ -153,7 +234,7 @@ class ServiceSettings(BaseSettings):
     migration_lock_timeout_seconds: float = Field(default=5.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
 
-    bind: str = "127.0.0.1:8000"
+    bind: Annotated[str, AfterValidator(_usable_bind)] = "127.0.0.1:8000"
     workers: int = Field(default=2, ge=1, le=256)
     drain_seconds: float = Field(default=0.0, ge=0, le=300)
     graceful_timeout_seconds: int = Field(default=30, ge=1, le=3600)
@@ -197,6 +278,15 @@ class ServiceSettings(BaseSettings):
         except UnicodeDecodeError:
             raise SystemExit(f"The service cannot start: {env_file} is not UTF-8.") from None
 
+    @property
+    def url_for_migrations(self) -> str:
+        """The URL that migrations use; it holds a secret."""
+{% if cookiecutter.database == "sqlite" %}
+        return self.database_url.get_secret_value()
+{% else %}
+        return (self.migration_database_url or self.database_url).get_secret_value()
+{% endif %}
+
     @model_validator(mode="before")
     @classmethod
     def _default_of_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -213,6 +303,14 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 f"is shorter than {MIN_KEY_LENGTH} characters; `openssl rand -hex 32` makes one"
             )
+        return value
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _port_of_its_own(cls, value: int, info: ValidationInfo) -> int:
+        parts = BIND.fullmatch(info.data.get("bind", ""))
+        if value and parts and parts[1] and int(parts[1]) == value:
+            raise ValueError("is the port of BIND, too; choose another, or 0 for none")
         return value
 
 {% if cookiecutter.auth == "oidc" %}

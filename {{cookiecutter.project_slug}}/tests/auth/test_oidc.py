@@ -48,6 +48,8 @@ from .provider import (
 RESOURCE = URL.rsplit("/", 1)[1]
 READ, WRITE = f"{RESOURCE}:read", f"{RESOURCE}:write"
 LATE = LEEWAY_SECONDS + 300
+# Of a header, and of a record of TLS that announces 16 KiB.
+BEGINNINGS = {"http": b"HTTP/1.1 200 OK\r\nX: ", "https": b"\x16\x03\x03\x3f\xff"}
 
 Call = Callable[[str], int]
 
@@ -308,22 +310,22 @@ def test_a_key_for_encryption_verifies_nothing(call: Call, provider: Provider) -
     assert call(provider.token(scope=READ)) == 401
 
 
-@pytest.fixture
-def trickling() -> Iterator[str]:
+@pytest.fixture(params=["http", "https"])
+def trickling(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a provider that sends one byte now and then, and does not end."""
     stop = Event()
 
     def trickle() -> None:
         client, _ = listener.accept()
         with client, suppress(OSError):
-            client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            client.sendall(BEGINNINGS[request.param])
             while not stop.wait(0.01):
                 client.sendall(b"x")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=trickle)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{request.param}://127.0.0.1:{listener.getsockname()[1]}"
         stop.set()
         thread.join()
 

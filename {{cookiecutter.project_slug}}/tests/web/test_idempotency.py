@@ -6,6 +6,8 @@ import pytest
 import time_machine
 from flask import Flask, g
 from flask.testing import FlaskClient
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -144,6 +146,26 @@ def test_a_request_that_overlaps_the_first_gets_its_response(
 
     assert content_of(send(client)) == content_of(first)
     assert errors_of(problem(send(client, code="B-2"), 422)).keys() == {"Idempotency-Key"}
+
+
+def test_a_claim_that_lost_a_race_is_made_again(
+    client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims may end as deadlocks when the request that they wait for fails."""
+    lost = [OperationalError("INSERT", None, Exception("deadlock"))]
+
+    @event.listens_for(Session, "before_flush")
+    def lose(*_: object) -> None:
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(idempotency, "is_retryable", lambda _error: True)
+    try:
+        assert send(client).status_code == 201
+    finally:
+        event.remove(Session, "before_flush", lose)
+    assert not lost
+    assert session.query(Probe).count() == 1
 
 
 def test_callers_do_not_share_keys(app: Flask, client: FlaskClient) -> None:

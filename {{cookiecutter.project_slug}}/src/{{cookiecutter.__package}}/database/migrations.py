@@ -59,7 +59,7 @@ def alembic_config(
 @contextmanager
 def locked_connection(settings: ServiceSettings) -> Iterator[Connection]:
     """A connection of its own in one transaction, which holds the lock of migrations."""
-    engine = make_migration_engine(settings.database_url.get_secret_value())
+    engine = make_migration_engine(settings.url_for_migrations)
     with (
         engine.begin() as connection,
         migration_lock(connection, settings.migration_lock_timeout_seconds),

@@ -1,6 +1,8 @@
 """The Flask application class: JSON and sessions as this service needs them, and its document."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from threading import Lock
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -18,6 +20,9 @@ from .validation import validation_error_response
 MAX_INTEGER_DIGITS = 400
 """A longer integer is infinite as a float too, and Python rejects it beyond 4300 digits."""
 
+LARGE_TEXT = 65_536
+"""A longer JSON text is read by one thread at a time: its values take many times its memory."""
+
 
 class NullSessionInterface(SessionInterface):
     """No `flask.session`: this service uses no cookies, and opening one costs time per request."""
@@ -29,11 +34,16 @@ class NullSessionInterface(SessionInterface):
 class BoundedJSONProvider(DefaultJSONProvider):
     """JSON in UTF-8 (RFC 8259), with integers of any length: 1 and 5000 zeros is read as 1e5000."""
 
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self._large = Lock()
+
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Return the value of a JSON text. Raises ValueError."""
-        if isinstance(s, bytes):
-            s = s.decode()  # the standard library would take UTF-16 and UTF-32 too
-        return super().loads(s, parse_int=_bounded_integer, **kwargs)
+        with self._large if len(s) > LARGE_TEXT else nullcontext():
+            if isinstance(s, bytes):
+                s = s.decode()  # the standard library would take UTF-16 and UTF-32 too
+            return super().loads(s, parse_int=_bounded_integer, **kwargs)
 
 
 def _bounded_integer(digits: str) -> int | float:

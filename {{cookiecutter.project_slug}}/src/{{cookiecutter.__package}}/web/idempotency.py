@@ -6,23 +6,28 @@ requests with one key wait for the first of them.
 """
 
 import hashlib
+import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Response, abort, g, json, request
 from pydantic import Field
 from sqlalchemy import Delete, LargeBinary, delete
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import utc_now
 from ..database import Base
 from ..database.column_types import ExactString, UtcDateTime
+from ..database.engine import is_retryable
 from .schemas import Parameters
 from .validation import unprocessable
 
 HEADER = "Idempotency-Key"
 RETENTION = timedelta(hours=24)
+RETRY_SECONDS = 2.0
+MAX_PAUSE_SECONDS = 0.02
 STORED_HEADERS = ("Content-Type", "ETag", "Location")
 
 
@@ -114,14 +119,27 @@ def _find(session: Session, digest: str) -> IdempotencyKey | None:
 
 
 def _insert(session: Session, digest: str, body_digest: str) -> IdempotencyKey:
-    record = IdempotencyKey(digest=digest, body_digest=body_digest)
-    session.add(record)
-    try:
-        session.flush()
-    except IntegrityError:  # a simultaneous request was first, and its answer is committed by now
-        session.rollback()
-        return session.get_one(IdempotencyKey, digest)
-    return record
+    """Insert the key, or return what a simultaneous request has committed.
+
+    When the request that others wait for fails, an engine may let all of them go on with a shared
+    lock on the key, and end most as deadlocks. Nothing else is written yet: they try again.
+    """
+    end = time.monotonic() + RETRY_SECONDS
+    while True:
+        record = IdempotencyKey(digest=digest, body_digest=body_digest)
+        session.add(record)
+        try:
+            session.flush()
+        except IntegrityError:  # a simultaneous request was first, and its answer is committed
+            session.rollback()
+            return session.get_one(IdempotencyKey, digest)
+        except DBAPIError as error:
+            session.rollback()
+            if not is_retryable(error) or time.monotonic() > end:
+                raise
+        else:
+            return record
+        time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311  not all at once
 
 
 def _digest(value: str) -> str:
