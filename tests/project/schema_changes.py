@@ -3,10 +3,12 @@
 Copied into a project as a module of its tests. Each kind begins with the tables `customers` and
 `orders`, with rows. The change is made in the models, the migration is generated, and it goes
 forwards, back and forwards again; the rows are compared by value after each step, and the models
-with the database.
+with the database. After it a row is created through the API of a service with the new model.
 """
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,14 +20,20 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from my_service.database import authoring, migrations, revisions, writer
+from my_service.database import authoring, comparison, migrations, revisions, writer
 from my_service.database import column_types as types
 from my_service.database.session import NAMING_CONVENTION
 from sqlalchemy.exc import DBAPIError
 
 from tests.support.engine import make_engine
 
+from .schema_api import RowsApi
+
 ENGINE = os.environ["SERVICE_ENGINE"]
+TABLE = Path(os.environ["CHANGES_TABLE"])
+"""Gets a line of JSON for each kind of change that was proved."""
+
+CHANGES = ("ALTER", "CREATE", "DROP", "INSERT", "UPDATE")
 
 Row = dict[str, Any]
 
@@ -653,64 +661,94 @@ def cast_row(row: Row, table: sa.Table) -> Row:
     }
 
 
+@pytest.fixture
+def sql() -> Iterator[list[str]]:
+    """The statements that change the schema or its rows, as the engine gets them."""
+    statements: list[str] = []
+
+    def record(*arguments: Any) -> None:
+        statement = arguments[2].strip()
+        internal = any(name in statement for name in revisions.INTERNAL_TABLES)
+        if not internal and statement.partition(" ")[0] in CHANGES:
+            statements.append(re.sub(r"\s+", " ", statement))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", record)
+    yield statements
+    sa.event.remove(sa.Engine, "before_cursor_execute", record)
+
+
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if ENGINE in kind.engines])
 @pytest.mark.usefixtures("folder")
-def test_change(name: str, empty_database: Any, engine: sa.Engine) -> None:
-    kind = KINDS[name]
+def test_change(name: str, empty_database: Any, engine: sa.Engine, sql: list[str]) -> None:
+    statements = prove(KINDS[name], empty_database, engine, sql)
+
+    with TABLE.open("a", encoding="utf-8") as table:
+        print(json.dumps({"change": name, "sql": statements}), file=table)
+
+
+@pytest.mark.parametrize(
+    ("name", "blind"),
+    [
+        ("a CHECK changes in a literal only", "_check_operations"),
+        ("a string gets longer", "compare_type"),
+        ("a server default changes", "compare_server_default"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_change_that_the_comparison_does_not_see_is_red(
+    name: str,
+    blind: str,
+    empty_database: Any,
+    engine: sa.Engine,
+    sql: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    holder = comparison.Comparison if hasattr(comparison.Comparison, blind) else comparison
+    monkeypatch.setattr(holder, blind, lambda *_: [] if blind == "_check_operations" else False)
+
+    with pytest.raises(AssertionError, match="the comparison does not see the change"):
+        prove(KINDS[name], empty_database, engine, sql)
+
+
+def prove(kind: Kind, settings: Any, engine: sa.Engine, sql: list[str]) -> list[str]:
+    """Make the change with rows, forwards, back and forwards; return the SQL of the migration."""
     before, after = Model(), Model()
     for model in (before, after):
         if kind.other:
             kind.other(model)
     kind.change(after)
     old, new = before.build(), after.build()
-    write(empty_database, old)
-    migrations.upgrade(empty_database)
+    write(settings, old)
+    migrations.upgrade(settings)
     old_table, new_table = old.tables["orders"], new.tables[kind.table]
-    with engine.begin() as connection:
-        people = [{"id": number, "name": f"c{number}"} for number in range(1, 6)]
-        connection.execute(sa.insert(old.tables["customers"]), people)
-    for number in (1, 2, 3):
-        add_row(engine, old_table, number, cast_row(values(old_table, number, {}), old_table))
-    if "notes" in old.tables:
-        with engine.begin() as connection:
-            connection.execute(
-                sa.insert(old.tables["notes"]), {"id": 1, "order_id": 1, "kind": "a"}
-            )
-    existed = rows_of(engine, old_table)
-    assert len(existed) == 3
-    assert authoring.check(empty_database, old).found == []
-    assert authoring.check(empty_database, new).found, "the comparison does not see the change"
+    existed = add_rows(engine, old)
+    assert authoring.check(settings, old).found == []
+    assert authoring.check(settings, new).found, "the comparison does not see the change"
 
-    written = write(empty_database, new, writer.Wishes.parse(**kind.wishes))
+    written = write(settings, new, writer.Wishes.parse(**kind.wishes))
     print(written.path.read_text())  # shown if the test fails
     assert len(written.notes) == kind.notes
-    migrations.upgrade(empty_database)
+    sql.clear()
+    migrations.upgrade(settings)
+    forwards = list(sql)
 
-    expected = [
-        {
-            name: kind.after[name](row) if name in kind.after else row[name]
-            for name in new_table.columns.keys()  # noqa: SIM118  its values are columns
-        }
-        for row in existed
-    ]
-    assert rows_of(engine, new_table) == expected
-    assert authoring.check(empty_database, new).found == []
-    add_row(engine, new_table, 4, kind.accepted)
-    if kind.rejected is not None:
-        with pytest.raises(DBAPIError):
-            add_row(engine, new_table, 5, kind.rejected)
-    with engine.begin() as connection:
-        connection.execute(sa.delete(new_table).where(new_table.c.id == 4))
-        if ValueError in kind.back.values():
+    assert rows_of(engine, new_table) == changed(existed, kind, new_table)
+    assert authoring.check(settings, new).found == []
+    create_rows(settings, engine, new_table, kind)
+    assert rows_of(engine, new_table) == changed(existed, kind, new_table)
+    if ValueError in kind.back.values():
+        with engine.begin() as connection:
             for number in (3, 2, 1):
                 connection.execute(sa.delete(new_table).where(new_table.c.id == number))
-            existed = []
+        existed = []
 
-    migrations.downgrade(empty_database, "-1")
+    sql.clear()
+    migrations.downgrade(settings, "-1")
+    back = list(sql)
 
     hidden = written.path.rename(written.path.with_suffix(".txt"))  # the code before the change
     revisions.forget_history()
-    assert authoring.check(empty_database, old).found == []
+    assert authoring.check(settings, old).found == []
     hidden.rename(written.path)
     revisions.forget_history()
     restored = [
@@ -720,5 +758,51 @@ def test_change(name: str, empty_database: Any, engine: sa.Engine) -> None:
     ]
     assert rows_of(engine, old_table) == restored
 
-    migrations.upgrade(empty_database)
-    assert authoring.check(empty_database, new).found == []
+    migrations.upgrade(settings)
+    assert rows_of(engine, new_table) == changed(restored, kind, new_table)
+    assert authoring.check(settings, new).found == []
+    return [*forwards, "-- back", *back]
+
+
+def add_rows(engine: sa.Engine, old: sa.MetaData) -> list[Row]:
+    """Fill the tables before the change, and return the orders."""
+    table = old.tables["orders"]
+    with engine.begin() as connection:
+        people = [{"id": number, "name": f"c{number}"} for number in range(1, 6)]
+        connection.execute(sa.insert(old.tables["customers"]), people)
+    for number in (1, 2, 3):
+        add_row(engine, table, number, cast_row(values(table, number, {}), table))
+    if "notes" in old.tables:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.insert(old.tables["notes"]), {"id": 1, "order_id": 1, "kind": "a"}
+            )
+    existed = rows_of(engine, table)
+    assert len(existed) == 3
+    return existed
+
+
+def changed(rows: list[Row], kind: Kind, table: sa.Table) -> list[Row]:
+    """Return what the change has to make of these rows."""
+    return [
+        {
+            name: kind.after[name](row) if name in kind.after else row[name]
+            for name in table.columns.keys()  # noqa: SIM118  its values are columns
+        }
+        for row in rows
+    ]
+
+
+def create_rows(settings: Any, engine: sa.Engine, table: sa.Table, kind: Kind) -> None:
+    """Create a row through the API, and have one rejected there and by the database itself."""
+    sent = values(table, 4, kind.accepted)
+    with RowsApi(settings, table) as api:
+        assert api.create(sent) == 201
+        [made] = [row for row in rows_of(engine, table) if row["id"] == 4]
+        assert sent == {name: made[name] for name in sent}
+        if kind.rejected is not None:
+            assert api.create(values(table, 5, kind.rejected)) in (409, 422)
+            with pytest.raises(DBAPIError):
+                add_row(engine, table, 5, kind.rejected)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(table).where(table.c.id == 4))
