@@ -355,12 +355,51 @@ KINDS: dict[str, Kind] = {
     "a decimal gets more digits": Kind(
         altered("total", type_=types.ExactDecimal(14, 2)),
         accepted={"total": Decimal("999999999999.25")},
-        engines=("postgresql", "mariadb"),
     ),
     "a decimal gets more places": Kind(
         altered("total", type_=types.ExactDecimal(14, 4)),
         accepted={"total": Decimal("1.2345")},
-        engines=("postgresql", "mariadb"),
+    ),
+    "a decimal gets fewer places": Kind(
+        altered("total", type_=types.ExactDecimal(12, 1)),
+        accepted={"total": Decimal("1.2")},
+    ),
+    "a decimal with a CHECK gets more places": Kind(
+        both(
+            altered("total", type_=types.ExactDecimal(14, 4)),
+            part("total", lambda: sa.CheckConstraint("total <= 90000", name="total_small")),
+        ),
+        accepted={"total": Decimal("1.2345")},
+        other=part("total", lambda: sa.CheckConstraint("total <= 900", name="total_small")),
+    ),
+    "an integer becomes a decimal": Kind(
+        altered("quantity", type_=types.ExactDecimal(12, 2)),
+        accepted={"quantity": Decimal("1.25")},
+        after={"quantity": lambda row: Decimal(row["quantity"])},
+    ),
+    "a decimal becomes an integer": Kind(
+        altered("quantity", type_=sa.Integer),
+        accepted={"quantity": 5},
+        after={"quantity": lambda row: int(row["quantity"])},
+        other=altered("quantity", type_=types.ExactDecimal(12, 2)),
+    ),
+    "an optional integer becomes a required decimal": Kind(
+        altered("size", type_=types.ExactDecimal(12, 2), nullable=False),
+        {"default": "orders.size:1.5"},
+        accepted={"size": Decimal("1.25")},
+        rejected={"size": None},
+        after={"size": lambda row: Decimal("1.5") if row["size"] is None else row["size"]},
+        back={"size": 2},
+        other=add("size", sa.Integer),
+    ),
+    "an optional integer becomes a required string": Kind(
+        altered("size", type_=types.ExactString(20), nullable=False),
+        {"default": "orders.size:12"},
+        accepted={"size": "large"},
+        rejected={"size": None},
+        after={"size": lambda row: str(row["size"] or 12)},
+        back={"size": 12},
+        other=add("size", sa.Integer),
     ),
     "a column becomes required": Kind(
         altered("note", nullable=False),
@@ -652,13 +691,18 @@ def add_row(engine: sa.Engine, table: sa.Table, number: int, given: Mapping[str,
 
 
 def cast_row(row: Row, table: sa.Table) -> Row:
-    """Give values the types of the columns, for tables that begin with another type."""
-    return {
-        name: str(value)
-        if isinstance(table.c[name].type, sa.String) and isinstance(value, int)
-        else value
-        for name, value in row.items()
-    }
+    """Give integers the types of the columns, for tables that begin with another type."""
+
+    def cast(kind: object, value: Any) -> Any:
+        if isinstance(value, int) and isinstance(kind, sa.String):
+            return str(value)
+        return (
+            Decimal(value)
+            if isinstance(value, int) and isinstance(kind, types.ExactDecimal)
+            else value
+        )
+
+    return {name: cast(table.c[name].type, value) for name, value in row.items()}
 
 
 @pytest.fixture

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
 
 from {{ cookiecutter.__package }}.database import authoring, migrations, revisions
+from {{ cookiecutter.__package }}.database.column_types import ExactDecimal
 from {{ cookiecutter.__package }}.database.revisions import MigrationError
 from {{ cookiecutter.__package }}.database.session import NAMING_CONVENTION
 from {{ cookiecutter.__package }}.database.writer import Wishes
@@ -257,6 +260,65 @@ def test_a_column_of_another_type_keeps_its_values_and_its_default(begun: Settin
     with migration_connection(begun) as connection:
         connection.execute(sa.text("INSERT INTO things (id, kind, name) VALUES (2, 'a', 'x')"))
     assert [row["size"] for row in rows(begun)] == [1, 3]
+
+
+def with_price(kind: TypeEngine[object], **options: object) -> sa.MetaData:
+    """The tables, with a price of this type."""
+    return things(price=sa.Column("price", kind, **options))  # type: ignore[arg-type]
+
+
+def prices(settings: Settings, models: sa.MetaData) -> list[object]:
+    """Return the price of each row."""
+    table = models.tables["things"]
+    with migration_connection(settings) as connection:
+        return list(connection.scalars(sa.select(table.c.price).order_by(table.c.id)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "before", "after"),
+    [
+        (ExactDecimal(12, 2), ExactDecimal(14, 4), Decimal("-1.25"), Decimal("-1.25")),
+        (ExactDecimal(12, 2), ExactDecimal(12, 1), Decimal("-1.25"), Decimal("-1.3")),
+        (ExactDecimal(12, 2), ExactDecimal(16, 2), Decimal("1.25"), Decimal("1.25")),
+        (sa.Integer(), ExactDecimal(12, 2), 7, Decimal(7)),
+        (sa.String(20), ExactDecimal(12, 2), "1.25", Decimal("1.25")),
+        (ExactDecimal(12, 2), sa.String(20), Decimal("-1.50"), "-1.50"),
+        (ExactDecimal(12, 2), sa.Integer(), Decimal("-7.60"), -8),
+    ],
+)
+def test_a_number_keeps_its_value_when_its_type_changes(
+    begun: Settings,
+    old: TypeEngine[object],
+    new: TypeEngine[object],
+    before: object,
+    after: object,
+) -> None:
+    models, later = with_price(old), with_price(new)
+    write(begun, models)
+    migrations.upgrade(begun)
+    with migration_connection(begun) as connection:
+        connection.execute(sa.update(models.tables["things"]).values(price=before))
+    assert authoring.check(begun, later).found == ["things.price: the type differs."]
+
+    write(begun, later)
+    migrations.upgrade(begun)
+
+    assert prices(begun, later) == [after]
+    assert authoring.check(begun, later).found == []
+
+
+def test_a_column_that_changes_its_type_and_becomes_required_gets_a_value_of_the_new_type(
+    begun: Settings,
+) -> None:
+    write(begun, with_price(sa.Integer()))
+    migrations.upgrade(begun)
+    models = with_price(sa.String(20), nullable=False)
+
+    write(begun, models, default="things.price:nothing")
+    migrations.upgrade(begun)
+
+    assert prices(begun, models) == ["nothing"]
+    assert authoring.check(begun, models).found == []
 
 
 @pytest.mark.parametrize(

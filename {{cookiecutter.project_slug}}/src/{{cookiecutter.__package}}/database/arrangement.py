@@ -110,6 +110,59 @@ def _plain(kind: Any) -> Any:
     return kind
 
 
+def type_before_required(operation: ops.MigrateOperation) -> Operations:
+    """Return the operation in two if a column changes its type and becomes required.
+
+    Rows without a value get one of the new type between them.
+    """
+    if not isinstance(operation, ops.AlterColumnOp):
+        return [operation]
+    if operation.modify_type is None or operation.modify_nullable is not False:
+        return [operation]
+    default = operation.modify_server_default
+    required = ops.AlterColumnOp(
+        operation.table_name,
+        operation.column_name,
+        schema=operation.schema,
+        existing_type=operation.modify_type,
+        existing_server_default=(
+            operation.existing_server_default if default is False else default
+        ),
+        modify_nullable=False,
+    )
+    operation.modify_nullable = None
+    return [operation, required]
+
+
+def comes_before_values(operation: ops.MigrateOperation) -> bool:
+    """Return whether it comes before rows that exist get values, not after it."""
+    if isinstance(operation, ops.AlterColumnOp):
+        return operation.modify_type is not None
+    return isinstance(
+        operation, (ops.DropConstraintOp, ops.DropIndexOp, ops.AddColumnOp, ops.ExecuteSQLOp)
+    )
+
+
+def apart_from_sql(operation: ops.MigrateOperation) -> Operations:
+    """Return a table's operations in parts: SQL among them has a place of its own.
+
+    A table that is copied is copied at the end of each part.
+    """
+    if not isinstance(operation, ops.ModifyTableOps):
+        return [operation]
+    parts: Operations = []
+    for step in operation.ops:
+        if isinstance(step, ops.ExecuteSQLOp):
+            parts.append(step)
+        elif parts and isinstance(parts[-1], ops.ModifyTableOps):
+            parts[-1].ops.append(step)
+        else:
+            parts.append(
+                ops.ModifyTableOps(operation.table_name, [step], schema=operation.schema)
+            )
+    return parts
+
+
 def column_without(column: Column[Any], *, nullable: bool) -> Column[Any]:
     """Return a column like this one that belongs to no table."""
     return Column(
