@@ -321,6 +321,49 @@ def test_a_column_that_changes_its_type_and_becomes_required_gets_a_value_of_the
     assert authoring.check(begun, models).found == []
 
 
+REJECTED: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
+    "unique key": (
+        lambda: things(sa.UniqueConstraint("name")),
+        "{{ "name" if cookiecutter.database == "sqlite" else "uq_things_name" }}",
+    ),
+    "CHECK": (
+        lambda: things(
+            sa.CheckConstraint("size > 0", name="size"),
+            sa.CheckConstraint("name <> 'private'", name="name"),
+        ),
+        "ck_things_name",
+    ),
+{% if cookiecutter.database != "sqlite" %}
+    "length": (
+        lambda: things(name=sa.Column("name", sa.String(3), nullable=False)),
+        "things",
+    ),
+    "number": (
+        lambda: things(name=sa.Column("name", sa.Integer, nullable=False)),
+        "things",
+    ),
+{% endif %}
+}
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_rows_that_do_not_fit_are_told_without_their_values(begun: Settings, name: str) -> None:
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("UPDATE things SET name = 'private'"))
+        values = "VALUES (2, 'a', 'private')"
+        connection.execute(sa.text(f"INSERT INTO things (id, kind, name) {values}"))
+    models, place = REJECTED[name]
+    write(begun, models())
+
+    with pytest.raises(MigrationError) as told:
+        migrations.upgrade(begun)
+
+    [sentence] = str(told.value).splitlines()
+    assert re.match(r"The migration 0002_\w+ could not be applied: rows that exist", sentence)
+    assert place in sentence
+    assert "private" not in sentence
+
+
 @pytest.mark.parametrize(
     ("rename", "error"),
     [

@@ -412,7 +412,7 @@ def test_an_error_of_the_database_is_one_sentence(empty_database: Settings) -> N
 
         assert status == 1
         [line] = output.splitlines()
-        assert re.match(r"Error: The database reports \w+: .*version_num", line)
+        assert re.match(r"Error: The database reports: \w+: .*version_num", line)
 
 
 def test_a_view_is_named_as_not_compared(migrated: Settings) -> None:

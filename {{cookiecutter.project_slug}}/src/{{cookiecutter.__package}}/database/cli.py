@@ -115,7 +115,7 @@ def _one_sentence() -> Iterator[None]:
     except MigrationError as error:
         raise click.ClickException(str(error)) from error
     except DBAPIError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise click.ClickException(
-            f"The database reports {type(error.orig).__name__}: {reason}"
-        ) from error
+        from .statement_errors import reason_without_values
+
+        reason = reason_without_values(error)
+        raise click.ClickException(f"The database reports: {reason}.") from error

@@ -21,6 +21,7 @@ from . import revisions
 from .engine import is_retryable, make_migration_engine, migration_lock, recorded_progress
 from .revisions import MigrationError
 from .session import Base
+from .statement_errors import reason_without_values
 
 log = logging.getLogger(__name__)
 
@@ -244,7 +245,7 @@ def _explained(revision: str, done: str) -> Iterator[None]:
     except DBAPIError as error:
         if is_retryable(error):
             raise
-        reason = str(error.orig).splitlines()[0]
+        reason = reason_without_values(error)
         raise MigrationError(
-            f"The migration {revision} could not be {done}: {type(error.orig).__name__}: {reason}"
+            f"The migration {revision} could not be {done}: {reason}."
         ) from error
