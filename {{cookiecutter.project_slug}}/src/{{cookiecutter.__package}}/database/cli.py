@@ -101,6 +101,7 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Print the SQL of the migrations; `0001:0002_3f9c1a2b` for a part of them."""
         from . import migrations
 
+        logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
         with _one_sentence():
             migrations.print_sql(settings, revisions)
 

@@ -25,4 +25,5 @@ def reason_without_values(error: DBAPIError) -> str:
     name = violation.constraint or ", ".join(violation.columns)
     place = PLACE.match(error.statement or "")
     what = f"rows that exist do not fit {name}" if name else "rows that exist do not fit"
-    return f"{what} ({cause_of(error)})" + (f" in {place.group()}" if place else "")
+    copied = place.group().replace("_alembic_tmp_", "") if place else ""
+    return f"{what} ({cause_of(error)})" + (f" in {copied}" if copied else "")
