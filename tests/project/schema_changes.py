@@ -503,6 +503,17 @@ KINDS: dict[str, Kind] = {
         rejected={"quantity": 10},
         other=part("ix quantity", lambda: sa.Index("ix_orders_quantity", "quantity")),
     ),
+    "an index is renamed": Kind(
+        part("ix quantity", lambda: sa.Index("ix_sold", "quantity", "id")),
+    ),
+    "a unique key is renamed": Kind(
+        part("number", lambda: sa.UniqueConstraint("number", name="uq_sold")),
+        rejected={"number": "N1"},
+    ),
+    "the index of a reference is renamed": Kind(
+        part("ix customer", lambda: sa.Index("ix_sold", "customer_id")),
+        rejected={"customer_id": 99},
+    ),
     "the index of a reference goes": Kind(part("ix customer", None), rejected={"customer_id": 99}),
     "the index of a reference comes": Kind(
         part("ix customer", lambda: sa.Index(None, "customer_id")),

@@ -321,6 +321,46 @@ def test_a_column_that_changes_its_type_and_becomes_required_gets_a_value_of_the
     assert authoring.check(begun, models).found == []
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda name: sa.Index(name, "name", "id"),
+        lambda name: sa.Index(name, "name", unique=True),
+        lambda name: sa.UniqueConstraint("name", name=name),
+    ],
+)
+def test_an_index_with_another_name_is_renamed(
+    begun: Settings, made: Callable[[str], sa.schema.SchemaItem]
+) -> None:
+    write(begun, things(made("old")))
+    migrations.upgrade(begun)
+
+    text = write(begun, things(made("new")))
+
+{% if cookiecutter.database == "sqlite" %}
+    assert "drop" in text  # it renames none
+{% else %}
+    assert "drop" not in text
+    assert "create" not in text
+{% endif %}
+    migrations.upgrade(begun)
+    assert authoring.check(begun, things(made("new"))).found == []
+    migrations.downgrade(begun, "-1")
+    migrations.upgrade(begun)
+    assert authoring.check(begun, things(made("new"))).found == []
+
+
+def test_indexes_that_exchange_their_names_are_made_anew(begun: Settings) -> None:
+    write(begun, things(sa.Index("ix_one", "name"), sa.Index("ix_two", "size")))
+    migrations.upgrade(begun)
+    models = things(sa.Index("ix_one", "size"), sa.Index("ix_two", "name"))
+
+    write(begun, models)
+    migrations.upgrade(begun)
+
+    assert authoring.check(begun, models).found == []
+
+
 REJECTED: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
     "unique key": (
         lambda: things(sa.UniqueConstraint("name")),

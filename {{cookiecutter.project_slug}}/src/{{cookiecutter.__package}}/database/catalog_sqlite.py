@@ -28,6 +28,9 @@ AFTER_TYPE = TABLE_CONSTRAINTS | {
     *("NOT", "NULL", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED", "AS", "ON"),
 }
 
+KEYS_ARE_INDEXES = False
+"""Whether a unique key and a unique index are the same."""
+
 
 def report(connection: Connection, table: str, *, temporary: bool = False) -> ReportedTable:
     """Return what the engine knows of the table."""
@@ -106,6 +109,11 @@ def _written(column: str, kind: object) -> str:
     sign = f"CASE WHEN {units} < 0 THEN '-' ELSE '' END"
     digits = f"abs({units}) / {factor}, abs({units}) % {factor}"
     return f"printf('%s%d.%0{_scale(kind)}d', {sign}, {digits})"
+
+
+def rename_index(_dialect: Dialect, _table: str, _old: str, _new: str) -> str:
+    """Return nothing: the engine renames no index."""
+    return ""
 
 
 def primary_key_renames(_connection: Connection, _old: str, _new: str) -> list[tuple[str, str]]:

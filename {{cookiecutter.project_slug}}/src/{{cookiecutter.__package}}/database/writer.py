@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from alembic.autogenerate import render_python_code
@@ -20,6 +21,7 @@ from .arrangement import (
     arranged,
     column_without,
     comes_before_values,
+    rename_indexes,
     type_before_required,
     without_type_constraints,
 )
@@ -228,7 +230,15 @@ class Writer:
     ) -> list[ops.MigrateOperation]:
         """Return operations that run with rows, in their order."""
         found: list[ops.MigrateOperation] = []
-        for operation in arranged(operations, keys):
+        every = list(operations)
+        for operation in every:
+            if isinstance(operation, ops.ModifyTableOps):
+                rename_indexes(
+                    operation,
+                    partial(catalog.rename_index, context.dialect),
+                    keys_are_indexes=catalog.KEYS_ARE_INDEXES,
+                )
+        for operation in arranged(every, keys):
             if isinstance(operation, ops.ModifyTableOps):
                 without_type_constraints(operation.ops)
                 operation.ops = [
