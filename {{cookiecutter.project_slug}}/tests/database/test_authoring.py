@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -262,9 +263,9 @@ def test_a_column_of_another_type_keeps_its_values_and_its_default(begun: Settin
     assert [row["size"] for row in rows(begun)] == [1, 3]
 
 
-def with_price(kind: TypeEngine[object], **options: object) -> sa.MetaData:
+def with_price(kind: TypeEngine[Any], *, nullable: bool = True) -> sa.MetaData:
     """The tables, with a price of this type."""
-    return things(price=sa.Column("price", kind, **options))  # type: ignore[arg-type]
+    return things(price=sa.Column("price", kind, nullable=nullable))
 
 
 def prices(settings: Settings, models: sa.MetaData) -> list[object]:
@@ -288,8 +289,8 @@ def prices(settings: Settings, models: sa.MetaData) -> list[object]:
 )
 def test_a_number_keeps_its_value_when_its_type_changes(
     begun: Settings,
-    old: TypeEngine[object],
-    new: TypeEngine[object],
+    old: TypeEngine[Any],
+    new: TypeEngine[Any],
     before: object,
     after: object,
 ) -> None:

@@ -209,9 +209,7 @@ def apart_from_sql(operation: ops.MigrateOperation) -> Operations:
         elif parts and isinstance(parts[-1], ops.ModifyTableOps):
             parts[-1].ops.append(step)
         else:
-            parts.append(
-                ops.ModifyTableOps(operation.table_name, [step], schema=operation.schema)
-            )
+            parts.append(ops.ModifyTableOps(operation.table_name, [step], schema=operation.schema))
     return parts
 
 

@@ -268,6 +268,4 @@ def _explained(revision: str, done: str) -> Iterator[None]:
         if is_retryable(error):
             raise
         reason = reason_without_values(error)
-        raise MigrationError(
-            f"The migration {revision} could not be {done}: {reason}."
-        ) from error
+        raise MigrationError(f"The migration {revision} could not be {done}: {reason}.") from error
