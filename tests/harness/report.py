@@ -152,7 +152,7 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
 
 
 def _changes(changes: list[dict[str, Any]]) -> list[str]:
-    """Return the table of kinds of schema changes: one word for each engine, the SQL in the file."""
+    """Return the table of kinds of schema changes, a word for each engine; the file has the SQL."""
     engines = sorted({line["engine"] for line in changes})
     if not engines:
         return []

@@ -29,6 +29,14 @@ SENDERS = 3
 MORE = 20
 """How many requests each phase waits for."""
 
+COLOR = """    color: Mapped[str | None] = mapped_column(ExactString(20))
+
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "color", "id"),
+        CheckConstraint("color <> ''", name="color"),
+    )
+"""
 PROBE_SECONDS = 0.1
 PAUSE_SECONDS = 0.02
 """Between two requests of a sender, so that the replicas get the processor, too."""
@@ -129,12 +137,7 @@ def newer_release(project: BakedProject, folder: Path) -> BakedProject:
         ("import Index\n", "import CheckConstraint, Index\n"),
         (
             '    __table_args__ = (Index(None, "created_at", "id"),)\n',
-            "    color: Mapped[str | None] = mapped_column(ExactString(20))\n\n"
-            "    __table_args__ = (\n"
-            '        Index(None, "created_at", "id"),\n'
-            '        Index(None, "color", "id"),\n'
-            "        CheckConstraint(\"color <> ''\", name=\"color\"),\n"
-            "    )\n",
+            COLOR,
         ),
     )
     replace(
