@@ -171,6 +171,15 @@ def test_what_is_not_compared_is_named(begun: Settings) -> None:
     assert "index ix_lower, which is partial or of an expression" in not_compared
 
 
+def test_nothing_is_compared_with_a_half_of_a_migration(
+    begun: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authoring, "interrupted_step", lambda *_: "It was interrupted.")
+
+    with pytest.raises(MigrationError, match="It was interrupted"):
+        authoring.check(begun, things())
+
+
 def test_a_primary_key_is_not_written(begun: Settings) -> None:
     models, _sentence = DIFFERENCES["primary key"]
 
