@@ -174,7 +174,7 @@ SCHEMA_MUTANTS = (
         "ready on a schema of another branch",
         "ready at the revision of the code or ahead of it, and on no other history",
         REVISIONS,
-        (("known.head is not None and known.head not in applied", "not applied"),),
+        (("head is not None and head not in applied", "not applied"),),
         (
             f"{STATES}::test_a_database_of_another_branch_is_not_ready",
             f"{STATES}::test_a_database_behind_the_code_is_not_ready",
