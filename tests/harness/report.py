@@ -20,6 +20,8 @@ from .variants import COMBINATIONS, ROOT, UNSUPPORTED
 PROVED = "proved"
 CPU = "CPU seconds"
 BEGAN: pytest.StashKey[float] = pytest.StashKey()
+SCHEMA_CHANGE = "schema change"
+KINDS_OF_THEIR_OWN = {"suite", "static", SCHEMA_CHANGE}
 
 MAX_CHARACTERS = 4000
 """Characters of a failure that are shown at once; the rest follows at the end."""
@@ -34,7 +36,7 @@ Proved = Callable[..., None]
 def proved(record_property: Callable[[str, object], None]) -> Proved:
     """Add an entry to the table at the end: `proved("suite", variant=..., tests=...)`."""
 
-    def enter(kind: str, **facts: str | float) -> None:
+    def enter(kind: str, **facts: str | float | list[str]) -> None:
         record_property(PROVED, {"kind": kind, **facts})
 
     return enter
@@ -94,7 +96,8 @@ class Report:
             "Flask": checkout_of_flask() or "installed",
             "mutants": sum(line["kind"] == "mutant" for line in self.lines),
             "suites": suites,
-            "other": [line for line in self.lines if line["kind"] not in {"suite", "static"}],
+            "schema changes": [line for line in self.lines if line["kind"] == SCHEMA_CHANGE],
+            "other": [line for line in self.lines if line["kind"] not in KINDS_OF_THEIR_OWN],
             "passed": len(terminalreporter.stats.get("passed", [])),
             "failed": len(terminalreporter.stats.get("failed", []))
             + len(terminalreporter.stats.get("error", [])),
@@ -141,10 +144,26 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         rows.append(f"{name:<74} {part['tests']:>5} {part['CPU seconds']:>8.1f}")
     total = sum(part["CPU seconds"] for part in proof["parts"])
     rows.append(f"{'all parts':<74} {'':>5} {total:>8.1f}")
+    rows += _changes(proof["schema changes"])
     skipped = ", ".join(proof["skipped"]) or "nothing"
     count = f"tests: {proof['passed']} passed, {proof['failed']} failed; skipped: {skipped}"
     rows += ["", count, f"seconds: {proof['seconds']}"]
     return rows
+
+
+def _changes(changes: list[dict[str, Any]]) -> list[str]:
+    """Return the table of kinds of schema changes, a word for each engine; the file has the SQL."""
+    engines = sorted({line["engine"] for line in changes})
+    if not engines:
+        return []
+    found = {(line["change"], line["engine"]) for line in changes}
+    cells = {
+        name: [f"{'proved' if (name, engine) in found else 'absent':<11}" for engine in engines]
+        for name in sorted({line["change"] for line in changes})
+    }
+    head = [f"{engine:<11}" for engine in engines]
+    rows = [("schema change", head), *cells.items()]
+    return ["", *(f"{name:<56} {' '.join(words)}".rstrip() for name, words in rows)]
 
 
 @pytest.hookimpl(trylast=True)

@@ -20,6 +20,7 @@ from .schema_changes import (
     ENGINE,
     Model,
     add,
+    add_notes,
     add_row,
     altered,
     both,
@@ -265,3 +266,100 @@ def test_large_tables_change_as_the_document_says(
     changes = (index,) if ENGINE == "mariadb" else (index, check)
 
     assert authoring.check(begun, tables(*changes)).found == []
+
+
+IN_ONE_RELEASE: dict[str, list[tuple[Callable[[Model], object], str, bool]]] = {
+    "add a table, an optional column, an index, an enum value that only new code writes": [
+        (add_notes, "", True),
+        (add("color", types.ExactString(20)), "", True),
+        (part("ix note", lambda: sa.Index(None, "note", "id")), "", True),
+        (altered("status", type_=enum("draft", "paid", "sold"), nullable=False), "", True),
+    ],
+    "add a required column": [
+        (
+            add("color", types.ExactString(20), nullable=False),
+            "default=orders.color:red",
+            False,
+        ),
+        (
+            add("color", types.ExactString(20), nullable=False, server_default="red"),
+            "",
+            True,
+        ),
+    ],
+    "drop a column": [(lambda model: model.drop("note"), "", False)],
+    "rename, change a type": [
+        (lambda model: model.rename("note", "remark"), "rename=orders.note:remark", False)
+    ],
+    "add a CHECK, a unique key, NOT NULL": [
+        (part("note", lambda: sa.CheckConstraint("number <> 'X1'", name="n")), "", False),
+        (part("number", lambda: sa.UniqueConstraint("number")), "", False),
+        (altered("note", nullable=False), "default=orders.note:none", False),
+    ],
+}
+"""The rows of the table, and for each some changes and whether older code lives with them."""
+
+
+def test_each_row_of_the_table_is_tried() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| (yes|no).*\|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+
+    assert [name for name, _ in rows] == list(IN_ONE_RELEASE)
+    for name, word in rows:
+        assert all(lives for *_, lives in IN_ONE_RELEASE[name]) is (word == "yes"), name
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=f"{name} {number}")
+        for name, cases in IN_ONE_RELEASE.items()
+        for number, case in enumerate(cases)
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_an_older_release_lives_with_what_the_table_says(
+    empty_database: Any, engine: sa.Engine, case: tuple[Callable[[Model], object], str, bool]
+) -> None:
+    change, wish, lives = case
+
+    def without_key(model: Model) -> None:
+        del model.parts["number"]
+
+    old = tables(without_key)
+    orders = old.tables["orders"]
+    begin(empty_database, engine, old)
+    write(empty_database, tables(without_key, change), wishes(wish))
+    migrations.upgrade(empty_database)
+
+    try:
+        for number, code in ((4, "N1"), (5, "X1")):
+            row = {"number": code, "note": None, "customer_id": 4}
+            add_row(engine, orders, number, row)
+        works = len(rows_of(engine, orders)) == 5
+    except DBAPIError:
+        works = False
+
+    assert works is lives
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_column_is_renamed_over_releases(empty_database: Any, engine: sa.Engine) -> None:
+    first = tables()
+    expanded = tables(add("remark", types.ExactString(200)))
+    contracted = tables(add("remark", types.ExactString(200)), lambda model: model.drop("note"))
+    begin(empty_database, engine, first)
+
+    write(empty_database, expanded)
+    migrations.upgrade(empty_database)
+    orders = expanded.tables["orders"]
+    add_row(engine, first.tables["orders"], 4, {"note": "of the first release"})
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(orders).where(orders.c.remark.is_(None)).values(remark=orders.c.note)
+        )
+    notes = [row["note"] for row in rows_of(engine, first.tables["orders"])]
+    write(empty_database, contracted)
+    migrations.upgrade(empty_database)
+
+    assert [row["remark"] for row in rows_of(engine, contracted.tables["orders"])] == notes
+    assert notes[-1] == "of the first release"

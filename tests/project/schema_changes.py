@@ -3,10 +3,12 @@
 Copied into a project as a module of its tests. Each kind begins with the tables `customers` and
 `orders`, with rows. The change is made in the models, the migration is generated, and it goes
 forwards, back and forwards again; the rows are compared by value after each step, and the models
-with the database.
+with the database. After it a row is created through the API of a service with the new model.
 """
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,14 +20,20 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from my_service.database import authoring, migrations, revisions, writer
+from my_service.database import authoring, comparison, migrations, revisions, writer
 from my_service.database import column_types as types
 from my_service.database.session import NAMING_CONVENTION
 from sqlalchemy.exc import DBAPIError
 
 from tests.support.engine import make_engine
 
+from .schema_api import RowsApi
+
 ENGINE = os.environ["SERVICE_ENGINE"]
+TABLE = Path(os.environ["CHANGES_TABLE"])
+"""Gets a line of JSON for each kind of change that was proved."""
+
+CHANGES = ("ALTER", "CREATE", "DROP", "INSERT", "UPDATE")
 
 Row = dict[str, Any]
 
@@ -69,7 +77,8 @@ class Model:
     def build(self) -> sa.MetaData:
         """Return the tables."""
         metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
-        sa.Table("customers", metadata, *self.customers)
+        if self.customers:
+            sa.Table("customers", metadata, *self.customers)
         if self.columns:
             sa.Table(self.name, metadata, *self.columns.values(), *self.parts.values())
         for name, parts in self.more:
@@ -144,7 +153,6 @@ class Kind:
     other: Callable[[Model], object] | None = None
     """Makes the tables from which the kind begins."""
     table: str = "orders"
-    engines: tuple[str, ...] = ("sqlite", "postgresql", "mariadb")
     notes: int = 0
 
 
@@ -347,12 +355,51 @@ KINDS: dict[str, Kind] = {
     "a decimal gets more digits": Kind(
         altered("total", type_=types.ExactDecimal(14, 2)),
         accepted={"total": Decimal("999999999999.25")},
-        engines=("postgresql", "mariadb"),
     ),
     "a decimal gets more places": Kind(
         altered("total", type_=types.ExactDecimal(14, 4)),
         accepted={"total": Decimal("1.2345")},
-        engines=("postgresql", "mariadb"),
+    ),
+    "a decimal gets fewer places": Kind(
+        altered("total", type_=types.ExactDecimal(12, 1)),
+        accepted={"total": Decimal("1.2")},
+    ),
+    "a decimal with a CHECK gets more places": Kind(
+        both(
+            altered("total", type_=types.ExactDecimal(14, 4)),
+            part("total", lambda: sa.CheckConstraint("total <= 90000", name="total_small")),
+        ),
+        accepted={"total": Decimal("1.2345")},
+        other=part("total", lambda: sa.CheckConstraint("total <= 900", name="total_small")),
+    ),
+    "an integer becomes a decimal": Kind(
+        altered("quantity", type_=types.ExactDecimal(12, 2)),
+        accepted={"quantity": Decimal("1.25")},
+        after={"quantity": lambda row: Decimal(row["quantity"])},
+    ),
+    "a decimal becomes an integer": Kind(
+        altered("quantity", type_=sa.Integer),
+        accepted={"quantity": 5},
+        after={"quantity": lambda row: int(row["quantity"])},
+        other=altered("quantity", type_=types.ExactDecimal(12, 2)),
+    ),
+    "an optional integer becomes a required decimal": Kind(
+        altered("size", type_=types.ExactDecimal(12, 2), nullable=False),
+        {"default": "orders.size:1.5"},
+        accepted={"size": Decimal("1.25")},
+        rejected={"size": None},
+        after={"size": lambda row: Decimal("1.5") if row["size"] is None else row["size"]},
+        back={"size": 2},
+        other=add("size", sa.Integer),
+    ),
+    "an optional integer becomes a required string": Kind(
+        altered("size", type_=types.ExactString(20), nullable=False),
+        {"default": "orders.size:12"},
+        accepted={"size": "large"},
+        rejected={"size": None},
+        after={"size": lambda row: str(row["size"] or 12)},
+        back={"size": 12},
+        other=add("size", sa.Integer),
     ),
     "a column becomes required": Kind(
         altered("note", nullable=False),
@@ -455,6 +502,17 @@ KINDS: dict[str, Kind] = {
         accepted={"quantity": 77},
         rejected={"quantity": 10},
         other=part("ix quantity", lambda: sa.Index("ix_orders_quantity", "quantity")),
+    ),
+    "an index is renamed": Kind(
+        part("ix quantity", lambda: sa.Index("ix_sold", "quantity", "id")),
+    ),
+    "a unique key is renamed": Kind(
+        part("number", lambda: sa.UniqueConstraint("number", name="uq_sold")),
+        rejected={"number": "N1"},
+    ),
+    "the index of a reference is renamed": Kind(
+        part("ix customer", lambda: sa.Index("ix_sold", "customer_id")),
+        rejected={"customer_id": 99},
     ),
     "the index of a reference goes": Kind(part("ix customer", None), rejected={"customer_id": 99}),
     "the index of a reference comes": Kind(
@@ -605,6 +663,71 @@ KINDS: dict[str, Kind] = {
 }
 
 
+def key_of_customers(model: Model) -> None:
+    model.customers.append(sa.Column("region", types.ExactString(20), nullable=False))
+    model.customers.append(sa.UniqueConstraint("id", "region"))
+
+
+SEQUENCE: list[tuple[Callable[[Model], object], Mapping[str, str]]] = [
+    (key_of_customers, {"default": "customers.region:north"}),
+    (
+        both(
+            add("region", types.ExactString(20), nullable=False),
+            part(
+                "customer",
+                lambda: sa.ForeignKeyConstraint(
+                    ["customer_id", "region"], ["customers.id", "customers.region"]
+                ),
+            ),
+            part("ix customer", lambda: sa.Index(None, "customer_id", "region")),
+        ),
+        {"default": "orders.region:north"},
+    ),
+    (add("extra", types.ExactJson()), {}),
+    (
+        both(
+            lambda model: model.rename("total", "amount"),
+            part("total", lambda: sa.CheckConstraint("amount >= 0", name="amount")),
+            part("ix amount", lambda: sa.Index(None, "amount", "note")),
+        ),
+        {"rename": "orders.total:amount"},
+    ),
+    (lambda model: model.drop("note", "ix amount"), {}),
+    (altered("number", type_=types.ExactString(60), nullable=False), {}),
+    (altered("number", type_=types.ExactString(50), nullable=False), {}),
+    (altered("amount", type_=types.ExactDecimal(14, 4), nullable=False), {}),
+    (altered("status", type_=enum("draft", "paid", "sold"), nullable=False), {}),
+    (altered("status", type_=enum("draft", "paid", "lost"), nullable=False), {}),
+    (altered("quantity", type_=types.ExactString(20), nullable=False), {}),
+    # SQLite has one type for both.
+    *([(altered("extra", type_=types.LongText()), {})] if ENGINE != "sqlite" else []),
+    (part("number", lambda: sa.UniqueConstraint("number", "quantity")), {}),
+    (both(rename_table, add_notes), {"rename": "orders:purchases"}),
+    (
+        both(
+            add("twin_id", sa.Integer),
+            part("twin", lambda: sa.ForeignKeyConstraint(["twin_id"], ["purchases.id"])),
+            part("ix twin", lambda: sa.Index(None, "twin_id")),
+            part("self", lambda: sa.CheckConstraint("twin_id >= 0", name="twin")),
+        ),
+        {},
+    ),
+    (lambda model: model.drop("parent_id", "parent", "ix parent"), {}),
+    (altered("priority", server_default=None), {}),
+    (altered("twin_id", nullable=False), {"default": "purchases.twin_id:1"}),
+    (lambda model: model.more.clear(), {}),
+    (
+        both(
+            lambda model: model.drop("customer_id", "customer", "ix customer"),
+            lambda model: model.drop("region"),
+        ),
+        {"default": "purchases.customer_id:1, purchases.region:north"},
+    ),
+    (lambda model: model.customers.clear(), {}),
+    (both(lambda model: model.columns.clear(), lambda model: model.parts.clear()), {}),
+]
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Migrations without any version."""
@@ -644,73 +767,144 @@ def add_row(engine: sa.Engine, table: sa.Table, number: int, given: Mapping[str,
 
 
 def cast_row(row: Row, table: sa.Table) -> Row:
-    """Give values the types of the columns, for tables that begin with another type."""
-    return {
-        name: str(value)
-        if isinstance(table.c[name].type, sa.String) and isinstance(value, int)
-        else value
-        for name, value in row.items()
-    }
+    """Give integers the types of the columns, for tables that begin with another type."""
+
+    def cast(kind: object, value: Any) -> Any:
+        if isinstance(value, int) and isinstance(kind, sa.String):
+            return str(value)
+        return (
+            Decimal(value)
+            if isinstance(value, int) and isinstance(kind, types.ExactDecimal)
+            else value
+        )
+
+    return {name: cast(table.c[name].type, value) for name, value in row.items()}
 
 
-@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if ENGINE in kind.engines])
+@pytest.fixture
+def sql() -> Iterator[list[str]]:
+    """The statements that change the schema or its rows, as the engine gets them."""
+    statements: list[str] = []
+
+    def record(*arguments: Any) -> None:
+        statement = arguments[2].strip()
+        internal = any(name in statement for name in revisions.INTERNAL_TABLES)
+        if not internal and statement.partition(" ")[0] in CHANGES:
+            statements.append(re.sub(r"\s+", " ", statement))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", record)
+    yield statements
+    sa.event.remove(sa.Engine, "before_cursor_execute", record)
+
+
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.usefixtures("folder")
-def test_change(name: str, empty_database: Any, engine: sa.Engine) -> None:
-    kind = KINDS[name]
+def test_change(name: str, empty_database: Any, engine: sa.Engine, sql: list[str]) -> None:
+    statements = prove(KINDS[name], empty_database, engine, sql)
+
+    with TABLE.open("a", encoding="utf-8") as table:
+        print(json.dumps({"change": name, "sql": statements}), file=table)
+
+
+BLIND: dict[str, tuple[Any, str, object]] = {
+    "a CHECK changes in a literal only": (comparison, "_check_operations", []),
+    "a string gets longer": (comparison.Comparison, "compare_type", False),
+    "a server default changes": (comparison.Comparison, "compare_server_default", False),
+}
+"""Kinds of change, and a part of the comparison without which each is not seen."""
+
+
+@pytest.fixture(params=BLIND)
+def unseen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """A kind of change that the comparison does not see."""
+    holder, part_of_it, nothing = BLIND[request.param]
+    monkeypatch.setattr(holder, part_of_it, lambda *_: nothing)
+    return KINDS[request.param]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_change_that_the_comparison_does_not_see_is_red(
+    unseen: Kind, empty_database: Any, engine: sa.Engine, sql: list[str]
+) -> None:
+    with pytest.raises(AssertionError, match="the comparison does not see the change"):
+        prove(unseen, empty_database, engine, sql)
+
+
+def model_after(changes: int) -> Model:
+    """Return the model after so many changes of the sequence."""
+    model = Model()
+    del model.parts["self"]
+    for change, _wishes in SEQUENCE[:changes]:
+        change(model)
+    return model
+
+
+@pytest.mark.usefixtures("folder")
+def test_changes_follow_each_other(empty_database: Any, engine: sa.Engine) -> None:
+    begun = model_after(0).build()
+    write(empty_database, begun)
+    migrations.upgrade(empty_database)
+    existed = add_rows(engine, begun)
+    last = existed
+
+    for number, (_change, wishes) in enumerate(SEQUENCE, start=1):
+        model = model_after(number)
+        models = model.build()
+        assert authoring.check(empty_database, models).found, number
+        written = write(empty_database, models, writer.Wishes.parse(**wishes))
+        print(number, written.path.read_text())  # shown if the test fails
+        migrations.upgrade(empty_database)
+        assert authoring.check(empty_database, models).found == [], number
+        if model.columns:
+            last = rows_of(engine, models.tables[model.name])
+
+    assert [row["amount"] for row in last] == [row["total"] for row in existed]
+    assert [row["quantity"] for row in last] == [str(row["quantity"]) for row in existed]
+    assert [row["twin_id"] for row in last] == [1, 1, 1]
+    migrations.downgrade(empty_database, "base")
+    migrations.upgrade(empty_database)
+    assert authoring.check(empty_database, models).found == []
+
+
+def prove(kind: Kind, settings: Any, engine: sa.Engine, sql: list[str]) -> list[str]:
+    """Make the change with rows, forwards, back and forwards; return the SQL of the migration."""
     before, after = Model(), Model()
     for model in (before, after):
         if kind.other:
             kind.other(model)
     kind.change(after)
     old, new = before.build(), after.build()
-    write(empty_database, old)
-    migrations.upgrade(empty_database)
+    write(settings, old)
+    migrations.upgrade(settings)
     old_table, new_table = old.tables["orders"], new.tables[kind.table]
-    with engine.begin() as connection:
-        people = [{"id": number, "name": f"c{number}"} for number in range(1, 6)]
-        connection.execute(sa.insert(old.tables["customers"]), people)
-    for number in (1, 2, 3):
-        add_row(engine, old_table, number, cast_row(values(old_table, number, {}), old_table))
-    if "notes" in old.tables:
-        with engine.begin() as connection:
-            connection.execute(
-                sa.insert(old.tables["notes"]), {"id": 1, "order_id": 1, "kind": "a"}
-            )
-    existed = rows_of(engine, old_table)
-    assert len(existed) == 3
-    assert authoring.check(empty_database, old).found == []
-    assert authoring.check(empty_database, new).found, "the comparison does not see the change"
+    existed = add_rows(engine, old)
+    assert authoring.check(settings, old).found == []
+    assert authoring.check(settings, new).found, "the comparison does not see the change"
 
-    written = write(empty_database, new, writer.Wishes.parse(**kind.wishes))
+    written = write(settings, new, writer.Wishes.parse(**kind.wishes))
     print(written.path.read_text())  # shown if the test fails
     assert len(written.notes) == kind.notes
-    migrations.upgrade(empty_database)
+    sql.clear()
+    migrations.upgrade(settings)
+    forwards = list(sql)
 
-    expected = [
-        {
-            name: kind.after[name](row) if name in kind.after else row[name]
-            for name in new_table.columns.keys()  # noqa: SIM118  its values are columns
-        }
-        for row in existed
-    ]
-    assert rows_of(engine, new_table) == expected
-    assert authoring.check(empty_database, new).found == []
-    add_row(engine, new_table, 4, kind.accepted)
-    if kind.rejected is not None:
-        with pytest.raises(DBAPIError):
-            add_row(engine, new_table, 5, kind.rejected)
-    with engine.begin() as connection:
-        connection.execute(sa.delete(new_table).where(new_table.c.id == 4))
-        if ValueError in kind.back.values():
+    assert rows_of(engine, new_table) == changed(existed, kind, new_table)
+    assert authoring.check(settings, new).found == []
+    create_rows(settings, engine, new_table, kind)
+    assert rows_of(engine, new_table) == changed(existed, kind, new_table)
+    if ValueError in kind.back.values():
+        with engine.begin() as connection:
             for number in (3, 2, 1):
                 connection.execute(sa.delete(new_table).where(new_table.c.id == number))
-            existed = []
+        existed = []
 
-    migrations.downgrade(empty_database, "-1")
+    sql.clear()
+    migrations.downgrade(settings, "-1")
+    back = list(sql)
 
     hidden = written.path.rename(written.path.with_suffix(".txt"))  # the code before the change
     revisions.forget_history()
-    assert authoring.check(empty_database, old).found == []
+    assert authoring.check(settings, old).found == []
     hidden.rename(written.path)
     revisions.forget_history()
     restored = [
@@ -720,5 +914,51 @@ def test_change(name: str, empty_database: Any, engine: sa.Engine) -> None:
     ]
     assert rows_of(engine, old_table) == restored
 
-    migrations.upgrade(empty_database)
-    assert authoring.check(empty_database, new).found == []
+    migrations.upgrade(settings)
+    assert rows_of(engine, new_table) == changed(restored, kind, new_table)
+    assert authoring.check(settings, new).found == []
+    return [*forwards, "-- back", *back]
+
+
+def add_rows(engine: sa.Engine, old: sa.MetaData) -> list[Row]:
+    """Fill the tables before the change, and return the orders."""
+    table = old.tables["orders"]
+    with engine.begin() as connection:
+        people = [{"id": number, "name": f"c{number}"} for number in range(1, 6)]
+        connection.execute(sa.insert(old.tables["customers"]), people)
+    for number in (1, 2, 3):
+        add_row(engine, table, number, cast_row(values(table, number, {}), table))
+    if "notes" in old.tables:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.insert(old.tables["notes"]), {"id": 1, "order_id": 1, "kind": "a"}
+            )
+    existed = rows_of(engine, table)
+    assert len(existed) == 3
+    return existed
+
+
+def changed(rows: list[Row], kind: Kind, table: sa.Table) -> list[Row]:
+    """Return what the change has to make of these rows."""
+    return [
+        {
+            name: kind.after[name](row) if name in kind.after else row[name]
+            for name in table.columns.keys()  # noqa: SIM118  its values are columns
+        }
+        for row in rows
+    ]
+
+
+def create_rows(settings: Any, engine: sa.Engine, table: sa.Table, kind: Kind) -> None:
+    """Create a row through the API, and have one rejected there and by the database itself."""
+    sent = values(table, 4, kind.accepted)
+    with RowsApi(settings, table) as api:
+        assert api.create(sent) == 201
+        [made] = [row for row in rows_of(engine, table) if row["id"] == 4]
+        assert sent == {name: made[name] for name in sent}
+        if kind.rejected is not None:
+            assert api.create(values(table, 5, kind.rejected)) in (409, 422)
+            with pytest.raises(DBAPIError):
+                add_row(engine, table, 5, kind.rejected)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(table).where(table.c.id == 4))

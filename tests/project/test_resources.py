@@ -14,7 +14,6 @@ from tests.harness.environments import Environment
 from tests.harness.resources import add_resources
 from tests.harness.servers import database
 
-from .changes import insert_fields
 from .resource_sets import cases, pairs, specifications
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
@@ -228,42 +227,6 @@ def test_red_tests_leave_the_files_and_show_how_to_undo_them(
     settled.run("sh", "-ec", "\n".join(line for line in undo if "make" not in line))
     (settled.path / "openapi.json").write_text("{}\n", encoding="utf-8")
     assert content(settled) == before
-
-
-ALL_TYPES = (
-    "a:string:9:index b:text:optional c:integer:min=1:index d:decimal:9:2:max=5:index"
-    " e:boolean:index f:uuid g:date:index h:datetime:index i:enum:x:y j:json:optional"
-    " k:ref:items:optional"
-)
-
-
-def test_printed_lines_are_complete_for_a_resource_without_such_fields(
-    bake: Bake, environment: Environment
-) -> None:
-    """No name is missing, and lists that the resource did not have come with their tests."""
-    project = bake(fields="flag:boolean")
-
-    printed = make(
-        project,
-        environment,
-        "dev.resource",
-        "field",
-        RESOURCE_NAME="item",
-        RESOURCE_FIELDS=ALL_TYPES,
-    ).stdout
-    insert_fields(project.path, printed)
-
-    for command in (["check", "--fix"], ["format"], ["check", "--no-fix"]):
-        project.run(
-            environment.python, "-m", "ruff", *command, ".", variables=environment.variables
-        )
-    found = project.run(
-        *(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only"),
-        "tests/resources",
-        variables=environment.variables,
-    ).stdout
-    for test in ("test_sort_by_a_member[d]", "test_filter_by_a_member[k_id]", "has_its_start"):
-        assert test in found
 
 
 def test_what_a_person_writes_reaches_no_shell(

@@ -23,6 +23,12 @@ def test_proves_something(proved):
 def test_looks(proved, variant):
     proved("static", variant=variant, tree="x=y")
 
+@pytest.mark.parametrize("engine", ["mariadb", "sqlite"])
+def test_changes(proved, engine):
+    proved("schema change", engine=engine, change="a table goes", sql=["DROP TABLE orders"])
+    if engine == "sqlite":
+        proved("schema change", engine=engine, change="a table comes", sql=["CREATE TABLE orders"])
+
 def test_fails(proved):
     proved("suite", variant="x=z", how="here", tests=9, seconds=1.25)
     assert {works}
@@ -57,7 +63,7 @@ def test_the_table_and_its_file_agree(tmp_path: Path) -> None:
     status, said = run(tmp_path)
     assert status == 0
     proof = json.loads((tmp_path / "proof.json").read_text())
-    assert (proof["passed"], proof["failed"], proof["skipped"]) == (5, 0, [])
+    assert (proof["passed"], proof["failed"], proof["skipped"]) == (7, 0, [])
     assert proof["combinations"] == len(COMBINATIONS)
     assert proof["unsupported"] == len(UNSUPPORTED)
     assert proof["variants"] == 2
@@ -65,8 +71,21 @@ def test_the_table_and_its_file_agree(tmp_path: Path) -> None:
     assert "variants rendered and checked: 2" in said
     assert proof["distinct trees"] == 1
     assert re.search(r"^x=y \(here\) +7 +1\.2 +100\.0 %$", said, re.MULTILINE)
-    assert "tests: 5 passed, 0 failed; skipped: nothing" in said
+    assert "tests: 7 passed, 0 failed; skipped: nothing" in said
     assert "mutants by rule that generated tests saw: 9 of 10 on x; not seen: a bound" in said
+
+
+def test_a_schema_change_has_a_word_for_each_engine_and_its_sql(tmp_path: Path) -> None:
+    _, said = run(tmp_path)
+    lines = said.splitlines()
+    begins = next(number for number, line in enumerate(lines) if line.startswith("schema change "))
+    assert [line.split() for line in lines[begins : begins + 3]] == [
+        ["schema", "change", "mariadb", "sqlite"],
+        ["a", "table", "comes", "absent", "proved"],
+        ["a", "table", "goes", "proved", "proved"],
+    ]
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    assert proof["schema changes"][0]["sql"] == ["DROP TABLE orders"]
 
 
 def test_entries_of_all_workers_are_collected(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ REVISIONS = f"{PACKAGE}/database/revisions.py"
 STATES = "tests/database/test_revisions.py"
 AUTHORING = "tests/database/test_authoring.py"
 LOCKS = "tests/database/test_migration_locks.py"
+ARRANGEMENT = "tests/database/test_arrangement.py"
+COMPARISON = f"{PACKAGE}/database/comparison.py"
+KEEPS_VALUE = "test_a_number_keeps_its_value_when_its_type_changes"
 
 SCHEMA_MUTANTS = (
     Mutant(
@@ -171,7 +174,7 @@ SCHEMA_MUTANTS = (
         "ready on a schema of another branch",
         "ready at the revision of the code or ahead of it, and on no other history",
         REVISIONS,
-        (("known.head is not None and known.head not in applied", "not applied"),),
+        (("head is not None and head not in applied", "not applied"),),
         (
             f"{STATES}::test_a_database_of_another_branch_is_not_ready",
             f"{STATES}::test_a_database_behind_the_code_is_not_ready",
@@ -235,5 +238,158 @@ SCHEMA_MUTANTS = (
         f"{PACKAGE}/database/writer.py",
         (("        for back in reversed(done):\n", "        for back in done[:0]:\n"),),
         (f"{AUTHORING}::test_a_rename_keeps_the_values",),
+    ),
+    Mutant(
+        "types not compared",
+        "models and database are compared by everything that the database enforces",
+        COMPARISON,
+        (
+            (
+                "return present.columns[model.name].type != wanted.columns[model.name].type",
+                "return not (present and wanted)",
+            ),
+        ),
+        (f"{AUTHORING}::test_a_difference_is_named[length]",),
+    ),
+    Mutant(
+        "server defaults not compared",
+        "models and database are compared by everything that the database enforces",
+        COMPARISON,
+        (
+            (
+                "return present.columns[model.name].default != wanted.columns[model.name].default",
+                "return not (present and wanted)",
+            ),
+        ),
+        (f"{AUTHORING}::test_a_difference_is_named[server default]",),
+    ),
+    Mutant(
+        "views not named as not compared",
+        "what is not compared is named",
+        COMPARISON,
+        (('            *(f"view {name}" for name in inspector.get_view_names()),\n', ""),),
+        (f"{AUTHORING}::test_what_is_not_compared_is_named",),
+    ),
+    Mutant(
+        "places of decimals not compared (SQLite)",
+        "models and database are compared by everything that the database enforces",
+        COLUMN_TYPES,
+        (('f"{SCALED_INTEGER}({kind.precision}, {kind.scale})"', '"BIGINT"'),),
+        (f"{AUTHORING}::{KEEPS_VALUE}[old0-new0-before0-after0]",),
+    ),
+    Mutant(
+        "decimals stored as they were when their places change (SQLite)",
+        "rows keep their values when the type of a column changes",
+        f"{PACKAGE}/database/catalog_sqlite.py",
+        (("[scale, operation] if isinstance(old, String) else [operation, scale]", "[operation]"),),
+        (
+            f"{AUTHORING}::{KEEPS_VALUE}[old0-new0-before0-after0]",
+            f"{AUTHORING}::{KEEPS_VALUE}[old4-new4-1.25-after4]",
+        ),
+    ),
+    Mutant(
+        "a column changes its type and becomes required at once (MariaDB)",
+        "a migration that cannot run on rows that exist is not written",
+        f"{PACKAGE}/database/arrangement.py",
+        (("operation.modify_type is None or operation.modify_nullable is not False", "operation"),),
+        (
+            f"{AUTHORING}::test_a_column_that_changes_its_type_and_becomes_required_gets_a_value_of_the_new_type",
+        ),
+        database="mariadb",
+    ),
+    Mutant(
+        "an index is built anew for its name (PostgreSQL)",
+        "an index is renamed where the engine can",
+        f"{PACKAGE}/database/arrangement.py",
+        (("        if sql and created[new].name", "        if not sql and created[new].name"),),
+        (f"{AUTHORING}::test_an_index_with_another_name_is_renamed[<lambda>0]",),
+        database="postgresql",
+    ),
+    Mutant(
+        "a foreign key keeps the index that goes (MariaDB)",
+        "a generated migration runs on its engine",
+        f"{PACKAGE}/database/arrangement.py",
+        (
+            (
+                "        if key.column_keys[0] in indexed and key.name not in dropped:\n",
+                "        if not key:\n",
+            ),
+        ),
+        (f"{ARRANGEMENT}::test_a_foreign_key_whose_index_goes_is_made_anew",),
+        database="mariadb",
+    ),
+    Mutant(
+        "columns go before what refers to them",
+        "a generated migration runs on its engine",
+        f"{PACKAGE}/database/arrangement.py",
+        (("        case ops.DropColumnOp():\n            return 6\n", ""),),
+        (f"{ARRANGEMENT}::test_what_refers_to_a_column_goes_before_it_and_comes_after_it",),
+    ),
+    Mutant(
+        "an error with the values of rows (MariaDB)",
+        "an error of a migration tells no value of a row",
+        f"{PACKAGE}/database/statement_errors.py",
+        (("if not is_conflict(error) and not isinstance(error, DataError):", "if error:"),),
+        (f"{AUTHORING}::test_rows_that_do_not_fit_are_told_without_their_values[unique key]",),
+        database="mariadb",
+    ),
+    Mutant(
+        "a missing migration looks like a branch",
+        "each state of database and history is one sentence",
+        REVISIONS,
+        (("            if parent not in parents:\n", "            if not parent:\n"),),
+        (f"{STATES}::test_a_missing_migration_is_one_sentence[command0]",),
+    ),
+    Mutant(
+        "of two files of one revision one is taken",
+        "each state of database and history is one sentence",
+        REVISIONS,
+        (("        if revision in files:\n", "        if not revision:\n"),),
+        (f"{STATES}::test_two_files_of_one_revision_are_one_sentence[command0]",),
+    ),
+    Mutant(
+        "an error of the probe for a broken history",
+        "ready at the revision of the code or ahead of it, and on no other history",
+        REVISIONS,
+        (("        return SchemaStatus(False, str(error))\n", "        raise error\n"),),
+        (f"{STATES}::test_a_service_with_a_broken_history_is_not_ready[parents0]",),
+    ),
+    Mutant(
+        "an interrupted migration goes unnoticed (MariaDB)",
+        "each state of database and history is one sentence",
+        f"{PACKAGE}/database/unfinished.py",
+        (("not steps or _is_over(steps[0], applied)", "steps or applied"),),
+        (
+            "tests/database/test_unfinished.py::test_each_command_tells_that_a_migration_was_interrupted",
+        ),
+        database="mariadb",
+    ),
+    Mutant(
+        "an older release cannot start on a schema that is ahead",
+        "ready at the revision of the code or ahead of it, and on no other history",
+        f"{PACKAGE}/database/migrations.py",
+        (("    if goal not in revisions.applied_revisions(connection):\n", "    if goal:\n"),),
+        (f"{STATES}::test_upgrade_leaves_a_database_alone_that_is_ahead",),
+    ),
+    Mutant(
+        "one transaction for all migrations",
+        "each migration has a transaction of its own",
+        f"{PACKAGE}/database/migrations.py",
+        (("locked=True), missing[0])\n        else", "locked=True), missing[-1])\n        else"),),
+        (f"{STATES}::test_each_revision_has_a_transaction_of_its_own",),
+    ),
+    Mutant(
+        "a migration tried more often than it says",
+        "a migration that cannot get its locks is retried a bounded number of times",
+        f"{PACKAGE}/database/migrations.py",
+        (("in range(1, ATTEMPTS + 1):", "in range(1, ATTEMPTS + 2):"),),
+        (f"{LOCKS}::test_a_migration_is_not_retried_for_ever",),
+    ),
+    Mutant(
+        "a script for revisions that are not there",
+        "each state of database and history is one sentence",
+        f"{PACKAGE}/database/migrations.py",
+        (('resolve(newest or "head")]', "newest]"),),
+        (f"{STATES}::test_two_newest_revisions_are_one_sentence[command3]",),
     ),
 )

@@ -8,6 +8,7 @@ from alembic.operations import ops
 from {{ cookiecutter.__package }}.database.arrangement import (
     arranged,
     column_without,
+    rename_indexes,
     without_type_constraints,
 )
 
@@ -146,3 +147,20 @@ def test_a_column_without_its_table_keeps_its_server_default_and_its_comment() -
     assert free.table is None
     assert (free.name, free.nullable, free.comment) == ("size", True, "in cm")
     assert free.server_default is column.server_default
+
+
+def test_an_index_whose_name_alone_changes_is_renamed() -> None:
+    [present] = TABLE.indexes
+    table = ops.ModifyTableOps(
+        "things",
+        [
+            ops.DropIndexOp.from_index(present),
+            ops.CreateIndexOp("ix_new", "things", ["owner_id", "id"]),
+        ],
+    )
+
+    rename_indexes(table, "{0} {1} {2}".format, keys_are_indexes=False)
+
+    [rename] = table.ops
+    assert isinstance(rename, ops.ExecuteSQLOp)
+    assert rename.sqltext == "things ix_owner ix_new"

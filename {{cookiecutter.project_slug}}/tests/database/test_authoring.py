@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
 
 from {{ cookiecutter.__package }}.database import authoring, migrations, revisions
+from {{ cookiecutter.__package }}.database.column_types import ExactDecimal
 from {{ cookiecutter.__package }}.database.revisions import MigrationError
 from {{ cookiecutter.__package }}.database.session import NAMING_CONVENTION
 from {{ cookiecutter.__package }}.database.writer import Wishes
@@ -167,6 +171,15 @@ def test_what_is_not_compared_is_named(begun: Settings) -> None:
     assert "index ix_lower, which is partial or of an expression" in not_compared
 
 
+def test_nothing_is_compared_with_a_half_of_a_migration(
+    begun: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authoring, "interrupted_step", lambda *_: "It was interrupted.")
+
+    with pytest.raises(MigrationError, match="It was interrupted"):
+        authoring.check(begun, things())
+
+
 def test_a_primary_key_is_not_written(begun: Settings) -> None:
     models, _sentence = DIFFERENCES["primary key"]
 
@@ -257,6 +270,148 @@ def test_a_column_of_another_type_keeps_its_values_and_its_default(begun: Settin
     with migration_connection(begun) as connection:
         connection.execute(sa.text("INSERT INTO things (id, kind, name) VALUES (2, 'a', 'x')"))
     assert [row["size"] for row in rows(begun)] == [1, 3]
+
+
+def with_price(kind: TypeEngine[Any], *, nullable: bool = True) -> sa.MetaData:
+    """The tables, with a price of this type."""
+    return things(price=sa.Column("price", kind, nullable=nullable))
+
+
+def prices(settings: Settings, models: sa.MetaData) -> list[object]:
+    """Return the price of each row."""
+    table = models.tables["things"]
+    with migration_connection(settings) as connection:
+        return list(connection.scalars(sa.select(table.c.price).order_by(table.c.id)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "before", "after"),
+    [
+        (ExactDecimal(12, 2), ExactDecimal(14, 4), Decimal("-1.25"), Decimal("-1.25")),
+        (ExactDecimal(12, 2), ExactDecimal(12, 1), Decimal("-1.25"), Decimal("-1.3")),
+        (ExactDecimal(12, 2), ExactDecimal(16, 2), Decimal("1.25"), Decimal("1.25")),
+        (sa.Integer(), ExactDecimal(12, 2), 7, Decimal(7)),
+        (sa.String(20), ExactDecimal(12, 2), "1.25", Decimal("1.25")),
+        (ExactDecimal(12, 2), sa.String(20), Decimal("-1.50"), "-1.50"),
+        (ExactDecimal(12, 2), sa.Integer(), Decimal("-7.60"), -8),
+    ],
+)
+def test_a_number_keeps_its_value_when_its_type_changes(
+    begun: Settings,
+    old: TypeEngine[Any],
+    new: TypeEngine[Any],
+    before: object,
+    after: object,
+) -> None:
+    models, later = with_price(old), with_price(new)
+    write(begun, models)
+    migrations.upgrade(begun)
+    with migration_connection(begun) as connection:
+        connection.execute(sa.update(models.tables["things"]).values(price=before))
+    assert authoring.check(begun, later).found == ["things.price: the type differs."]
+
+    write(begun, later)
+    migrations.upgrade(begun)
+
+    assert prices(begun, later) == [after]
+    assert authoring.check(begun, later).found == []
+
+
+def test_a_column_that_changes_its_type_and_becomes_required_gets_a_value_of_the_new_type(
+    begun: Settings,
+) -> None:
+    write(begun, with_price(sa.Integer()))
+    migrations.upgrade(begun)
+    models = with_price(sa.String(20), nullable=False)
+
+    write(begun, models, default="things.price:nothing")
+    migrations.upgrade(begun)
+
+    assert prices(begun, models) == ["nothing"]
+    assert authoring.check(begun, models).found == []
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda name: sa.Index(name, "name", "id"),
+        lambda name: sa.Index(name, "name", unique=True),
+        lambda name: sa.UniqueConstraint("name", name=name),
+    ],
+)
+def test_an_index_with_another_name_is_renamed(
+    begun: Settings, made: Callable[[str], sa.schema.SchemaItem]
+) -> None:
+    write(begun, things(made("old")))
+    migrations.upgrade(begun)
+
+    text = write(begun, things(made("new")))
+
+{% if cookiecutter.database == "sqlite" %}
+    assert "drop" in text  # it renames none
+{% else %}
+    assert "drop" not in text
+    assert "create" not in text
+{% endif %}
+    migrations.upgrade(begun)
+    assert authoring.check(begun, things(made("new"))).found == []
+    migrations.downgrade(begun, "-1")
+    migrations.upgrade(begun)
+    assert authoring.check(begun, things(made("new"))).found == []
+
+
+def test_indexes_that_exchange_their_names_are_made_anew(begun: Settings) -> None:
+    write(begun, things(sa.Index("ix_one", "name"), sa.Index("ix_two", "size")))
+    migrations.upgrade(begun)
+    models = things(sa.Index("ix_one", "size"), sa.Index("ix_two", "name"))
+
+    write(begun, models)
+    migrations.upgrade(begun)
+
+    assert authoring.check(begun, models).found == []
+
+
+REJECTED: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
+    "unique key": (
+        lambda: things(sa.UniqueConstraint("name")),
+        "{{ "name" if cookiecutter.database == "sqlite" else "uq_things_name" }}",
+    ),
+    "CHECK": (
+        lambda: things(
+            sa.CheckConstraint("size > 0", name="size"),
+            sa.CheckConstraint("name <> 'private'", name="name"),
+        ),
+        "ck_things_name",
+    ),
+{% if cookiecutter.database != "sqlite" %}
+    "length": (
+        lambda: things(name=sa.Column("name", sa.String(3), nullable=False)),
+        "things",
+    ),
+    "number": (
+        lambda: things(name=sa.Column("name", sa.Integer, nullable=False)),
+        "things",
+    ),
+{% endif %}
+}
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_rows_that_do_not_fit_are_told_without_their_values(begun: Settings, name: str) -> None:
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("UPDATE things SET name = 'private'"))
+        values = "VALUES (2, 'a', 'private')"
+        connection.execute(sa.text(f"INSERT INTO things (id, kind, name) {values}"))
+    models, place = REJECTED[name]
+    write(begun, models())
+
+    with pytest.raises(MigrationError) as told:
+        migrations.upgrade(begun)
+
+    [sentence] = str(told.value).splitlines()
+    assert re.match(r"The migration 0002_\w+ could not be applied: rows that exist", sentence)
+    assert place in sentence
+    assert "private" not in sentence
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,9 @@ def test_an_unknown_revision_is_one_sentence(
     assert "Check out the code that has it" in line
 
 
-@pytest.mark.parametrize("command", [("upgrade",), ("check",), ("revision", "-m", "More")])
+@pytest.mark.parametrize(
+    "command", [("upgrade",), ("check",), ("current",), ("sql",), ("revision", "-m", "More")]
+)
 def test_two_newest_revisions_are_one_sentence(
     empty_database: Settings, folder: Path, command: tuple[str, ...]
 ) -> None:
@@ -226,6 +228,62 @@ def test_two_newest_revisions_are_one_sentence(
     [line] = output.splitlines()
     assert "several newest revisions: one, two" in line
     assert "make merge-migrations" in line
+
+
+EACH_COMMAND = pytest.mark.parametrize(
+    "command",
+    [
+        ("upgrade",),
+        ("downgrade", "-1"),
+        ("check",),
+        ("current",),
+        ("sql",),
+        ("merge",),
+        ("revision", "-m", "More"),
+    ],
+)
+
+
+@EACH_COMMAND
+def test_a_missing_migration_is_one_sentence(
+    migrated: Settings, folder: Path, command: tuple[str, ...]
+) -> None:
+    add(folder, "newest", "missing")
+    add(folder, "missing", HEAD).unlink()
+
+    assert db(migrated, *command) == (
+        1,
+        "Error: The migration newest follows missing, which is not in migrations/versions. Add its"
+        " file: it was not committed, or a merge has lost it.\n",
+    )
+
+
+@EACH_COMMAND
+def test_two_files_of_one_revision_are_one_sentence(
+    migrated: Settings, folder: Path, command: tuple[str, ...]
+) -> None:
+    path = add(folder, "newer", HEAD)
+    path.with_name("newer_copy.py").write_bytes(path.read_bytes())
+
+    status, output = db(migrated, *command)
+
+    assert status == 1
+    [line] = output.splitlines()
+    assert "newer_adds_a_table.py and newer_copy.py are both the revision newer" in line
+
+
+@pytest.mark.parametrize("parents", [(HEAD,), ("missing",)])
+def test_a_service_with_a_broken_history_is_not_ready(
+    migrated: Settings, folder: Path, parents: tuple[str, ...]
+) -> None:
+    add(folder, "one", HEAD)
+    add(folder, "two", *parents)
+
+    with migration_connection(migrated) as connection:
+        status = schema_status(connection)
+
+    assert not status.ready
+    assert "two" in status.detail
 
 
 def test_branches_are_joined_by_a_command(empty_database: Settings, folder: Path) -> None:
@@ -295,6 +353,8 @@ def test_one_revision_is_not_merged(migrated: Settings) -> None:
     [
         (("upgrade", "nonsense"), "There is no revision 'nonsense'"),
         (("downgrade", "nonsense"), "There is no revision 'nonsense'"),
+        (("sql", "nonsense"), "There is no revision 'nonsense'"),
+        (("sql", "nonsense:head"), "There is no revision 'nonsense'"),
         (("revision", "-m", "x", "--rename", "a-b"), "write rename=orders.old:new"),
         (("revision", "-m", "x", "--rename", "nothing:more"), "no table nothing"),
         (("revision", "-m", "x", "--default", "draft"), "write default=orders.status:draft"),
@@ -412,7 +472,7 @@ def test_an_error_of_the_database_is_one_sentence(empty_database: Settings) -> N
 
         assert status == 1
         [line] = output.splitlines()
-        assert re.match(r"Error: The database reports \w+: .*version_num", line)
+        assert re.match(r"Error: The database reports: \w+: .*version_num", line)
 
 
 def test_a_view_is_named_as_not_compared(migrated: Settings) -> None:

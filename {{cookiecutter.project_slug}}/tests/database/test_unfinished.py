@@ -7,6 +7,7 @@ from shutil import copytree
 import pytest
 import sqlalchemy as sa
 
+from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.database import migrations, revisions
 from {{ cookiecutter.__package }}.database.revisions import (
     PROGRESS_TABLE,
@@ -178,3 +179,43 @@ def test_a_statement_without_parameters_is_not_repeated(migrated: Settings, fold
     migrations.upgrade(migrated)
 
     assert rows(migrated, "SELECT id, color FROM _first") == [(1, "x")]
+
+
+def test_each_command_tells_that_a_migration_was_interrupted(
+    migrated: Settings, folder: Path
+) -> None:
+    interrupted(migrated, folder, 3)
+    runner = create_app(migrated).test_cli_runner()
+    sentence = "The upgrade of half was interrupted at its statement 3. Finish it first"
+
+    assert sentence in runner.invoke(args=["db", "current"]).output
+    for command in (["check"], ["revision", "-m", "More"], ["downgrade", "-1"]):
+        result = runner.invoke(args=["db", *command])
+        assert result.exit_code == 1
+        [line] = result.output.splitlines()
+        assert sentence in line
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_an_older_release_starts_on_what_was_interrupted_and_tells_it(
+    migrated: Settings, folder: Path, newer: bool
+) -> None:
+    known = expected_revision()
+    if newer:
+        write(folder, STATEMENTS[:2]).rename(folder / "versions" / "newer.py")
+        text = (folder / "versions" / "newer.py").read_text(encoding="utf-8")
+        (folder / "versions" / "newer.py").write_text(text.replace("half", "newer"), "utf-8")
+        revisions.forget_history()
+        migrations.upgrade(migrated)
+        assert expected_revision() != known
+    steps = STATEMENTS[2:] if newer else STATEMENTS
+    write(folder, (*steps[:1], STOP))
+    with pytest.raises(RuntimeError, match="interrupted"):
+        migrations.upgrade(migrated)
+    for name in ("half", "newer"):
+        (folder / "versions" / f"{name}.py").unlink(missing_ok=True)
+    revisions.forget_history()
+
+    notes = migrations.upgrade(migrated)
+
+    assert notes[-1].startswith("The upgrade of half was interrupted at its statement 1.")

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData
 from ..base_settings import ServiceSettings
 from . import revisions
 from .comparison import Comparison
+from .engine import interrupted_step
 from .migrations import alembic_config, known_heads, locked_connection, resolve
 from .revision_ids import revision_id
 from .revisions import MigrationError
@@ -124,6 +125,9 @@ def _require_newest(connection: Connection) -> str | None:
     """Return the newest revision. Raises MigrationError if the database is not at it."""
     head = revisions.history().head
     heads = known_heads(connection)
+    sentence = interrupted_step(connection, revisions.applied_revisions(connection))
+    if sentence:
+        raise MigrationError(sentence)
     if heads != ([head] if head else []):
         raise MigrationError(
             f"The database is at {' and '.join(heads) or 'no revision'}, and the newest one is"

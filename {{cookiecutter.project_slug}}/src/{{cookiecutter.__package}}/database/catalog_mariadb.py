@@ -11,6 +11,9 @@ from .catalog import ReportedColumn, ReportedTable
 CHECK = re.compile(r"^ *CONSTRAINT `((?:[^`]|``)+)` CHECK \((.*)\),?$", re.MULTILINE)
 COLUMN_CHECK = re.compile(r"^ *`((?:[^`]|``)+)` .* CHECK \((.*)\),?$", re.MULTILINE)
 
+KEYS_ARE_INDEXES = True
+"""Whether a unique key and a unique index are the same."""
+
 
 def report(connection: Connection, table: str, *, temporary: bool = False) -> ReportedTable:
     """Return what the engine knows of the table; a temporary one hides another of its name."""
@@ -62,6 +65,12 @@ def normal_checks(
 def runnable(operation: ops.MigrateOperation, _dialect: Dialect) -> list[ops.MigrateOperation]:
     """Return the operation: the engine casts rows itself."""
     return [operation]
+
+
+def rename_index(dialect: Dialect, table: str, old: str, new: str) -> str:
+    """Return what renames an index or a unique key."""
+    quote = dialect.identifier_preparer.quote
+    return f"ALTER TABLE {quote(table)} RENAME INDEX {quote(old)} TO {quote(new)}"
 
 
 def primary_key_renames(_connection: Connection, _old: str, _new: str) -> list[tuple[str, str]]:

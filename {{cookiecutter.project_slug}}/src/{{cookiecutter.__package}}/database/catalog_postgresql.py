@@ -33,6 +33,9 @@ TRIGGERS = text(
     " WHERE trigger_schema = current_schema() ORDER BY trigger_name"
 )
 
+KEYS_ARE_INDEXES = False
+"""Whether a unique key and a unique index are the same."""
+
 
 def report(connection: Connection, table: str, *, temporary: bool = False) -> ReportedTable:
     """Return what the engine knows of the table."""
@@ -119,6 +122,12 @@ def runnable(operation: ops.MigrateOperation, dialect: Dialect) -> list[ops.Migr
             )
         )
     return steps
+
+
+def rename_index(dialect: Dialect, _table: str, old: str, new: str) -> str:
+    """Return what renames an index, and with it the unique key that it belongs to."""
+    quote = dialect.identifier_preparer.quote
+    return f"ALTER INDEX {quote(old)} RENAME TO {quote(new)}"
 
 
 def primary_key_renames(connection: Connection, old: str, new: str) -> list[tuple[str, str]]:

@@ -101,6 +101,7 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Print the SQL of the migrations; `0001:0002_3f9c1a2b` for a part of them."""
         from . import migrations
 
+        logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
         with _one_sentence():
             migrations.print_sql(settings, revisions)
 
@@ -115,7 +116,7 @@ def _one_sentence() -> Iterator[None]:
     except MigrationError as error:
         raise click.ClickException(str(error)) from error
     except DBAPIError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise click.ClickException(
-            f"The database reports {type(error.orig).__name__}: {reason}"
-        ) from error
+        from .statement_errors import reason_without_values
+
+        reason = reason_without_values(error)
+        raise click.ClickException(f"The database reports: {reason}.") from error

@@ -10,6 +10,7 @@ from typing import Any
 import uuid_utils.compat
 {% if cookiecutter.database == "sqlite" %}
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, String, Text
+from sqlalchemy.ext.compiler import compiles
 {% elif cookiecutter.database == "postgresql" %}
 from sqlalchemy import JSON, DateTime, Dialect, Enum, Numeric, String, Text
 {% else %}
@@ -19,6 +20,10 @@ from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 from sqlalchemy.types import TypeDecorator
 
 MAX_ENUM_LENGTH = 40
+{% if cookiecutter.database == "sqlite" %}
+SCALED_INTEGER = "SCALED_INTEGER"
+"""The type of decimals in the database, for which SQLite has none."""
+{% endif %}
 {% if cookiecutter.database == "mariadb" %}
 EXACT = "utf8mb4_nopad_bin"
 """The collation that compares character by character, trailing spaces included."""
@@ -114,7 +119,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
     """A decimal of `precision` digits, `scale` of them after the point; never rounded silently.
 
     SQLite would make it a float, so it is stored as an integer count of its smallest unit: it
-    compares and sorts as a number, and holds up to 18 digits.
+    compares and sorts as a number, and holds up to 18 digits. The name of the type in the database
+    tells both numbers, and INT in it makes the values integers.
     """
 
     impl = BigInteger
@@ -168,6 +174,13 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return Decimal(value).scaleb(-self.scale)
 {% else %}
         return Decimal(value)
+{% endif %}
+{% if cookiecutter.database == "sqlite" %}
+
+
+@compiles(ExactDecimal)
+def _scaled_integer(kind: ExactDecimal, _compiler: object, **_options: object) -> str:
+    return f"{SCALED_INTEGER}({kind.precision}, {kind.scale})"
 {% endif %}
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from .constraints import Kind, Violation
 from .hang_guard import HangGuard
 from .revisions import MigrationError
+from .unfinished import interrupted_step as interrupted_step
 from .unfinished import recorded_progress as recorded_progress
 
 log = logging.getLogger(__name__)

@@ -18,9 +18,16 @@ from sqlalchemy.exc import DBAPIError
 
 from ..base_settings import ServiceSettings
 from . import revisions
-from .engine import is_retryable, make_migration_engine, migration_lock, recorded_progress
+from .engine import (
+    interrupted_step,
+    is_retryable,
+    make_migration_engine,
+    migration_lock,
+    recorded_progress,
+)
 from .revisions import MigrationError
 from .session import Base
+from .statement_errors import reason_without_values
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +96,7 @@ def upgrade(settings: ServiceSettings, target: str = "head") -> list[str]:
         heads = revisions.current_heads(connection)
         if set(heads) - known.parents.keys():
             notes.append(_ahead(connection, heads, goal))
+            notes.extend(_interrupted(connection))
             return False
         above = known.up_to(heads)
         revisions.record_applied(connection, above)
@@ -99,6 +107,8 @@ def upgrade(settings: ServiceSettings, target: str = "head") -> list[str]:
                 recorded_progress(connection, f"upgrade {missing[0]}", above),
             ):
                 command.upgrade(alembic_config(settings, connection, locked=True), missing[0])
+        else:
+            notes.extend(_interrupted(connection))
         return len(missing) > 1
 
     while _with_retries(settings, apply_next):
@@ -140,17 +150,24 @@ def current(settings: ServiceSettings) -> str:
     with locked_connection(settings) as connection:
         present = revisions.current_revision(connection)
         if present is None:
-            return f"none; the newest is {head}"
-        if present == head:
-            return f"{present} (head)"
-        if revisions.schema_status(connection).ready:
-            return f"{present}, ahead of this code, which is at {head}"
-        return f"{present}; the newest is {head}"
+            found = f"none; the newest is {head}"
+        elif present == head:
+            found = f"{present} (head)"
+        elif revisions.schema_status(connection).ready:
+            found = f"{present}, ahead of this code, which is at {head}"
+        else:
+            found = f"{present}; the newest is {head}"
+        return "\n".join([found, *_interrupted(connection)])
 
 
 def print_sql(settings: ServiceSettings, revision_range: str) -> None:
-    """Print the SQL of the migrations in the range, for a database that is not at hand."""
-    command.upgrade(alembic_config(settings), revision_range, sql=True)
+    """Print the SQL of the migrations in the range, for a database that is not at hand.
+
+    Raises MigrationError for a range of which there is no such revision.
+    """
+    below, _, newest = revision_range.rpartition(":")
+    parts = [below if below in ("", "base") else resolve(below), resolve(newest or "head")]
+    command.upgrade(alembic_config(settings), ":".join(filter(None, parts)), sql=True)
 
 
 def resolve(target: str) -> str:
@@ -192,6 +209,12 @@ def known_heads(connection: Connection) -> list[str]:
     if unknown:
         raise MigrationError(_unknown(unknown))
     return heads
+
+
+def _interrupted(connection: Connection) -> list[str]:
+    """Return a sentence about a migration that left a half, if one did."""
+    sentence = interrupted_step(connection, revisions.applied_revisions(connection))
+    return [sentence] if sentence else []
 
 
 def _ahead(connection: Connection, heads: list[str], goal: str) -> str:
@@ -244,7 +267,5 @@ def _explained(revision: str, done: str) -> Iterator[None]:
     except DBAPIError as error:
         if is_retryable(error):
             raise
-        reason = str(error.orig).splitlines()[0]
-        raise MigrationError(
-            f"The migration {revision} could not be {done}: {type(error.orig).__name__}: {reason}"
-        ) from error
+        reason = reason_without_values(error)
+        raise MigrationError(f"The migration {revision} could not be {done}: {reason}.") from error

@@ -268,6 +268,11 @@ def migration_lock(connection: Connection, lock_timeout_seconds: float = 5.0) ->
     yield
 
 
+def interrupted_step(_connection: Connection, _applied: Collection[str]) -> str:
+    """Return nothing: a migration that is interrupted leaves nothing behind."""
+    return ""
+
+
 def recorded_progress(
     _connection: Connection, _step: str, _applied: Collection[str]
 ) -> AbstractContextManager[None]:

@@ -50,6 +50,14 @@ OTHER_HISTORY = (
 BROKEN_BY = (
     "The database schema is at {present}, which this release cannot run on; deploy a newer one."
 )
+PRESENT_TWICE = (
+    "{one} and {two} are both the revision {revision}. Take away the one that is a copy; write the"
+    " other anew by `make migration`, if they differ."
+)
+PARENT_MISSING = (
+    "The migration {revision} follows {parent}, which is not in migrations/versions. Add its file:"
+    " it was not committed, or a merge has lost it."
+)
 
 
 class MigrationError(RuntimeError):
@@ -107,17 +115,33 @@ class SchemaStatus(NamedTuple):
 
 
 def history(folder: Path | None = None) -> History:
-    """Return the revisions in the folder, by default those of the service."""
+    """Return the revisions in the folder, by default those of the service.
+
+    Raises MigrationError if a file is missing, or there twice.
+    """
     return _read(folder or FOLDER)
 
 
 @cache
 def _read(folder: Path) -> History:
-    found = [_names_of(path) for path in sorted(folder.glob("versions/*.py"))]
-    return History(
-        {str(names["revision"]): _parents(names.get("down_revision")) for names in found},
-        frozenset(str(names["revision"]) for names in found if names.get(BREAKS_OLDER_CODE)),
-    )
+    parents: dict[str, tuple[str, ...]] = {}
+    files: dict[str, str] = {}
+    breaking = set()
+    for path in sorted(folder.glob("versions/*.py")):
+        names = _names_of(path)
+        revision = str(names["revision"])
+        if revision in files:
+            one, two = files[revision], path.name
+            raise MigrationError(PRESENT_TWICE.format(one=one, two=two, revision=revision))
+        files[revision] = path.name
+        parents[revision] = _parents(names.get("down_revision"))
+        if names.get(BREAKS_OLDER_CODE):
+            breaking.add(revision)
+    for revision, above in parents.items():
+        for parent in above:
+            if parent not in parents:
+                raise MigrationError(PARENT_MISSING.format(revision=revision, parent=parent))
+    return History(parents, frozenset(breaking))
 
 
 def forget_history() -> None:
@@ -172,13 +196,16 @@ def schema_status(connection: Connection) -> SchemaStatus:
     """Return whether the schema is at the revision of this code, or ahead of it.
 
     Ahead: the newest revision that this code knows was applied, and newer ones after it, none of
-    which breaks older code. Raises MigrationError if the code has several newest revisions.
+    which breaks older code.
     """
-    known = history()
+    try:
+        known, head = history(), history().head
+    except MigrationError as error:
+        return SchemaStatus(False, str(error))
     applied = applied_revisions(connection)
     newer = sorted(applied.keys() - known.parents.keys())
     present = ", ".join(newer)
-    if known.head is not None and known.head not in applied:
+    if head is not None and head not in applied:
         return SchemaStatus(False, OTHER_HISTORY.format(present=present) if newer else BEHIND)
     breaking = [revision for revision in newer if applied[revision]]
     if breaking:

@@ -23,8 +23,10 @@ from sqlalchemy import (
     literal,
     tuple_,
 )
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from .column_types import SCALED_INTEGER, ExactDecimal
 from .constraints import Violation
 from .revisions import MigrationError
 
@@ -172,6 +174,9 @@ def make_migration_engine(url: str) -> Engine:
     references would be lost with the original; `migration_lock` looks at them in the end.
     """
     engine = make_engine(url, statement_timeout_seconds=MAX_MIGRATION_SECONDS, poolclass=NullPool)
+    # A table that is copied is made from its reflection, which has to know the type.
+    known = {**SQLiteDialect.ischema_names, SCALED_INTEGER: ExactDecimal}
+    engine.dialect.ischema_names = known  # type: ignore[attr-defined]
 
     @event.listens_for(engine, "connect")
     def loosen(connection: sqlite3.Connection, _record: object) -> None:
@@ -194,6 +199,11 @@ def migration_lock(connection: Connection, _lock_timeout_seconds: float = 5.0) -
         raise MigrationError(
             f"The migration leaves references to rows that do not exist in: {tables}"
         )
+
+
+def interrupted_step(_connection: Connection, _applied: Collection[str]) -> str:
+    """Return nothing: a migration that is interrupted leaves nothing behind."""
+    return ""
 
 
 def recorded_progress(

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     delete,
     event,
+    inspect,
     select,
 )
 from sqlalchemy.schema import CreateTable
@@ -71,6 +72,14 @@ def recorded_progress(
         event.remove(engine, "do_execute", recorder.execute)
         event.remove(engine, "do_execute_no_params", recorder.execute_without_parameters)
     connection.execute(delete(PROGRESS))
+
+
+def interrupted_step(connection: Connection, applied: Collection[str]) -> str:
+    """Return a sentence about a migration that left a half, or nothing if none did."""
+    if not inspect(connection).has_table(PROGRESS_TABLE):
+        return ""
+    steps = connection.scalars(select(PROGRESS.c.step)).all()
+    return "" if not steps or _is_over(steps[0], applied) else _other(steps[0], len(steps))
 
 
 class _Recorder:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from alembic.autogenerate import render_python_code
@@ -15,7 +16,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table, inspect
 
 from . import catalog_{{ cookiecutter.database }} as catalog
-from .arrangement import arranged, column_without, without_type_constraints
+from .arrangement import (
+    apart_from_sql,
+    arranged,
+    column_without,
+    comes_before_values,
+    rename_indexes,
+    type_before_required,
+    without_type_constraints,
+)
 from .comparison import Comparison
 from .literals import sql_literal
 from .revision_ids import revision_id
@@ -221,13 +230,25 @@ class Writer:
     ) -> list[ops.MigrateOperation]:
         """Return operations that run with rows, in their order."""
         found: list[ops.MigrateOperation] = []
-        for operation in arranged(operations, keys):
+        every = list(operations)
+        for operation in every:
+            if isinstance(operation, ops.ModifyTableOps):
+                rename_indexes(
+                    operation,
+                    partial(catalog.rename_index, context.dialect),
+                    keys_are_indexes=catalog.KEYS_ARE_INDEXES,
+                )
+        for operation in arranged(every, keys):
             if isinstance(operation, ops.ModifyTableOps):
                 without_type_constraints(operation.ops)
                 operation.ops = [
-                    step for op in operation.ops for step in catalog.runnable(op, context.dialect)
+                    step
+                    for op in operation.ops
+                    for part in type_before_required(op)
+                    for step in catalog.runnable(part, context.dialect)
                 ]
-                found += self._in_steps(operation, context, used, back=back)
+                for step in self._in_steps(operation, context, used, back=back):
+                    found += apart_from_sql(step)
             else:
                 found.append(operation)
         return found
@@ -249,10 +270,7 @@ class Writer:
         for operation in table.ops:
             column = _required_column(operation)
             if column is None:
-                first = isinstance(
-                    operation, (ops.DropConstraintOp, ops.DropIndexOp, ops.AddColumnOp)
-                )
-                (before if first else after).append(operation)
+                (before if comes_before_values(operation) else after).append(operation)
                 continue
             name = f"{table.table_name}.{column.name}"
             used.add(name)
