@@ -179,14 +179,14 @@ JOB_MUTANTS = (
         "message that comes again not counted",
         "a message that is delivered again counts as a lost worker",
         RECEIPTS,
-        ("    runs: int = found.runs + again\n", "    runs: int = found.runs\n"),
+        ("        runs: int = found.runs + again\n", "        runs: int = found.runs\n"),
         f"{TASK_TESTS}::test_a_message_that_is_delivered_again_counts",
     ),
     mutant(
         "late run not written down",
         "a task that began late is not published again before it ends",
         RECEIPTS,
-        ("    if again or found.now", "    if again and found.now"),
+        ("        if again or found.now", "        if again and found.now"),
         f"{TASK_TESTS}::test_a_run_that_begins_late_is_heard_of_by_the_clock_of_the_database",
     ),
     mutant(
@@ -216,8 +216,8 @@ JOB_MUTANTS = (
         "the message of an earlier retry does nothing",
         RECEIPTS,
         (
-            '    ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries")\n',
-            "    ITS_ID\n",
+            'ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries")',
+            "ITS_ID",
         ),
         f"{TASK_TESTS}::test_the_message_of_an_earlier_retry_does_nothing",
     ),

@@ -9,6 +9,7 @@ from celery.exceptions import Ignore
 from sqlalchemy import Table, bindparam, delete, event, select, update
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
+from ..database import db
 from ..database.transactions import run_in_transaction
 from ..observability.logs import redact
 from .models import Job, JobState, change_rows, current_time, database_time
@@ -26,6 +27,7 @@ ITS_ID = JOBS.c.id == bindparam("job_id")
 CURRENT = select(JOBS.c.runs, JOBS.c.heard_at, current_time().label("now")).where(
     ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries")
 )
+BEGUN = update(JOBS).where(ITS_ID)
 END = delete(JOBS).where(ITS_ID)
 
 
@@ -70,20 +72,21 @@ class Receipt:
             self._is_changed = False
 
 
-def begin(session: Session, request: Any, limit: float) -> int:
+def begin(request: Any, limit: float) -> int:
     """Return how often a task was given to workers. Raises ReceiptEndedError for an old message.
 
     Most runs begin with a read. Written down is a run whose message was delivered again, or so late
     that the receipt could be published again before its end, after `limit` seconds.
     """
-    job_id, again = UUID(request.id), (request.delivery_info or {}).get("redelivered", False)
-    found = session.execute(CURRENT, {"job_id": job_id, "of_retries": request.retries}).first()
-    if found is None:
-        raise ReceiptEndedError
-    runs: int = found.runs + again
-    if again or found.now - found.heard_at > timedelta(seconds=limit):
-        begun = update(Job).where(Job.id == job_id)
-        session.execute(begun.values(runs=runs, heard_at=found.now))
+    values = {"job_id": UUID(request.id), "of_retries": request.retries}
+    again = (request.delivery_info or {}).get("redelivered", False)
+    with db.engine.begin() as connection:
+        found = connection.execute(CURRENT, values).first()
+        if found is None:
+            raise ReceiptEndedError
+        runs: int = found.runs + again
+        if again or found.now - found.heard_at > timedelta(seconds=limit):
+            connection.execute(BEGUN.values(runs=runs, heard_at=found.now), values)
     return runs
 
 

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..clock import utc_now
 from ..database import db
-from ..database.transactions import run_in_transaction
 from . import receipts
 from .outbox import dump_payload, origin_ids
 
@@ -62,9 +60,8 @@ class ServiceTask(Task[..., Any]):
             return result
 
     def _begin(self) -> receipts.Receipt:
-        limit = self.app.conf.task_time_limit
         try:
-            runs = run_in_transaction(partial(receipts.begin, request=self.request, limit=limit))
+            runs = receipts.begin(self.request, self.app.conf.task_time_limit)
         except SQLAlchemyError as error:
             time.sleep(1)  # or the message would come back at once, again and again
             raise Reject(error, requeue=True) from error
