@@ -22,7 +22,7 @@ from benchmarks.report import Row, Samples, Table
 
 RUN_SECONDS = 120
 MAX_RATIO = 2.0
-"""Half the tasks a second of plain `.delay()`."""
+"""Half the tasks a second of plain `.delay()`, for tasks that change something."""
 
 SECONDS_TO_REST = 0.5
 """After which the relay has noted what it has published."""
@@ -165,7 +165,8 @@ def table(database: str = "sqlite", *, rounds: int = 3, tasks: int = 500) -> Tab
         statements = [f"{samples.median(f'{way}/statements'):.1f}" for way in (ours, theirs)]
         cpu = f"{samples.ratio(f'{ours}/CPU', f'{theirs}/CPU'):.2f} x"
         ratio = samples.ratio(f"{ours}/seconds", f"{theirs}/seconds")
-        rows.append(Row(what, ratio, MAX_RATIO, (*rates, *statements, cpu)))
+        bound = MAX_RATIO if what == WRITES else None
+        rows.append(Row(what, ratio, bound, (*rates, *statements, cpu)))
     names = ("tasks/s", "delay", "statements a task", "delay's", "CPU / delay")
     return Table(f"Background jobs, {database}", names, rows, "time / delay")
 
