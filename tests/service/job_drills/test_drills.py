@@ -81,13 +81,13 @@ def pooled(settings: Settings) -> Iterator[Settings]:
     if not url.drivername.startswith("postgresql"):
         yield settings
         return
-    port, folder = free_port(), temporary_folder(account := unprivileged_account("nobody"))
+    port, folder = free_port(), temporary_folder(account := unprivileged_account("postgres"))
     users, configuration = folder / "users.txt", folder / "pgbouncer.ini"
-    users.write_text(f'"{url.username}" "{url.password or ""}"\n')
+    users.write_text(f'"{url.username}" ""\n')
     configuration.write_text(
-        f"[databases]\n* = host={url.host} port={url.port}\n"
+        f"[databases]\n* = host={url.query.get('host') or url.host} port={url.port or 5432}\n"
         f"[pgbouncer]\nlisten_addr = {HOST}\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = plain\nauth_file = {users}\npool_mode = transaction\n"
+        f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\n"
     )
     server = PrivateServer(
         [which("pgbouncer") or "/usr/sbin/pgbouncer", configuration],
@@ -98,7 +98,7 @@ def pooled(settings: Settings) -> Iterator[Settings]:
     )
     try:
         server.wait_until(lambda: is_listening((HOST, port)))
-        url = url.set(host=HOST, port=port).update_query_dict({"prepare_threshold": "none"})
+        url = url.set(host=HOST, port=port, query={"prepare_threshold": "none"})
         address = SecretStr(url.render_as_string(hide_password=False))
         yield settings.model_copy(update={"database_url": address})
     finally:
