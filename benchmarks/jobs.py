@@ -80,6 +80,7 @@ def running(project: Project, url: str) -> Iterator[dict[str, str]]:
                 [sys.executable, "-m", *command],
                 cwd=project.path,
                 env=environment,
+                stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
             for command in PROCESSES.values()
