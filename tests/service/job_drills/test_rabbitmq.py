@@ -44,6 +44,7 @@ def rabbitmq() -> Iterator[tuple[str, int]]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         "ERL_EPMD_ADDRESS": HOST,
+        "ERL_EPMD_PORT": (names := str(free_port())),
     }
     [program] = Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server")
     with (folder / "log").open("wb") as log:
@@ -62,6 +63,8 @@ def rabbitmq() -> Iterator[tuple[str, int]]:
         os.killpg(server.pid, signal.SIGCONT)
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
+        # Erlang's directory of names, which the server has started.
+        subprocess.run(["epmd", "-port", names, "-kill"], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_rabbitmq_is_a_broker_too(
