@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check mutants rule-mutants bench pictures matrix servers mariadb redis pgbouncer builders browser
+.PHONY: help demo test test-fast check mutants rule-mutants bench pictures matrix servers mariadb redis pgbouncer rabbitmq builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -50,7 +50,7 @@ pictures: build/benchmarks/ready browser ## draw the pictures of README.md
 matrix: .venv/ready ## write docs/proof.md from the prompts and the mutants
 	@$(PYTHON) -m tests.repository.matrix
 
-servers: mariadb redis pgbouncer
+servers: mariadb redis pgbouncer rabbitmq
 
 mariadb:
 	@tools/install_mariadb.sh
@@ -60,6 +60,9 @@ redis:
 
 pgbouncer:
 	@tools/install_pgbouncer.sh
+
+rabbitmq:
+	@tools/install_rabbitmq.sh
 
 builders:
 	@tools/install_buildah.sh

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import generation, growth, imports, isolation, recipes, resource, session
+from benchmarks import generation, growth, imports, isolation, jobs, recipes, resource, session
 from benchmarks.http import compare
 from benchmarks.page import merged, read, write
 from benchmarks.report import Table
@@ -30,6 +30,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
             "resource": lambda: [resource.table(rounds=1, program=resource.QUICK)],
             "recipes": lambda: [recipes.table(engine, rounds=1, requests=2)],
             "growth": lambda: [growth.table(engine, rows=2_000, repeats=1)],
+            "jobs": lambda: [jobs.table(engine, rounds=1, tasks=5)],
         }
     return {
         "http": lambda: [compare.table(engine)],
@@ -40,6 +41,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
         "resource": lambda: [resource.table()],
         "recipes": lambda: [recipes.table(engine)],
         "growth": lambda: [growth.table(name) for name in ENGINES],
+        "jobs": lambda: [jobs.table(name) for name in ENGINES],
     }
 
 

@@ -50,13 +50,13 @@ class Project:
 
 
 @contextmanager
-def baked(database: str, fields: str = FIELDS) -> Iterator[Project]:
-    """Yield a project for this engine with this table and the defaults of all other prompts."""
+def baked(database: str, fields: str = FIELDS, **answers: str) -> Iterator[Project]:
+    """Yield a project for this engine with this table, and defaults but for these answers."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
-        answers = [f"database={database}", f"fields={fields}", "setup=no"]
+        given = {"database": database, "fields": fields, "setup": "no", **answers}
         subprocess.run(
-            [*command, "--output-dir", folder, *answers],
+            [*command, "--output-dir", folder, *(f"{name}={given[name]}" for name in given)],
             check=True,
             timeout=BAKE_SECONDS,
             stdout=subprocess.DEVNULL,

@@ -29,6 +29,7 @@ from ..support.concurrency import in_threads
 from ..support.engine import cut_off
 from ..support.leaks import assert_nothing_leaked, count_rows, engine_of, pool_of
 from ..support.probe import Probe, ProbeFactory
+from ..support.queries import count_queries
 from .support.background import (
     BROKER_IS_DOWN,
     PAST,
@@ -354,12 +355,30 @@ def test_a_retry_waits_in_the_table(make_app: MakeApp, committed_db: Engine) -> 
     assert deliver(app, sent(app, later, bind=True)) == "RETRY"
 
     [job] = jobs_in(committed_db)
-    assert (job.state, job.retries, job.runs) == (JobState.WAITING, 1, 1)
+    assert (job.state, job.retries, job.runs) == (JobState.WAITING, 1, 0)
     with Session(committed_db) as session:
         due_in = job.due_at - database_time(session)
     assert timedelta(seconds=590) < due_in <= timedelta(seconds=601)
     assert take_due(app) == []
     assert_nothing_leaked(app)
+
+
+def test_a_retry_may_have_other_arguments_and_another_queue(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    """As Celery documents it."""
+    done: list[int] = []
+
+    def count_down(self: tasks.ServiceTask, number: int, step: int = 1) -> None:
+        if number:
+            raise self.retry(args=(number - step,), kwargs={"step": step}, queue="another")
+        done.append(number)
+
+    app = make_app()
+    ask(app, task_of(app, count_down, bind=True).s(4, step=2).set(priority=3))
+
+    assert [run_all(app) for _ in range(3)] == [["RETRY"], ["RETRY"], ["SUCCESS"]]
+    assert (done, jobs_in(committed_db)) == ([0], [])
 
 
 def test_a_task_is_retried_after_any_error_with_growing_pauses(
@@ -456,26 +475,71 @@ def test_a_task_that_takes_its_worker_down_each_time_is_failed(
     message = sent(app, add)
     change_jobs(committed_db, runs=MAX_RUNS)
 
-    assert deliver(app, message) == "IGNORED"
+    assert deliver(app, message) == "FAILURE"
 
     [job] = jobs_in(committed_db)
-    assert (job.state, job.error) == (JobState.FAILED, f"Its worker was lost {MAX_RUNS} times.")
+    assert job.state == JobState.FAILED
+    assert job.error == f"WorkerLostError: Its worker was lost {MAX_RUNS} times."
     assert count_rows(committed_db) == 0
 
 
-def test_a_run_is_heard_of_by_the_clock_of_the_database(
-    make_app: MakeApp, committed_db: Engine
-) -> None:
+def test_runs_that_are_not_lost_have_no_bound(make_app: MakeApp, committed_db: Engine) -> None:
+    """As with `@shared_task(max_retries=None)`."""
     app = make_app()
-    message = sent(app, fail)
-    change_jobs(committed_db, heard_at=PAST)
+    ask(app, task_of(app, fail, max_retries=None).s())
 
-    deliver(app, message)
+    assert [run_all(app) for _ in range(MAX_RUNS + 1)] == [["RETRY"]] * (MAX_RUNS + 1)
 
     [job] = jobs_in(committed_db)
-    assert job.heard_at is not None
+    assert (job.retries, job.runs) == (MAX_RUNS + 1, 0)
+
+
+def test_a_message_that_is_delivered_again_counts(make_app: MakeApp, committed_db: Engine) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.extend(job.runs for job in jobs_in(committed_db))
+
+    app = make_app()
+    again = {"exchange": "", "routing_key": "a-queue", "redelivered": True}
+    assert deliver(app, sent(app, look), delivery_info=again) == "SUCCESS"
+
+    assert seen == [2]
+
+
+def test_a_run_that_begins_late_is_heard_of_by_the_clock_of_the_database(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    """Or it could be published again before it ends."""
+    seen: list[bool] = []
+
+    def look() -> None:
+        [job] = jobs_in(committed_db)
+        assert job.heard_at is not None
+        with Session(committed_db) as session:
+            seen.append(abs(database_time(session) - job.heard_at) < timedelta(seconds=5))
+
+    app = make_app()
+    message = sent(app, look)
+    limit = timedelta(seconds=celery_of(app).conf.task_time_limit)
     with Session(committed_db) as session:
-        assert abs(database_time(session) - job.heard_at) < timedelta(seconds=5)
+        late = database_time(session) - limit - timedelta(seconds=1)
+    change_jobs(committed_db, heard_at=late)
+
+    assert deliver(app, message) == "SUCCESS"
+    assert seen == [True]
+
+
+def test_most_runs_begin_with_a_read_alone(make_app: MakeApp) -> None:
+    app = make_app()
+
+    def rest() -> None: ...
+
+    message = sent(app, rest)
+    with count_queries() as statements:
+        assert deliver(app, message) == "SUCCESS"
+
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "DELETE"]
 
 
 # Broker or database down
@@ -488,7 +552,7 @@ def test_without_a_database_the_message_comes_back(
     app = make_app()
     message = sent(app, add)
 
-    def be_down(*_: object) -> bool:
+    def be_down(*_: object, **__: object) -> int:
         raise OperationalError("", {}, Exception())
 
     monkeypatch.setattr(receipts, "begin", be_down)
@@ -529,7 +593,7 @@ def test_a_last_failure_that_cannot_be_kept_leaves_the_receipt(
     def be_down(*_: object) -> bool:
         raise ConnectionError
 
-    monkeypatch.setattr(tasks, "change_receipt", be_down)
+    monkeypatch.setattr(receipts, "note", be_down)
 
     assert deliver(app, message) == "FAILURE"
 
@@ -540,14 +604,7 @@ def test_a_last_failure_that_cannot_be_kept_leaves_the_receipt(
 
 
 def test_a_task_with_an_id_of_its_caller_has_no_receipt(make_app: MakeApp) -> None:
-    changed: list[UUID] = []
-
-    def change(_session: Session, job_id: UUID) -> bool:
-        changed.append(job_id)
-        return True
-
-    assert not tasks.change_receipt(celery_of(make_app()), "daily-report", change)
-    assert changed == []
+    assert not receipts.note(celery_of(make_app()), "daily-report", "an error")
 
 
 def test_a_task_that_a_worker_does_not_know_waits_for_another(

@@ -135,7 +135,6 @@ def test_a_task_that_kills_its_process_each_time_is_kept_and_others_go_on(
     assert count_active(committed_db) == 20
     [job] = jobs_in(committed_db)
     assert job.retries == 1
-    assert job.runs >= 2
     assert "WorkerLostError" in str(job.error)
 
 

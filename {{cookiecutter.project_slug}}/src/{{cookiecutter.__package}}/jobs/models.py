@@ -6,7 +6,17 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Executable, Index, Row, Text, func, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Index,
+    Row,
+    Text,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import utc_now
@@ -39,17 +49,22 @@ class Job(Base):
     state: Mapped[str] = mapped_column(ExactString(10), default=JobState.WAITING)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # sent, begun or failed
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was last heard of
     retries: Mapped[int] = mapped_column(default=0)  # as Celery counts
-    runs: Mapped[int] = mapped_column(default=0)  # those of lost workers included
+    runs: Mapped[int] = mapped_column(default=0)  # given to workers since the last retry
     error: Mapped[str | None] = mapped_column(ExactString(1000))
 
     __table_args__ = (Index(None, "state", "queue", "due_at"),)
 
 
+def current_time() -> ColumnElement[datetime]:
+    """Return the SQL for the time by the clock of the database."""
+    return type_coerce(func.current_timestamp(), UtcDateTime)
+
+
 def database_time(session: Session) -> datetime:
     """Return the time by the clock of the database."""
-    return session.scalars(select(type_coerce(func.current_timestamp(), UtcDateTime))).one()
+    return session.scalars(select(current_time())).one()
 
 
 def change_rows(session: Session, change: Executable, **values: Any) -> int:

@@ -1,6 +1,7 @@
 """Asks for tasks in the caller's transaction; docs/jobs.md says what follows from that."""
 
 import inspect
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from celery.canvas import Signature
 
 MAX_PAYLOAD_LENGTH = 16_384
+COLUMNS = {"countdown", "eta", "queue", "retries", "task_id"}
 
 
 def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
@@ -38,12 +40,12 @@ def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
     task, args, kwargs = signature.type, signature.args, signature.kwargs
     inspect.signature(task.run).bind(*args, **kwargs)
     options = {"queue": getattr(task, "queue", None)} | signature.options
-    countdown, eta = options.pop("countdown", None), options.pop("eta", None)
+    countdown, eta = options.get("countdown"), options.get("eta")
     if countdown:
         eta = database_time(session) + timedelta(seconds=countdown)
     router = current_app.extensions["celery"].amqp.router
     queue = router.route(dict(options), task.name, args, kwargs, task)["queue"].name
-    payload = json.dumps([args, kwargs, options | {"queue": None}])
+    payload = dump_payload(args, kwargs, options)
     if len(payload) > MAX_PAYLOAD_LENGTH:
         raise ValueError(
             f"The arguments of {task.name} are {len(payload)} characters of JSON, more than"
@@ -53,6 +55,12 @@ def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
     job.due_at = eta or func.current_timestamp()
     session.add(job)
     return job.id
+
+
+def dump_payload(args: Any, kwargs: Any, options: Mapping[str, Any]) -> str:
+    """Return what is published later, in JSON: arguments, and options that have no column."""
+    kept = {name: options[name] for name in options if name not in COLUMNS}
+    return json.dumps([args, kwargs, kept])
 
 
 def origin_ids() -> dict[str, str]:

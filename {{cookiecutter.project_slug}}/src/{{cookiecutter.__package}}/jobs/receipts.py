@@ -6,25 +6,28 @@ from typing import Any, cast
 from uuid import UUID
 
 from celery.exceptions import Ignore
-from sqlalchemy import Table, and_, bindparam, delete, event, func, select, update
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy import Table, bindparam, delete, event, select, update
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
+from ..database import db
+from ..database.transactions import run_in_transaction
 from ..observability.logs import redact
-from .models import Job, JobState, change_rows, database_time
+from .models import Job, JobState, change_rows, current_time, database_time
 
 log = logging.getLogger(__name__)
 
-ENDED = "Rolled back: another run was faster, or this one has committed changes. Commit only once."
+MAX_RUNS = 10
+"""A task that was given to workers so often without a word of its end is failed."""
 
-MAX_RUNS = 30
-"""More than all retries take: a task that takes its whole worker down with it is failed then."""
+ENDED = "Rolled back: another run was faster, or this one has committed changes. Commit only once."
 
 # Of the table, and made once: each task executes both.
 JOBS = cast("Table", Job.__table__)
 ITS_ID = JOBS.c.id == bindparam("job_id")
-CURRENT = and_(ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries"))
-BEGIN = update(JOBS).where(CURRENT, JOBS.c.runs < MAX_RUNS)
-BEGIN = BEGIN.values(runs=JOBS.c.runs + 1, heard_at=func.current_timestamp())
+CURRENT = select(JOBS.c.runs, JOBS.c.heard_at, current_time().label("now")).where(
+    ITS_ID, JOBS.c.state == JobState.SENT, JOBS.c.retries == bindparam("of_retries")
+)
+BEGUN = update(JOBS).where(ITS_ID)
 END = delete(JOBS).where(ITS_ID)
 
 
@@ -45,8 +48,7 @@ class Receipt:
         event.listen(session, "after_flush", self._note_change)
         event.listen(session, "do_orm_execute", self._note_change)
         event.listen(session, "before_commit", self._delete_row)
-        event.listen(session, "after_commit", self._note_commit)
-        event.listen(session, "after_rollback", self._note_rollback)
+        event.listen(session, "after_transaction_end", self._note_end)
 
     def end(self) -> None:
         """Commit what the task has not committed itself, and the end of its receipt."""
@@ -63,53 +65,64 @@ class Receipt:
         if self._is_changed and change_rows(session, END, job_id=self._job_id) == 0:
             log.warning(ENDED)
             raise ReceiptEndedError(ENDED)
+        self._has_ended = self._has_ended or self._is_changed
 
-    def _note_commit(self, session: Session) -> None:
-        if not session.in_nested_transaction():
-            self._has_ended = self._has_ended or self._is_changed
+    def _note_end(self, _session: Session, transaction: SessionTransaction) -> None:
+        if transaction.parent is None:
             self._is_changed = False
 
-    def _note_rollback(self, _session: Session) -> None:
-        self._is_changed = False
+
+def begin(request: Any, limit: float) -> int:
+    """Return how often a task was given to workers. Raises ReceiptEndedError for an old message.
+
+    Most runs begin with a read. Written down is a run whose message was delivered again, or so late
+    that the receipt could be published again before its end, after `limit` seconds.
+    """
+    values = {"job_id": UUID(request.id), "of_retries": request.retries}
+    again = (request.delivery_info or {}).get("redelivered", False)
+    with db.engine.begin() as connection:
+        found = connection.execute(CURRENT, values).first()
+        if found is None:
+            raise ReceiptEndedError
+        runs: int = found.runs + again
+        if again or found.now - found.heard_at > timedelta(seconds=limit):
+            connection.execute(BEGUN.values(runs=runs, heard_at=found.now), values)
+    return runs
 
 
-def begin(session: Session, job_id: UUID, retries: int) -> bool:
-    """Note that a run begins; False if its receipt has ended or waits for another retry."""
-    if change_rows(session, BEGIN, job_id=job_id, of_retries=retries):
-        return True
-    values = {"job_id": job_id, "of_retries": retries}
-    if session.scalar(select(JOBS.c.id).where(CURRENT), values):
-        fail(session, job_id, f"Its worker was lost {MAX_RUNS} times.")
-    return False
+def note(
+    celery: Any, task_id: str, error: object, due_in: float | None = None, **values: Any
+) -> bool:
+    """Write down that a published task has failed, or is due again in so many seconds.
 
+    In a transaction of its own. Returns False if the task has no receipt, or none any more.
+    """
+    try:
+        job_id = UUID(task_id)
+    except ValueError:  # the caller of a task without a receipt may choose any id
+        return False
+    values["state"] = JobState.FAILED if due_in is None else JobState.WAITING
+    values["error"] = describe_error(error)
 
-def postpone(session: Session, job_id: UUID, seconds: float, error: str, **values: Any) -> bool:
-    """Make a task due again after so many seconds; return False if its receipt has ended."""
-    due_at = database_time(session) + timedelta(seconds=seconds)
-    return _change(session, job_id, state=JobState.WAITING, due_at=due_at, error=error, **values)
+    def work(session: Session) -> bool:
+        now = database_time(session)
+        due_at = now + timedelta(seconds=due_in or 0)
+        published = update(Job).where(Job.id == job_id, Job.state == JobState.SENT)
+        return change_rows(session, published.values(heard_at=now, due_at=due_at, **values)) == 1
 
-
-def fail(session: Session, job_id: UUID, error: str) -> bool:
-    """Keep the receipt of a task that failed for the last time; False if it has ended."""
-    at = func.current_timestamp()
-    return _change(session, job_id, state=JobState.FAILED, heard_at=at, error=error)
+    with celery.flask_app.app_context():
+        return run_in_transaction(work)
 
 
 def purge_failed(session: Session, days: int = 30) -> int:
     """Delete tasks that failed more than so many days ago; return how many. The caller commits."""
     since = database_time(session) - timedelta(days=days)
-    return change_rows(
-        session, delete(Job).where(Job.state == JobState.FAILED, Job.heard_at < since)
-    )
+    old = delete(Job).where(Job.state == JobState.FAILED, Job.heard_at < since)
+    return change_rows(session, old)
 
 
-def describe_error(error: BaseException | str) -> str:
+def describe_error(error: object) -> str:
     """Return what is kept of an error: no secret, and nothing that a database cannot store."""
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
     text = str(redact(None, "", {"event": text})["event"])
     return text.encode(errors="replace").decode().replace("\0", "")[:1000]
-
-
-def _change(session: Session, job_id: UUID, **values: Any) -> bool:
-    sent = update(Job).where(Job.id == job_id, Job.state == JobState.SENT)
-    return change_rows(session, sent.values(values)) == 1

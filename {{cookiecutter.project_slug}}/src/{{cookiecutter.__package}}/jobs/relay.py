@@ -26,12 +26,12 @@ from ..database import db
 from ..database.transactions import run_in_transaction
 from .celery_app import NAME, ServiceCelery
 from .models import Job, JobState, count_jobs, database_time
-from .tasks import RECEIPT, keep_failed
+from .receipts import note
+from .tasks import RECEIPT
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_IN_A_BACKLOG = 0.1
+SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_AFTER_AN_ERROR = 2.0
 CLAIM_SECONDS = 30
 """How long a relay has for what it publishes; if it is killed meanwhile, another one goes on."""
@@ -44,26 +44,25 @@ def run(celery: ServiceCelery, stop: Event) -> None:
     """Publish what is due until told to stop; a broker or database that is down only delays it."""
     pause = 0.0
     while not stop.wait(pause):
+        pause = SECONDS_BETWEEN_LOOKS
         try:
-            is_backlog = publish_due(celery, partial(publish_batch, celery))
+            publish_due(celery, partial(publish_batch, celery))
         except Exception as error:
             log.warning("Tasks wait, they cannot be published: %s", type(error).__name__)
             pause = SECONDS_AFTER_AN_ERROR
-        else:
-            pause = SECONDS_IN_A_BACKLOG if is_backlog else SECONDS_BETWEEN_LOOKS
         PULSE.touch()
 
 
-def publish_due(celery: ServiceCelery, publish: Callable[[Sequence[Job]], object]) -> bool:
-    """Publish what is due, as far as the bound allows; True if more is due.
+def publish_due(celery: ServiceCelery, publish: Callable[[Sequence[Job]], object]) -> None:
+    """Publish what is due, as far as the bound allows.
 
     No transaction is open while the broker is waited for. Raises what `publish` raises; what was
     not published is then due again.
     """
     with celery.flask_app.app_context():
-        jobs, claimed_at, is_backlog = run_in_transaction(lambda session: _claim(session, celery))
+        jobs, claimed_at = run_in_transaction(lambda session: _claim(session, celery))
         if not jobs:
-            return is_backlog
+            return
         mine = update(Job).where(
             Job.id.in_([job.id for job in jobs]),
             Job.state == JobState.SENT,
@@ -72,10 +71,9 @@ def publish_due(celery: ServiceCelery, publish: Callable[[Sequence[Job]], object
         noted = mine.values(state=JobState.WAITING)
         try:
             publish(jobs)
-            noted = mine.values(heard_at=func.current_timestamp())
+            noted = mine.values(heard_at=func.current_timestamp(), runs=Job.runs + 1)
         finally:
             run_in_transaction(lambda session: session.execute(noted))
-    return is_backlog
 
 
 def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
@@ -92,10 +90,10 @@ def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
                     celery.send_task(job.task, args, kwargs, task_id=str(job.id), **options)
                 except (EncodeError, LookupError, TypeError, ValueError) as error:
                     log.exception("The task %s %s cannot be published", job.task, job.id)
-                    keep_failed(celery, str(job.id), error)
+                    note(celery, str(job.id), error)
 
 
-def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], datetime, bool]:
+def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], datetime]:
     """Take what is due: new tasks of each queue, and those that were not heard of for too long.
 
     A claim looks like a task that was last heard of so long ago that it is soon published again.
@@ -105,18 +103,15 @@ def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], date
     claimed_at = silent_since + timedelta(seconds=CLAIM_SECONDS)
     bound = celery.settings.jobs_in_flight
     jobs = _take(session, bound, Job.state == JobState.SENT, Job.heard_at <= silent_since)
-    is_backlog = False
     for queue in _waiting_queues(session):
         sent = select(func.count()).where(Job.state == JobState.SENT, Job.queue == queue)
         room = max(0, bound - session.scalars(sent).one())
         due = (Job.state == JobState.WAITING, Job.queue == queue, Job.due_at <= now)
-        found = _take(session, room + 1, *due)
-        jobs += found[:room]
-        is_backlog = is_backlog or len(found) > room
+        jobs += _take(session, room, *due)
     if jobs:
         claimed = update(Job).where(Job.id.in_([job.id for job in jobs]))
         session.execute(claimed.values(state=JobState.SENT, heard_at=claimed_at))
-    return jobs, claimed_at, is_backlog
+    return jobs, claimed_at
 
 
 def _take(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Job]:

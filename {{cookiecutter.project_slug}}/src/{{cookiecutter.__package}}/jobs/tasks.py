@@ -2,22 +2,19 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Task, current_app, signals
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, WorkerLostError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from ..clock import utc_now
 from ..database import db
-from ..database.transactions import run_in_transaction
 from . import receipts
-from .outbox import origin_ids
+from .outbox import dump_payload, origin_ids
 
 RECEIPT = "receipt"
 """The header of a message whose task has a receipt."""
@@ -63,15 +60,14 @@ class ServiceTask(Task[..., Any]):
             return result
 
     def _begin(self) -> receipts.Receipt:
-        job_id, retries = UUID(self.request.id), self.request.retries
         try:
-            has_begun = run_in_transaction(lambda session: receipts.begin(session, job_id, retries))
+            runs = receipts.begin(self.request, self.app.conf.task_time_limit)
         except SQLAlchemyError as error:
             time.sleep(1)  # or the message would come back at once, again and again
             raise Reject(error, requeue=True) from error
-        if not has_begun:
-            raise receipts.ReceiptEndedError
-        return receipts.Receipt(db.session(), job_id)
+        if runs >= receipts.MAX_RUNS:
+            raise WorkerLostError(f"Its worker was lost {receipts.MAX_RUNS} times.")
+        return receipts.Receipt(db.session(), UUID(self.request.id))
 
     def retry(self, *args: Any, **options: Any) -> Retry:
         """Retry the task as Celery documents it; without a broker or a database, later."""
@@ -83,58 +79,40 @@ class ServiceTask(Task[..., Any]):
             reason = error.args[0]
             raise reason if isinstance(reason, Ignore) else Reject(reason, requeue=True) from error
 
-    def apply_async(self, *args: Any, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Publish the task at once; but the retry of a receipt's task waits in the table."""
         headers = options.get("headers") or {}
         if headers.get(RECEIPT) and options.get("retries"):
-            return self._postpone(options)
+            return self._postpone(options, dump_payload(args, kwargs, options))
         options["headers"] = origin_ids() | headers
-        return super().apply_async(*args, **options)
+        return super().apply_async(args, kwargs, *more, **options)
 
-    def _postpone(self, options: Mapping[str, Any]) -> None:
-        eta = options.get("eta")
-        seconds = (eta - utc_now()).total_seconds() if eta else options.get("countdown") or 0
-        error = receipts.describe_error(sys.exception() or "It was retried, or lost its worker.")
-        change = partial(receipts.postpone, error=error, seconds=seconds)
-        change = partial(change, retries=options["retries"])
-        if not change_receipt(self.app, options["task_id"], change):
+    def _postpone(self, options: Mapping[str, Any], payload: str) -> None:
+        eta, error = options.get("eta"), sys.exception() or "It was retried, or lost its worker."
+        due_in = (eta - utc_now()).total_seconds() if eta else options.get("countdown") or 0
+        values = {name: options[name] for name in ("retries", "queue") if name in options}
+        values |= {"payload": payload, "runs": 0}
+        if not receipts.note(self.app, options["task_id"], error, due_in, **values):
             raise receipts.ReceiptEndedError
 
 
-def change_receipt(celery: Any, task_id: str, change: Callable[[Session, UUID], bool]) -> bool:
-    """Change a receipt in a transaction of its own; False if the task has none any more."""
-    try:
-        job_id = UUID(task_id)
-    except ValueError:  # the caller of a task without a receipt may choose any id
-        return False
-    with celery.flask_app.app_context():
-        return run_in_transaction(lambda session: change(session, job_id))
-
-
-def keep_failed(celery: Any, task_id: str, error: BaseException | str) -> None:
-    """Keep the receipt of a task that has failed for the last time."""
-    kept = receipts.describe_error(error)
-    change_receipt(celery, task_id, partial(receipts.fail, error=kept))
-
-
 @signals.task_failure.connect
-def on_failure(sender: ServiceTask, task_id: str, exception: BaseException, **_: Any) -> None:
-    """Keep a task that failed, or was lost with its process for the last time."""
-    keep_failed(sender.app, task_id, exception)
+def on_failure(sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
+    """Keep a task that failed, or was lost with its process, for the last time."""
+    receipts.note(sender.app, task_id, exception)
 
 
 @signals.task_revoked.connect
-def on_revoked(sender: ServiceTask, request: Any, **_: Any) -> None:
+def on_revoked(sender: Any, request: Any, **_: Any) -> None:
     """Keep a task that was revoked, or whose message has expired."""
-    keep_failed(sender.app, request.id, "It was revoked, or had expired.")
+    receipts.note(sender.app, request.id, "It was revoked, or had expired.")
 
 
 @signals.task_unknown.connect
 def on_unknown(sender: Any, name: str, id: str, **_: Any) -> None:  # noqa: A002  Celery's name
     """Publish a task that this release does not know again: another worker may know it."""
-    error = f"A worker does not know the task {name}."
-    change = partial(receipts.postpone, error=error, seconds=SECONDS_UNTIL_ANOTHER_RELEASE)
-    change_receipt(sender.app, id, change)
+    error, due_in = f"A worker does not know the task {name}.", SECONDS_UNTIL_ANOTHER_RELEASE
+    receipts.note(sender.app, id, error, due_in)
 
 
 @signals.task_prerun.connect

@@ -73,6 +73,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "BROKER_URL": settings.broker_url.get_secret_value(),
         "CELERY": settings.celery,
         "JOB_SECONDS": str(settings.job_seconds),
+        "JOBS_IN_FLIGHT": str(settings.jobs_in_flight),
         "METRICS_PORT": "0",
     }
 
