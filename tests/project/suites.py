@@ -82,5 +82,7 @@ class Suites:
     def _run(self, project: BakedProject, *options: str, **variables: str) -> str:
         settings = clean_environment({**self.environment.variables, **variables})
         done = self.forks.run_pytest(project.path, [*OPTIONS, *options], settings)
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+        if done.returncode != 0:
+            lines = [line for line in done.stdout.splitlines() if not line.startswith(PASSED)]
+            raise AssertionError("\n".join(lines)[-6000:] + done.stderr[-6000:])
         return done.stdout
