@@ -102,7 +102,7 @@ BROKER = re.compile(
 WEBHOOK = re.compile(r"https?://[^\s/?#]+(?:/\S*)?")
 DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
 {% endif %}
-BIND = re.compile(r"(?:[^\s:/]*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})|unix:(/.+)|fd://[0-9]+")
+BIND = re.compile(r"(?:[^\s:/]{0,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})|unix:(/.+)|fd://[0-9]+")
 HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
 ORIGIN = re.compile(r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 

@@ -101,11 +101,22 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Print the SQL of the migrations; `0001:0002_3f9c1a2b` for a part of them."""
         from . import migrations
 
-        logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
-        with _one_sentence():
+        with _one_sentence(), _without_progress():
             migrations.print_sql(settings, revisions)
 
     return group
+
+
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """Log no migration as run: its SQL is only printed."""
+    progress = logging.getLogger("alembic.runtime.migration")
+    level = progress.level
+    progress.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        progress.setLevel(level)
 
 
 @contextmanager

@@ -64,6 +64,9 @@ def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -
     )
     # Not by engine events: their dispatch alone takes a fifth of the time of a short SELECT.
     engine.dialect.do_begin = _begin  # type: ignore[assignment,method-assign]
+    # A reflected table has the type, and a migration that copies a table copies what is reflected.
+    known = {**SQLiteDialect.ischema_names, SCALED_INTEGER: ExactDecimal}
+    engine.dialect.ischema_names = known  # type: ignore[attr-defined]
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -174,9 +177,6 @@ def make_migration_engine(url: str) -> Engine:
     references would be lost with the original; `migration_lock` looks at them in the end.
     """
     engine = make_engine(url, statement_timeout_seconds=MAX_MIGRATION_SECONDS, poolclass=NullPool)
-    # A table that is copied is made from its reflection, which has to know the type.
-    known = {**SQLiteDialect.ischema_names, SCALED_INTEGER: ExactDecimal}
-    engine.dialect.ischema_names = known  # type: ignore[attr-defined]
 
     @event.listens_for(engine, "connect")
     def loosen(connection: sqlite3.Connection, _record: object) -> None:

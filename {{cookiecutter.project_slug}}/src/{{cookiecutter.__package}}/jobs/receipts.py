@@ -80,13 +80,15 @@ def begin(request: Any, limit: float) -> int:
     """
     values = {"job_id": UUID(request.id), "of_retries": request.retries}
     again = (request.delivery_info or {}).get("redelivered", False)
-    with db.engine.begin() as connection:
-        found = connection.execute(CURRENT, values).first()
-        if found is None:
-            raise ReceiptEndedError
-        runs: int = found.runs + again
-        if again or found.now - found.heard_at > timedelta(seconds=limit):
-            connection.execute(BEGUN.values(runs=runs, heard_at=found.now), values)
+    session = db.session()
+    connection = session.connection()
+    found = connection.execute(CURRENT, values).first()
+    if found is None:
+        raise ReceiptEndedError
+    runs: int = found.runs + again
+    if again or found.now - found.heard_at > timedelta(seconds=limit):
+        connection.execute(BEGUN.values(runs=runs, heard_at=found.now), values)
+    session.commit()
     return runs
 
 
