@@ -13,6 +13,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 
 from .support.programs import run_program
 
+KNOWN_OPTION = "{{ 'mode=rw' if cookiecutter.database == 'sqlite' else 'connect_timeout=3' }}"
 PASSWORD = "correct-horse-battery-staple"
 STRONG_KEY = "k" * 32
 REQUIRED = {"DATABASE_URL": EXAMPLE_URL}
@@ -129,6 +130,7 @@ def test_all_errors_are_reported_together() -> None:
         (f"{EXAMPLE_URL}?timeout=5", "has the option 'timeout', which is unknown or which the"),
         (f"{EXAMPLE_URL}?mode={PASSWORD}", "has the option 'mode' with a value other than ro|rw"),
         (f"{EXAMPLE_URL}?mode=ro&mode=rw", "has the option 'mode' twice"),
+        ("sqlite://host:65536/service.db", "has a port that is not between 1 and 65535"),
 {% else %}
         (
             f"{EXAMPLE_URL}?connect_timeout={PASSWORD}",
@@ -154,6 +156,12 @@ def test_an_invalid_database_url_is_reported(url: str | None, message: str) -> N
 
     assert message in errors["database_url"]
     assert PASSWORD not in str(errors)
+
+
+def test_a_known_option_of_a_database_url_is_accepted() -> None:
+    url = f"{EXAMPLE_URL}?{KNOWN_OPTION}"
+
+    assert Settings(database_url=SecretStr(url)).database_url.get_secret_value() == url
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ CONDITION_MUTANTS = (
         "the fetch of keys is bounded as a whole",
         f"{PACKAGE}/auth/provider.py",
         (("            self._close()\n", "            pass\n"),),
-        (f"{OIDC_TESTS}::test_a_provider_that_trickles_is_given_up_as_a_whole",),
+        (f"{OIDC_TESTS}::test_a_provider_that_trickles_is_given_up_as_a_whole[http]",),
         options=WITH_OIDC,
     ),
     Mutant(

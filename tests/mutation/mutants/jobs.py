@@ -186,7 +186,7 @@ JOB_MUTANTS = (
         "late run not written down",
         "a task that began late is not published again before it ends",
         RECEIPTS,
-        ("        if again or found.now", "        if again and found.now"),
+        ("    if again or found.now", "    if again and found.now"),
         f"{TASK_TESTS}::test_a_run_that_begins_late_is_heard_of_by_the_clock_of_the_database",
     ),
     mutant(

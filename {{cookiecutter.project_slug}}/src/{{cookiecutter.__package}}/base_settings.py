@@ -32,7 +32,6 @@ EXAMPLE_URL = "sqlite:///{{ cookiecutter.__package }}.db"
 INVALID_DATABASE_NAMES = frozenset({None, "", ":memory:"})
 """In memory, each connection would have a database of its own."""
 URL_OPTIONS = {"mode": "ro|rw|rwc", "uri": "true", "vfs": "[a-z-]+"}
-FILE_OPTIONS: frozenset[str] = frozenset()
 {% elif cookiecutter.database == "postgresql" %}
 DRIVERS = ("postgresql", "postgresql+psycopg")
 EXAMPLE_URL = "postgresql://user:password@host/{{ cookiecutter.__package }}"
@@ -136,9 +135,11 @@ def _check_options(url: URL) -> None:
             raise ValueError(f"has the option {name!r} twice")
         if not all(re.fullmatch(URL_OPTIONS[name], value) for value in values):
             raise ValueError(f"has the option {name!r} with a value other than {URL_OPTIONS[name]}")
+{% if cookiecutter.database != "sqlite" %}
         is_file = name in FILE_OPTIONS and values[0] != "system"
         if is_file and not Path(values[0]).exists():
             raise ValueError(f"names a file by the option {name!r} that does not exist")
+{% endif %}
 
 
 def _usable_bind(value: str) -> str:

@@ -8,6 +8,7 @@ from alembic.operations import ops
 from {{ cookiecutter.__package }}.database.arrangement import (
     arranged,
     column_without,
+    comes_before_values,
     rename_indexes,
     without_type_constraints,
 )
@@ -164,3 +165,11 @@ def test_an_index_whose_name_alone_changes_is_renamed() -> None:
     [rename] = table.ops
     assert isinstance(rename, ops.ExecuteSQLOp)
     assert rename.sqltext == "things ix_owner ix_new"
+
+
+def test_a_new_type_comes_before_values_and_not_null_after_them() -> None:
+    new_type = ops.AlterColumnOp("things", "size", modify_type=sa.Text())
+    not_null = ops.AlterColumnOp("things", "size", modify_nullable=False)
+
+    assert comes_before_values(new_type)
+    assert not comes_before_values(not_null)

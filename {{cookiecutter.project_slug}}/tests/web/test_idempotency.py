@@ -168,6 +168,25 @@ def test_a_claim_that_lost_a_race_is_made_again(
     assert session.query(Probe).count() == 1
 
 
+def test_a_claim_that_fails_for_another_reason_is_not_repeated(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[object] = []
+
+    @event.listens_for(Session, "before_flush")
+    def fail(*_: object) -> None:
+        attempts.append("flush")
+        raise OperationalError("INSERT", None, Exception("disk is full"))
+
+    monkeypatch.setattr(idempotency, "is_retryable", lambda _error: False)
+    try:
+        with pytest.raises(OperationalError):
+            send(client)
+    finally:
+        event.remove(Session, "before_flush", fail)
+    assert len(attempts) == 1
+
+
 def test_callers_do_not_share_keys(app: Flask, client: FlaskClient) -> None:
     caller = ["anna"]
 
