@@ -179,7 +179,7 @@ JOB_MUTANTS = (
         "message that comes again not counted",
         "a message that is delivered again counts as a lost worker",
         RECEIPTS,
-        ("        runs: int = found.runs + again\n", "        runs: int = found.runs\n"),
+        ("    runs: int = found.runs + again\n", "    runs: int = found.runs\n"),
         f"{TASK_TESTS}::test_a_message_that_is_delivered_again_counts",
     ),
     mutant(
