@@ -177,7 +177,7 @@ RESOURCE_MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "range without its start", PAGINATION, "attribute >= value", "attribute > value", "list"
     ),
-    mutant("range with its end", PAGINATION, "attribute < value", "attribute <= value", "list"),
+    mutant("range with its end", PAGINATION, ": attribute < value", ": attribute <= value", "list"),
     mutant(
         "sort by another field",
         ROUTES,
@@ -195,8 +195,8 @@ RESOURCE_MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "keyset skips equal values",
         PAGINATION,
-        "        if not self.is_unique:\n            return beyond",
-        "        if self.is_unique:\n            return beyond",
+        "        if not self.is_unique:\n            columns",
+        "        if self.is_unique:\n            columns",
         "list",
     ),
     # Views
