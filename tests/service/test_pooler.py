@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -84,8 +85,16 @@ def run_sql(environment: Environment, url: str, *statements: str) -> None:
 
 
 @contextmanager
-def pgbouncer(server_url: str, folder: Path) -> Iterator[str]:
-    """Run a pooler before a server on this machine, and yield the URL to use it."""
+def pgbouncer(server_url: str) -> Iterator[str]:
+    """Run a pooler before a server on this machine, and yield the URL to use it.
+
+    Its folder is not one of pytest, which other accounts than this one cannot reach.
+    """
+    with TemporaryDirectory(prefix="pooler-") as name:
+        yield from _pgbouncer(server_url, Path(name))
+
+
+def _pgbouncer(server_url: str, folder: Path) -> Iterator[str]:
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("PgBouncer is not installed: tools/install_pgbouncer.sh")
@@ -106,8 +115,6 @@ def pgbouncer(server_url: str, folder: Path) -> Iterator[str]:
     command: list[str | Path] = [program, "--quiet", file]
     if os.geteuid() == 0:  # it refuses to run as root
         owner = Path(socket_folder).owner()
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(path.stat().st_mode | 0o711)
         shutil.chown(folder, owner)
         command[1:1] = ["--user", owner]
     log = folder / "output"
@@ -152,7 +159,7 @@ def test_a_service_behind_a_pooler_serves_with_its_limits(
     proved: Proved,
 ) -> None:
     run_sql(environment, server_url, "ALTER ROLE CURRENT_USER SET statement_timeout = '15s'")
-    with pgbouncer(server_url, tmp_path) as url:
+    with pgbouncer(server_url) as url:
         with served(project, environment, tmp_path, f"{url}?prepare_threshold=none") as service:
             assert service.call("GET", "/readyz").status == 200
 
@@ -176,7 +183,7 @@ def test_a_limit_that_does_not_arrive_is_in_the_log(
 ) -> None:
     run_sql(environment, server_url, "ALTER ROLE CURRENT_USER RESET statement_timeout")
     with (
-        pgbouncer(server_url, tmp_path) as url,
+        pgbouncer(server_url) as url,
         served(project, environment, tmp_path, f"{url}?prepare_threshold=none") as service,
     ):
         assert service.call("GET", PATH).status == 200
@@ -190,7 +197,7 @@ def test_why_a_pooler_rejects_the_service_is_in_the_log(
 ) -> None:
     """Without `prepare_threshold=none` the service sends its limit as an option at the start."""
     with (
-        pgbouncer(server_url, tmp_path) as url,
+        pgbouncer(server_url) as url,
         served(project, environment, tmp_path, url) as service,
     ):
         assert service.call("GET", PATH).is_problem(503)
