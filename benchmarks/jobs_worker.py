@@ -45,7 +45,7 @@ def write() -> None:
 
 @dataclass(frozen=True)
 class Counts:
-    """What all processes have counted so far."""
+    """Tasks and statements of all processes so far."""
 
     done: int
     statements: int

@@ -1,4 +1,4 @@
-"""What the documents of a project say about resources and fields works, followed to the letter.
+"""The documents of a project on resources and fields work when they are followed to the letter.
 
 The commands are read from the README and from docs/resources.md, the code from docs/recipes.md.
 After each change all that `make check` checks without tests is clean, and the tests of the
@@ -31,7 +31,7 @@ QUICK_TESTS = (
     "tests/web/test_openapi_file.py",
     "tests/database/test_migrations.py::test_models_and_migrations_agree_in_a_fresh_process",
 )
-"""What a change of a resource can break."""
+"""The tests that a change of a resource can break."""
 
 
 def commands(team: Team, document: str, title: str) -> list[str]:

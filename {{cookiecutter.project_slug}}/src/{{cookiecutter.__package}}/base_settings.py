@@ -318,7 +318,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod
     def _address_of_the_provider(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Whoever can change the keys on their way can make tokens."""
+        """Reject one without TLS in production: who changes keys on their way can make tokens."""
         if value is None or value.startswith("https://"):
             return value
         if info.data.get("environment") == "production":

@@ -66,7 +66,7 @@ def rename_indexes(
 
 
 class IndexParts(NamedTuple):
-    """What an index or a unique key is of."""
+    """An index or a unique key, in values that can be compared."""
 
     name: str
     unique: bool

@@ -12,7 +12,7 @@ CHECK = re.compile(r"^ *CONSTRAINT `((?:[^`]|``)+)` CHECK \((.*)\),?$", re.MULTI
 COLUMN_CHECK = re.compile(r"^ *`((?:[^`]|``)+)` .* CHECK \((.*)\),?$", re.MULTILINE)
 
 KEYS_ARE_INDEXES = True
-"""Whether a unique key and a unique index are the same."""
+"""True where a unique key and a unique index are the same."""
 
 
 def report(connection: Connection, table: str, *, temporary: bool = False) -> ReportedTable:

@@ -34,7 +34,7 @@ TRIGGERS = text(
 )
 
 KEYS_ARE_INDEXES = False
-"""Whether a unique key and a unique index are the same."""
+"""True where a unique key and a unique index are the same."""
 
 
 def report(connection: Connection, table: str, *, temporary: bool = False) -> ReportedTable:

@@ -29,7 +29,7 @@ AFTER_TYPE = TABLE_CONSTRAINTS | {
 }
 
 KEYS_ARE_INDEXES = False
-"""Whether a unique key and a unique index are the same."""
+"""True where a unique key and a unique index are the same."""
 
 
 def report(connection: Connection, table: str, *, temporary: bool = False) -> ReportedTable:
