@@ -9,7 +9,6 @@ least CPU of the process and of the database's server: waiting for other work co
 
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -350,15 +349,8 @@ def table(database: str, *, rows: int | None = None, repeats: int = 9) -> Table:
     with baked(database, FIELDS) as project, database_urls(project, names) as urls:
         for url in urls:
             project.flask("db", "upgrade", DATABASE_URL=url)
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.growth", *urls, str(rows), str(repeats)],
-            env=project.environment_with_benchmarks(),
-            cwd=project.path,
-            stdout=subprocess.PIPE,
-            check=True,
-            timeout=RUN_SECONDS,
-        )
-    return summary(database, rows, json.loads(done.stdout.splitlines()[-1]))
+        found = project.measured_by("benchmarks.growth", *urls, rows, repeats, seconds=RUN_SECONDS)
+    return summary(database, rows, found)
 
 
 def summary(database: str, rows: int, pages: list[dict[str, Any]]) -> Table:

@@ -1,5 +1,6 @@
 """Generated projects to measure: fresh from the template, everything on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PACKAGE = "my_service"
@@ -41,6 +43,21 @@ class Project:
         """Return the environment for a program of the benchmarks that imports the package."""
         path = os.pathsep.join([str(self.source), str(TEMPLATE)])
         return {**self.environment(), "PYTHONPATH": path}
+
+    def measured_by(self, module: str, *arguments: object, seconds: float) -> Any:
+        """Run a module of the benchmarks in a process of the project; return what it prints.
+
+        That is JSON in its last line. Raises subprocess.TimeoutExpired after so many seconds.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            env=self.environment_with_benchmarks(),
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=seconds,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
 
     def flask(self, *arguments: str, **variables: str) -> None:
         """Run a command of the service."""

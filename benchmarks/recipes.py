@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 import time
 
@@ -62,15 +61,8 @@ def sample(url: str, rounds: int, requests: int) -> Samples:
 
 def measure(project: Project, url: str, rounds: int, requests: int) -> Samples:
     """Return the samples, taken in a process of the project."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.recipes", url, str(rounds), str(requests)],
-        env=project.environment_with_benchmarks(),
-        cwd=project.path,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=RUN_SECONDS,
-    )
-    return Samples(json.loads(done.stdout.splitlines()[-1]))
+    arguments = (url, rounds, requests)
+    return Samples(project.measured_by("benchmarks.recipes", *arguments, seconds=RUN_SECONDS))
 
 
 def table(database: str, *, rounds: int = 25, requests: int = 40) -> Table:

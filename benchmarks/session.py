@@ -6,7 +6,6 @@ benchmarks.session` in a generated project, which prints the samples.
 
 import io
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -107,15 +106,8 @@ def sample(url: str, rounds: int, requests: int) -> Samples:
 
 def measure(project: Project, url: str, *, rounds: int, requests: int) -> Samples:
     """Return the samples, taken in a process of the project."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.session", url, str(rounds), str(requests)],
-        env=project.environment_with_benchmarks(),
-        cwd=project.path,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=RUN_SECONDS,
-    )
-    return Samples(json.loads(done.stdout))
+    arguments = (url, rounds, requests)
+    return Samples(project.measured_by("benchmarks.session", *arguments, seconds=RUN_SECONDS))
 
 
 def table(database: str = "sqlite", *, rounds: int = 40, requests: int = 100) -> Table:
