@@ -41,6 +41,21 @@ assert found and all(programs.PACKAGE in str(folder) for folder in found), found
 """
 
 
+def production(url: str, **more: str) -> dict[str, str]:
+    """Return the settings of a service in production, on the database of this URL.
+
+    Two services may run at the same time, and there is no load balancer to wait for.
+    """
+    return {
+        "ENVIRONMENT": "production",
+        "DATABASE_URL": url,
+        "SECRET_KEY": SECRET_KEY,
+        "METRICS_PORT": "0",
+        "DRAIN_SECONDS": "0",
+        **more,
+    }
+
+
 @contextmanager
 def database(
     project: BakedProject, environment: Environment, folder: Path, *, prepare: str = ""

@@ -6,7 +6,7 @@ import pytest
 
 from .baked import BakedProject
 from .environments import Environment
-from .servers import SECRET_KEY, Service, database
+from .servers import Service, database, production
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +26,7 @@ def service(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """The migrated service in production mode; a test that stops it has to start it again."""
-    settings = {
-        "ENVIRONMENT": "production",
-        "DATABASE_URL": database_url,
-        "SECRET_KEY": SECRET_KEY,
-        # Two services may run at the same time, and there is no load balancer to wait for.
-        "METRICS_PORT": "0",
-        "DRAIN_SECONDS": "0",
-    }
+    settings = production(database_url)
     flask = environment.program("flask")
     migrate = (flask, "--app", project.package, "db", "upgrade")
     project.run(*migrate, variables={**environment.variables, **settings})

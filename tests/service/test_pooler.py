@@ -20,10 +20,10 @@ from tests.harness.report import Proved
 from tests.harness.servers import (
     HOST,
     SECONDS_TO_STOP,
-    SECRET_KEY,
     Service,
     database,
     free_port,
+    production,
     wait_until,
 )
 
@@ -139,14 +139,7 @@ def served(
     project: BakedProject, environment: Environment, folder: Path, url: str
 ) -> Iterator[Service]:
     """Serve behind the pooler."""
-    settings = {
-        "ENVIRONMENT": "production",
-        "SECRET_KEY": SECRET_KEY,
-        "METRICS_PORT": "0",
-        "DRAIN_SECONDS": "0",
-        "GRACEFUL_TIMEOUT_SECONDS": "1",
-        "DATABASE_URL": url,
-    }
+    settings = production(url, GRACEFUL_TIMEOUT_SECONDS="1")
     with Service(project, environment, settings, folder / "log") as service:
         yield service
 

@@ -23,7 +23,7 @@ from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
 from tests.harness.proxy import CADDY, Proxy, adapted, compose_environment, proxy
 from tests.harness.report import Proved
-from tests.harness.servers import HOST, SECRET_KEY, Service, database
+from tests.harness.servers import HOST, Service, database, production
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,13 +61,7 @@ def service(
     folder = tmp_path_factory.mktemp("service")
     with database(project, environment, folder) as url:
         settings = {
-            "ENVIRONMENT": "production",
-            "DATABASE_URL": url,
-            "SECRET_KEY": SECRET_KEY,
-            "METRICS_PORT": "0",
-            "DRAIN_SECONDS": "0",
-            "GRACEFUL_TIMEOUT_SECONDS": "1",
-            "HSTS_SECONDS": "60",
+            **production(url, GRACEFUL_TIMEOUT_SECONDS="1", HSTS_SECONDS="60"),
             **compose_environment(project, "service"),
         }
         flask = (environment.program("flask"), "--app", project.package)

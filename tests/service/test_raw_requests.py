@@ -16,7 +16,7 @@ import pytest
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
 from tests.harness.report import Proved
-from tests.harness.servers import HOST, SECRET_KEY, Service, database
+from tests.harness.servers import HOST, Service, database, production
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("raw requests")]
 
@@ -174,13 +174,7 @@ def test_no_shape_of_a_request_breaks_the_service(
     project: BakedProject, environment: Environment, tmp_path: Path, proved: Proved
 ) -> None:
     with database(project, environment, tmp_path) as url:
-        settings = {
-            "ENVIRONMENT": "production",
-            "DATABASE_URL": url,
-            "SECRET_KEY": SECRET_KEY,
-            "METRICS_PORT": "0",
-            "DRAIN_SECONDS": "0",
-        }
+        settings = production(url)
         flask = (environment.program("flask"), "--app", project.package)
         project.run(*flask, "db", "upgrade", variables={**environment.variables, **settings})
         with Service(project, environment, settings, tmp_path / "log") as service:

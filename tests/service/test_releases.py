@@ -20,7 +20,7 @@ import pytest
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
 from tests.harness.report import Proved
-from tests.harness.servers import SECRET_KEY, Service, database
+from tests.harness.servers import Service, database, production
 
 pytestmark = [pytest.mark.slow, pytest.mark.about("database")]
 
@@ -167,14 +167,7 @@ def test_an_update_and_a_rollback_fail_no_request(
     newer = newer_release(older, tmp_path)
     flask = (environment.program("flask"), "--app", "my_service")
     with database(older, environment, tmp_path) as url, ExitStack() as stack:
-        settings = {
-            "ENVIRONMENT": "production",
-            "SECRET_KEY": SECRET_KEY,
-            "DATABASE_URL": url,
-            "METRICS_PORT": "0",
-            "DRAIN_SECONDS": "1",
-            "WORKERS": "1",
-        }
+        settings = {**production(url), "DRAIN_SECONDS": "1", "WORKERS": "1"}
         variables = {**environment.variables, **settings}
         older.run(*flask, "db", "upgrade", variables=variables)
         newer.run(*flask, "db", "revision", "-m", "Add a color", variables=variables)
