@@ -8,7 +8,18 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import generation, growth, imports, isolation, jobs, recipes, resource, session
+from benchmarks import (
+    generation,
+    growth,
+    imports,
+    isolation,
+    jobs,
+    recipes,
+    resource,
+    session,
+    set_up,
+    tracing,
+)
 from benchmarks.http import compare
 from benchmarks.page import merged, read, write
 from benchmarks.report import Table
@@ -23,10 +34,12 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
     if quick:
         return {
             "http": lambda: [compare.table(engine, rounds=1, requests=8)],
+            "tracing": lambda: [tracing.table(engine, rounds=1, requests=8)],
             "session": lambda: [session.table(engine, rounds=1, requests=2)],
             "isolation": lambda: [isolation.table(engine, rounds=1, tests=3, floor_tests=2)],
             "generation": lambda: [generation.table(rounds=1)],
             "imports": lambda: [imports.table(rounds=1)],
+            "set-up": lambda: [set_up.table(rounds=1)],
             "resource": lambda: [resource.table(rounds=1, program=resource.QUICK)],
             "recipes": lambda: [recipes.table(engine, rounds=1, requests=2)],
             "growth": lambda: [growth.table(engine, rows=2_000, repeats=1)],
@@ -34,10 +47,12 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Benchmark]:
         }
     return {
         "http": lambda: [compare.table(engine)],
+        "tracing": lambda: [tracing.table(engine)],
         "session": lambda: [session.table(engine)],
         "isolation": lambda: [isolation.table(name) for name in ENGINES],
         "generation": lambda: [generation.table()],
         "imports": lambda: [imports.table()],
+        "set-up": lambda: [set_up.table()],
         "resource": lambda: [resource.table()],
         "recipes": lambda: [recipes.table(engine)],
         "growth": lambda: [growth.table(name) for name in ENGINES],

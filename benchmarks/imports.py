@@ -61,17 +61,18 @@ def package(template: Path) -> Iterator[Path]:
 
 def seconds(source: Path, program: str) -> float:
     """Return the CPU seconds of a new process that runs the program."""
-    before = _children_seconds()
+    before = cpu_of_children()
     subprocess.run(
         [sys.executable, "-c", program],
         check=True,
         timeout=COMMAND_SECONDS,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(source)},
     )
-    return _children_seconds() - before
+    return cpu_of_children() - before
 
 
-def _children_seconds() -> float:
+def cpu_of_children() -> float:
+    """Return the CPU seconds of all processes that this one started, and that ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

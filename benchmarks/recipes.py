@@ -20,12 +20,14 @@ PATH = "/api/v1/items"
 def follow(document: str, code: str) -> str:
     """Return the module that the recipe makes of this one. Raises RuntimeError where it fails."""
     [section] = re.findall(rf"^## {TITLE}\n(.*?)(?=^## |\Z)", document, re.MULTILINE | re.DOTALL)
-    for diff in re.findall(r"^```diff\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+    for diff in re.findall(r"^```diff\n--- [^\n]+\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
         lines = diff.splitlines()
-        old, new = ("\n".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
-        if code.count(f"\n{old}") != 1:
+        old, new = (
+            "\n".join(line[1:] for line in lines if line[0] in signs) for signs in (" -", " +")
+        )
+        if code.count(f"\n{old}\n") != 1:
             raise RuntimeError(f"The recipe does not fit the module:\n{diff}")
-        code = code.replace(f"\n{old}", f"\n{new}")
+        code = code.replace(f"\n{old}\n", f"\n{new}\n")
     return code
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -40,11 +40,13 @@ class Operation:
 
 
 @contextmanager
-def servers(project: Project, url: str) -> Iterator[dict[str, Server]]:
-    """Run all servers on one database; yield them by name."""
+def servers(
+    project: Project, url: str, names: Sequence[str] = CONTENDERS
+) -> Iterator[dict[str, Server]]:
+    """Run these servers on one database; yield them by name."""
     project.flask("db", "upgrade", DATABASE_URL=url)
     with ExitStack() as stack:
-        yield {name: stack.enter_context(running(name, project, url)) for name in CONTENDERS}
+        yield {name: stack.enter_context(running(name, project, url)) for name in names}
 
 
 def bodies() -> Iterator[bytes]:
@@ -81,21 +83,24 @@ def operations(ids: list[str]) -> list[Operation]:
     ]
 
 
-def measure(database: str, *, rounds: int, requests: int) -> tuple[Samples, Samples]:
-    """Return CPU seconds and seconds per request, of each operation on each server."""
+def measure(
+    database: str, names: Sequence[str] = CONTENDERS, *, rounds: int, requests: int
+) -> tuple[Samples, Samples]:
+    """Return CPU seconds and seconds per request, of each operation on each of these servers."""
     cpu, wall = Samples(), Samples()
     with (
         baked(database) as project,
         database_url(project) as url,
-        servers(project, url) as started,
+        servers(project, url, names) as started,
     ):
-        compare_answers(started[SERVICE], started[CONTRACT])
-        asked = operations(seed(started[CORE], ROWS))
+        if CONTRACT in started:
+            compare_answers(started[SERVICE], started[CONTRACT])
+        asked = operations(seed(started[names[0]], ROWS))
         for operation, server in itertools.product(asked, started.values()):
             one_round(server, operation, WARM_UP_REQUESTS)
         for number in range(rounds):
-            turn = number % len(CONTENDERS)
-            for operation, name in itertools.product(asked, CONTENDERS[turn:] + CONTENDERS[:turn]):
+            turn = number % len(names)
+            for operation, name in itertools.product(asked, (*names[turn:], *names[:turn])):
                 spent, passed = one_round(started[name], operation, requests)
                 cpu.add(f"{operation.name}/{name}", spent)
                 wall.add(f"{operation.name}/{name}", passed)

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory, TemporaryFile
 
 import psutil
 
+from benchmarks.http.collector import collector
 from benchmarks.http.load import Connection, get
 from benchmarks.projects import PACKAGE, TEMPLATE, Project
 
@@ -24,11 +25,13 @@ STOP_SECONDS = 10.0
 SECRET_KEY = "0123456789abcdef" * 4
 
 SERVICE = "service"
+TRACED = "service, traced"
 CORE = "Flask + Core"
 ORM = "Flask + ORM"
 FASTAPI = "FastAPI + ORM"
 CONTRACT = "FastAPI + ORM, same contract"
 
+SERVICES = (SERVICE, TRACED)
 MODULES = {
     CONTRACT: "benchmarks.http.contract_fastapi:app",
     CORE: "benchmarks.http.floor_core:app",
@@ -87,12 +90,18 @@ def running(name: str, project: Project, database_url: str) -> Iterator[Server]:
     """Run the server of this name; stop it at the end."""
     port = _free_port()
     variables = {"DATABASE_URL": database_url, "THREADS": str(THREADS)}
-    with TemporaryFile() as output, TemporaryDirectory(prefix="benchmark-", dir=MEMORY) as metrics:
+    with (
+        TemporaryFile() as output,
+        TemporaryDirectory(prefix="benchmark-", dir=MEMORY) as metrics,
+        collector() if name == TRACED else nullcontext() as endpoint,
+    ):
+        if endpoint:
+            variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         if name == CONTRACT:  # the service makes a folder of its own
             variables["PROMETHEUS_MULTIPROC_DIR"] = metrics
         process = subprocess.Popen(
             _command(name, port),
-            cwd=project.path if name == SERVICE else TEMPLATE,
+            cwd=project.path if name in SERVICES else TEMPLATE,
             env=_environment(name, project, variables),
             stdout=output,
             stderr=output,
@@ -117,7 +126,7 @@ def running(name: str, project: Project, database_url: str) -> Iterator[Server]:
 
 
 def _environment(name: str, project: Project, variables: dict[str, str]) -> dict[str, str]:
-    if name == SERVICE:
+    if name in SERVICES:
         return project.environment(
             ENVIRONMENT="production",
             SECRET_KEY=SECRET_KEY,
@@ -131,7 +140,7 @@ def _command(name: str, port: int) -> list[str]:
     address = ["--bind", f"127.0.0.1:{port}"]
     workers = ["--workers", str(WORKERS)]
     gunicorn = [sys.executable, "-m", "gunicorn", *address, *workers]
-    if name == SERVICE:  # its gunicorn.conf.py says the rest
+    if name in SERVICES:  # their gunicorn.conf.py says the rest
         return [*gunicorn, f"{PACKAGE}.wsgi:app"]
     if name in (FASTAPI, CONTRACT):
         uvicorn = [sys.executable, "-m", "uvicorn", "--port", str(port), *workers]

@@ -11,7 +11,7 @@ from my_service.database import Base, db
 from my_service.settings import Settings
 from sqlalchemy import URL, Column, Engine, ForeignKey, Integer, String, Table
 from sqlalchemy.orm import Session
-from tests.support.engine import create_database, drop_database, make_engine, named
+from tests.support.engine import drop_database, make_empty_database, make_engine, named
 
 TABLES = int(os.environ["BENCHMARK_TABLES"])
 OUTPUT = Path(os.environ["BENCHMARK_OUTPUT"])
@@ -40,8 +40,7 @@ def further_tables(app: Flask) -> None:
 def floor_engine(worker_url: URL, settings: Settings) -> Iterator[Engine]:
     """An engine for the floor's own database."""
     url = named(worker_url, "floor_test")
-    drop_database(url)
-    create_database(url)
+    make_empty_database(url)
     secret = type(settings.database_url)(url.render_as_string(hide_password=False))
     engine = make_engine(settings.model_copy(update={"database_url": secret}))
     yield engine

@@ -76,7 +76,18 @@ def test_floors_respond_with_the_representation_of_the_service(python: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["http", "session", "isolation", "generation", "resource", "recipes", "growth", "jobs"]
+    "name",
+    [
+        "http",
+        "tracing",
+        "session",
+        "isolation",
+        "generation",
+        "resource",
+        "recipes",
+        "growth",
+        "jobs",
+    ],
 )
 def test_benchmark_runs_and_prints_a_table(python: Path, name: str) -> None:
     printed = run(python, "-m", "benchmarks", "--quick", name)
