@@ -13,7 +13,7 @@ engine := sqlite
 port := 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check mutants rule-mutants bench pictures matrix servers mariadb redis pgbouncer rabbitmq builders browser
+.PHONY: help demo test test-fast check mutants rule-mutants bench pictures matrix servers mariadb redis pgbouncer rabbitmq newer builders browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -47,10 +47,11 @@ pictures: build/benchmarks/ready browser ## draw the pictures of README.md
 	@$(PYTHON) tools/make_recording.py
 	@build/benchmarks/bin/python tools/make_screenshot.py
 
-matrix: .venv/ready ## write docs/proof.md from the prompts and the mutants
+matrix: .venv/ready ## write docs/proof.md, docs/example.md and the badges from the template
 	@$(PYTHON) -m tests.repository.matrix
+	@$(PYTHON) -m tools.make_example >/dev/null
 
-servers: mariadb redis pgbouncer rabbitmq
+servers: mariadb redis pgbouncer rabbitmq newer
 
 mariadb:
 	@tools/install_mariadb.sh
@@ -63,6 +64,9 @@ pgbouncer:
 
 rabbitmq:
 	@tools/install_rabbitmq.sh
+
+newer: .venv/ready
+	@tools/install_newer.sh
 
 builders:
 	@tools/install_buildah.sh

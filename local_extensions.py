@@ -3,22 +3,26 @@
 `tojson` cannot replace the filters for literals: it writes an emoji as a surrogate pair, which TOML
 rejects and Python reads as two broken characters.
 
-An update (cruft) renders an old and a new version of the template in one process. The extension
+A process can render two versions of the template, as cruft and tests do. The extension
 removes this module from `sys.modules`, so that each version gets its own filters.
 """
 
 import importlib.util
 import json
 import keyword
+import logging
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-from cookiecutter.exceptions import EmptyDirNameException
+from cookiecutter.exceptions import EmptyDirNameException, FailedHookException
 from jinja2 import Environment, Template
 from jinja2.ext import Extension
 from slugify import slugify
@@ -33,8 +37,16 @@ EXPRESSION = re.compile(
 JINJA = re.compile(r"\{[{%#]")
 
 FALLBACK_SLUG = "my-service"
-GENERATOR = Path(__file__).parent / "{{cookiecutter.project_slug}}" / "dev" / "resource"
-ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+ROOT = Path(__file__).resolve().parent
+STARTED_IN = Path.cwd()
+GENERATOR = ROOT / "{{cookiecutter.project_slug}}" / "dev" / "resource"
+ENGINES = {
+    "sqlite": "SQLite",
+    "postgresql": "PostgreSQL",
+    "mariadb": "MariaDB",
+    "mysql": "MySQL",
+}
+ENGINE_MODULES = {"mariadb": "innodb", "mysql": "innodb"}
 
 # Control characters, line ends, surrogates, invisible characters and those that change the
 # direction of the text. `str.isprintable` would also escape the joiners of an emoji.
@@ -52,9 +64,11 @@ class TemplateExtension(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         sys.modules.pop(__name__, None)
+        leave_out_traceback()
         environment.filters.update(
             class_name=class_name,
             engine=engine,
+            engine_module=engine_module,
             example_body=example_body,
             json_string=json_string,
             generated=generated,
@@ -63,6 +77,9 @@ class TemplateExtension(Extension):
             python_string=python_string,
             slug=slug,
             specification_errors=specification_errors,
+            template_address=template_address,
+            template_commit=template_commit,
+            template_version=template_version,
             toml_string=toml_string,
             yaml_string=yaml_string,
         )
@@ -134,6 +151,21 @@ class PlainTemplate:
         return "".join(rendered)
 
 
+def leave_out_traceback() -> None:
+    """Keep cookiecutter from logging a traceback below errors that the first hook explains.
+
+    Its last line still says that the hook failed, and its status is still 1.
+    """
+    logger = logging.getLogger("cookiecutter.hooks")
+    if not logger.filters:
+        logger.addFilter(_is_unexplained)
+
+
+def _is_unexplained(record: logging.LogRecord) -> bool:
+    failed = record.exc_info and isinstance(record.exc_info[1], FailedHookException)
+    return not (failed and record.args == ("pre_gen_project",))
+
+
 def slug(text: str) -> str:
     """Return `my-service` for `My Service`; a text without usable characters gives a default."""
     return slugify(text) or FALLBACK_SLUG
@@ -169,6 +201,11 @@ def plural(name: str) -> str:
 def engine(database: str) -> str:
     """Return the name of a database as people write it."""
     return ENGINES[database]
+
+
+def engine_module(database: str) -> str:
+    """Return the module of `database/` that speaks to the engine; two engines share one."""
+    return ENGINE_MODULES.get(database, database)
 
 
 def python_string(text: str) -> str:
@@ -220,6 +257,56 @@ def load_generator() -> ModuleType:
         for loaded in [each for each in sys.modules if each.partition(".")[0] == name]:
             del sys.modules[loaded]
     return generator
+
+
+def template_address(answers: Mapping[str, object]) -> str:
+    """Return where an update of the project finds this template; never a password or a token.
+
+    Of a git repository that is what it was cloned from, so that everybody who works on the project
+    can use it; of an archive, the archive; else the folder.
+    """
+    given = str(answers.get("_template", ""))
+    if template_commit(answers):
+        found = _git("config", "--get", "remote.origin.url")
+        return without_secrets(found) if found else str(ROOT)
+    if given.endswith(".zip") or ".zip?" in given:
+        return without_secrets(given) if "://" in given else str(STARTED_IN / given)
+    return str(ROOT)
+
+
+def template_commit(_: Mapping[str, object]) -> str:
+    """Return the commit of this template, or an empty text if it is not a git repository."""
+    prefix, line_end, commit = _git("rev-parse", "--show-prefix", "HEAD").rpartition("\n")
+    return commit if line_end and not prefix else ""
+
+
+def template_version(_: Mapping[str, object]) -> str:
+    """Return the version of this template."""
+    prompts = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    version: str = prompts["__version"]
+    return version
+
+
+def without_secrets(address: str) -> str:
+    """Return an address without password, token and query; the user of SSH is not a secret."""
+    parts = urlsplit(address)
+    if not parts.netloc:
+        return address
+    user, at, host = parts.netloc.rpartition("@")
+    if at and parts.scheme.endswith("ssh"):
+        host = f"{user.partition(':')[0]}@{host}"
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says about the folder of this template, or an empty text if it fails."""
+    variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, env=variables, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.rstrip("\n") if done.returncode == 0 else ""
 
 
 def specification_errors(answers: Mapping[str, str]) -> str:

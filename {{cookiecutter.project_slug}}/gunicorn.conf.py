@@ -37,7 +37,7 @@ own_folder = os.path.join(parent, f"metrics-{secrets.token_hex(8)}")
 metrics_folder = Path(os.environ.setdefault(FOLDER_OF_THIS_RUN, own_folder))
 os.environ[FOLDER_OF_METRICS] = str(metrics_folder)
 
-from {{ cookiecutter.__package }}.observability import logs, metrics  # noqa: E402
+from {{ cookiecutter.__package }}.observability import logs, metrics, tracing  # noqa: E402
 from {{ cookiecutter.__package }}.settings import Settings  # noqa: E402
 from {{ cookiecutter.__package }}.web import health, management  # noqa: E402
 
@@ -58,7 +58,7 @@ threads = settings.threads
 preload_app = False
 
 # Longer than load balancers keep an idle connection (60 s is common): or they would send a request
-# into one that closes just now, and answer it with 502.
+# into one that closes just now, and respond with 502.
 keepalive = 75
 
 # A worker whose main loop hangs is killed after so many seconds. This does not end a slow request,
@@ -68,7 +68,7 @@ timeout = 30
 # From TERM, or the end of draining, until requests that still run are given up.
 graceful_timeout = settings.graceful_timeout_seconds
 
-# The maximum that gunicorn allows, so that the service answers a cursor that is too long itself.
+# The maximum that gunicorn allows: the service itself responds to a cursor that is too long.
 limit_request_line = 8190
 
 # Off, as it wants to write into a home folder, which containers do not have.
@@ -77,7 +77,7 @@ control_socket_disable = True
 # The application logs its requests itself, with their ids.
 accesslog = None
 
-# Who the caller is, the application finds out (TRUSTED_PROXIES): not two places that can differ.
+# The application finds out who the caller is (TRUSTED_PROXIES); two places could disagree.
 forwarded_allow_ips = ""
 
 
@@ -103,7 +103,7 @@ PARSE_ERRORS = {
 
 
 class worker_class(ThreadWorker):  # noqa: N801
-    """Tells the management process that it lives, and rejects bad HTTP by problem documents."""
+    """Shows the management process that it lives, and rejects bad HTTP by problem documents."""
 
     def notify(self) -> None:
         """Record a heartbeat; the main loop calls this each second."""
@@ -111,7 +111,7 @@ class worker_class(ThreadWorker):  # noqa: N801
         health.record_heartbeat()
 
     def handle_error(self, req: object, client: object, addr: object, exc: Exception) -> None:
-        """Answer a request that cannot be parsed; gunicorn would send a page of HTML."""
+        """Respond to a request that cannot be parsed; gunicorn would send a page of HTML."""
         if not isinstance(exc, errors.ParseException):
             super().handle_error(req, client, addr, exc)
             return
@@ -180,7 +180,7 @@ def serve_management(server: Arbiter) -> None:
 
 
 def drain_before_stopping(server: Arbiter) -> None:
-    """On TERM make readiness answer 503, and serve on until load balancers have seen it.
+    """On TERM make readiness respond with 503, and serve on until load balancers have seen it.
 
     gunicorn would close the door at once. A second TERM does, and so does the end of draining.
     """
@@ -227,6 +227,11 @@ def post_fork(_server: Arbiter, _worker: Worker) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
+def worker_exit(_server: Arbiter, _worker: Worker) -> None:
+    """Export the spans that wait, if tracing is on."""
+    tracing.shutdown()
+
+
 def child_exit(_server: Arbiter, worker: Worker) -> None:
     """Forget what a worker that is gone had in use; its counts stay."""
     metrics.mark_worker_dead(worker.pid)
@@ -234,6 +239,8 @@ def child_exit(_server: Arbiter, worker: Worker) -> None:
 
 def on_exit(server: Arbiter) -> None:
     """Remove the metrics of this run."""
+    # At its end Python takes its handlers back: a late alarm would kill the process.
+    signal.setitimer(signal.ITIMER_REAL, 0)
     if server.management:
         management.stop(server.management)
     shutil.rmtree(metrics_folder, ignore_errors=True)

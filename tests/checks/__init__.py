@@ -12,7 +12,11 @@ from .foreign_words import words_of_other_options
 from .inner_methods import calls_of_inner_methods
 from .leftovers import blank_line_leftovers, jinja_leftovers
 from .parsing import unparsable_files
-from .references import dead_references, unknown_make_targets
+from .references import (
+    commands_missing_in_agents_page,
+    dead_references,
+    unknown_make_targets,
+)
 from .service_settings import undocumented_settings, unread_settings
 
 Check = Callable[[BakedProject], list[str]]
@@ -30,6 +34,7 @@ CHECKS: dict[str, Check] = {
         unread_settings,
         dead_references,
         unknown_make_targets,
+        commands_missing_in_agents_page,
         calls_of_inner_methods,
     )
 }

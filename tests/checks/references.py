@@ -20,13 +20,22 @@ MAKE = re.compile(
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"^([a-z][\w-]*(?: [a-z][\w-]*)*)\s*:(?!=)([^\n#]*)", re.MULTILINE)
 
+# A target with the text that `make help` shows.
+LISTED = re.compile(r"^([a-z][\w-]*):.*## ", re.MULTILINE)
+
 # Paths that are examples or that exist only later: the path and the reason.
 NOT_IN_A_FRESH_PROJECT = (
     (r"src/\w+/migrations/versions/0002_\w+\.py", "the file that the README's reader will make"),
     (r"(src/\w+|tests)/resources/shipments", "a resource that the README's reader will make"),
+    (
+        r"(src/\w+|tests)/resources/(customers|orders)/\w+\.py",
+        "of the resources that the reader of docs/recipes.md makes",
+    ),
+    (r"src/\w+/sentry\.py|tests/test_sentry\.py", "what recipes add"),
     (r"src/\w+/resources/__init__\.py\.bak", "what sed leaves there for a moment"),
     (r"uv\.lock|\.venv|\.env", "made by the set-up"),
     (r"pyvenv\.cfg", "made by the set-up"),
+    (r"services\.py", "a module that AGENTS.md advises to add"),
     (r"docs/[\w-]+\.(js|css)", "a link of the page at /docs"),
 )
 
@@ -99,6 +108,13 @@ def _targets_named(text: str) -> set[str]:
     named = {inline for inline, _ in MAKE.findall(text) if inline}
     blocks = FENCE.findall(text)
     return named | {target for block in blocks for _, target in MAKE.findall(block) if target}
+
+
+def commands_missing_in_agents_page(project: BakedProject) -> list[str]:
+    """Return the commands that `make help` lists and AGENTS.md does not name."""
+    named = _targets_named(project.text("AGENTS.md"))
+    listed = LISTED.findall(project.text("Makefile"))
+    return [f"AGENTS.md: lacks `make {target}`" for target in listed if target not in named]
 
 
 def targets_of(makefile: str) -> dict[str, list[str]]:

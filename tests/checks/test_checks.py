@@ -49,6 +49,8 @@ PLANTS = (
     Plant("undeclared_imports", "tests/conftest.py", "from attrs import x\n", "attrs: imported"),
     Plant("words_of_other_options", "README.md", "Like PostgreSQL.\n", "'PostgreS' belongs to"),
     Plant("words_of_other_options", "docs/mariadb.md", "x\n", "'maria' belongs to"),
+    Plant("words_of_other_options", "README.md", "By MySQL.\n", "'MySQL' belongs to"),
+    Plant("words_of_other_options", "README.md", "By PyMySQL.\n", "'PyMySQL' belongs to"),
     Plant(
         "undocumented_settings", ".env.example", "# COLOUR=red\n", "COLOUR: in .env.example, and"
     ),
@@ -58,6 +60,12 @@ PLANTS = (
     Plant("unknown_make_targets", "README.md", "Use `make coffee`.\n", "says `make coffee`"),
     Plant("unknown_make_targets", "README.md", "```sh\nmake tea\n```\n", "says `make tea`"),
     Plant("unknown_make_targets", "Makefile", "x: coffee\n", "x needs coffee"),
+    Plant(
+        "commands_missing_in_agents_page",
+        "Makefile",
+        "tea: ## Make tea\n",
+        "AGENTS.md: lacks `make tea`",
+    ),
     Plant(
         "calls_of_inner_methods",
         "tests/conftest.py",

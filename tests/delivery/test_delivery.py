@@ -1,6 +1,7 @@
 """The files for delivery: the licence, and those for CI and deployment."""
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -14,10 +15,10 @@ import yaml
 from pytest_cookies.plugin import Cookies
 
 from hooks.post_gen_project import MANIFEST, paths_to_remove
-from tests.harness.baked import Bake, BakedProject
+from tests.harness.baked import Bake, BakedProject, clean_environment
 from tests.harness.environments import locked
 from tests.harness.fixtures import BUILD
-from tests.harness.variants import CHOICES, ROOT, VARIANTS, Variant
+from tests.harness.variants import CHOICES, ROOT, VARIANTS, VERSIONS, Variant
 
 pytestmark = [
     pytest.mark.about("deployment", "ci", "license"),
@@ -255,6 +256,47 @@ def test_scripts_of_ci_are_sound_shell(shipped: list[BakedProject], tmp_path: Pa
     run(PROGRAMS / "shellcheck", *tmp_path.glob("*.sh"))
 
 
+STUB_OF_GO = """#!/bin/sh
+echo "$@"
+cat "$6"
+"""
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_the_ci_compares_the_api_with_that_of_the_newest_tag(
+    session_bake: Bake, tmp_path: Path, ci: str
+) -> None:
+    """Only git is real here: oasdiff itself is a module of Go, which this proof does not load."""
+    project = session_bake(ci=ci)
+    [path] = [*project.path.glob(".github/workflows/*.yml"), *project.path.glob(".gitlab-ci.yml")]
+    [script] = [each for each in scripts(path) if "oasdiff" in each]
+    stub = tmp_path / "go"
+    stub.write_text(STUB_OF_GO, encoding="utf-8")
+    stub.chmod(0o755)
+    repository = tmp_path / "repository"
+    repository.mkdir()
+
+    def work(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-ec", command],
+            cwd=repository,
+            env=clean_environment({"PATH": f"{tmp_path}:{os.environ['PATH']}"}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    commit = "git add --all; git -c user.name=a -c user.email=a@b.c commit --quiet --message x"
+    work(f"git init --quiet; echo released >openapi.json; {commit}")
+    assert work(script) == ""
+
+    work(f"git tag 1.0.0; echo new >openapi.json; {commit}")
+    said = work(script).splitlines()
+    assert said[0].endswith(" breaking --fail-on ERR released.json openapi.json")
+    assert said[1:] == ["released"]
+
+
 def test_actions_are_pinned_to_commits(shipped: list[BakedProject]) -> None:
     for path in different(shipped, ".github/workflows/*.yml"):
         uses = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
@@ -262,6 +304,21 @@ def test_actions_are_pinned_to_commits(shipped: list[BakedProject]) -> None:
         assert all(
             re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in uses
         )
+
+
+def test_the_ci_tests_the_oldest_and_the_newest_python(shipped: list[BakedProject]) -> None:
+    for pattern in (".github/workflows/*.yml", ".gitlab-ci.yml"):
+        for path in different(shipped, pattern):
+            listed = re.findall(r'\["(3\.\d+)", "(3\.\d+)"\]', path.read_text(encoding="utf-8"))
+            assert listed == [(VERSIONS[0], VERSIONS[-1])]
+
+
+def test_a_project_declares_the_pythons_that_are_proven(bake: Bake) -> None:
+    table = tomllib.loads(bake().text("pyproject.toml"))["project"]
+    language = "Programming Language :: Python :: "
+    found = [each for each in table["classifiers"] if each.startswith(language)]
+    assert found == [f"{language}{version}" for version in VERSIONS]
+    assert table["requires-python"] == f">={VERSIONS[0]}"
 
 
 def test_the_ci_calls_targets_that_exist(shipped: list[BakedProject]) -> None:
@@ -415,6 +472,20 @@ def test_there_is_no_default_password(shipped: list[BakedProject]) -> None:
                 assert name in project.text("dev/env_file.py"), "the set-up makes it"
 
 
+def test_a_container_has_every_setting_of_env_but_its_own_addresses(
+    shipped: list[BakedProject],
+) -> None:
+    for project in shipped:
+        if (project.path / "compose.yaml").exists():
+            services = yaml.safe_load(project.text("compose.yaml"))["services"]
+            for name, service in services.items():
+                if name not in ("database", "broker", "proxy"):
+                    assert service["env_file"] == [{"path": ".env", "required": False}]
+                    own = service["environment"]
+                    assert own["ENVIRONMENT"] == "production"
+                    assert {"BIND", "METRICS_HOST", "METRICS_PORT", "DATABASE_URL"} < own.keys()
+
+
 def test_the_broker_keeps_what_it_has_wherever_it_runs(shipped: list[BakedProject]) -> None:
     wanted = ("appendonly yes", "appendfsync everysec", 'save ""', "maxmemory-policy noeviction")
     projects = [project for project in shipped if (project.source / "worker.py").exists()]
@@ -499,7 +570,7 @@ def test_sqlite_is_rejected_for_several_replicas(
     assert result.project_path is None
     said = capfd.readouterr().err
     assert "would give each replica a database file of its own" in said
-    assert "choose PostgreSQL or MariaDB, or Docker on one machine" in said
+    assert "choose PostgreSQL, MariaDB or MySQL, or Docker on one machine" in said
 
 
 def test_names_are_valid_in_clusters(bake: Bake) -> None:

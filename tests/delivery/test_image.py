@@ -20,7 +20,7 @@ import yaml
 
 from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
-from tests.harness.fixtures import BUILD
+from tests.harness.fixtures import BUILD, DRIVERS
 from tests.harness.images import (
     Buildah,
     Container,
@@ -31,7 +31,6 @@ from tests.harness.images import (
 )
 from tests.harness.report import Proved
 from tests.harness.servers import HOST, SECRET_KEY, database, free_port
-from tests.harness.variants import CHOICES
 from tests.service.test_background_jobs import PASSWORD, broker
 
 pytestmark = [
@@ -65,9 +64,9 @@ def buildah() -> Buildah:
     return Buildah(BUILD / "containers")
 
 
-@pytest.fixture(scope="module", params=CHOICES["database"])
+@pytest.fixture(scope="module", params=("sqlite", *DRIVERS))
 def project(request: pytest.FixtureRequest, session_bake: Bake) -> BakedProject:
-    """A project for each engine, with a Dockerfile and all programs that may run in its image."""
+    """A project for each driver, with a Dockerfile and all programs that may run in its image."""
     return session_bake(database=request.param, deployment="docker", background_jobs="celery")
 
 
@@ -169,7 +168,7 @@ def test_the_image_migrates_serves_and_finishes_a_request_on_term(
         container.run(settings, *services["migration"]["command"])
         assert service.call("GET", "/readyz").status == 200
         check = container.configuration["Healthcheck"]["Test"][1:]
-        container.run({}, *(part.replace(":9464", f":{service.management_port}") for part in check))
+        container.run({"METRICS_PORT": str(service.management_port)}, *check)
 
         body = json.dumps({"name": f"The first one {uuid4()}"})
         created = service.call("POST", path, body)

@@ -13,7 +13,8 @@ from tests.harness.variants import CHOICES
 pytestmark = [pytest.mark.about("deployment"), pytest.mark.xdist_group("delivery")]
 
 DATABASE = {"postgresql": 5432, "mariadb": 3306, "mysql": 3306}
-DNS, REDIS, RABBITMQ, HTTPS, OTLP = 53, 6379, 5672, 443, (4317, 4318)
+DNS, HTTPS, OTLP = 53, 443, (4317, 4318)
+BROKERS = {6379, 6380, 5672, 5671}  # Redis and RabbitMQ, each with and without TLS
 
 
 def policies(project: BakedProject, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -42,7 +43,7 @@ def needed(component: str, answers: dict[str, str]) -> set[int]:
     wanted = {DNS, DATABASE[answers["database"]], *OTLP}
     has_jobs = answers["background_jobs"] == "celery"
     if has_jobs:
-        wanted |= {REDIS, RABBITMQ}
+        wanted |= BROKERS
     if component == "service" and answers["auth"] == "oidc":
         wanted.add(HTTPS)  # the OpenID provider
     if component == "worker":

@@ -14,7 +14,7 @@ names: Any = generator.names
 formatting: Any = generator.formatting
 clashes: Any = generator.clashes
 
-DATABASES = ("sqlite", "postgresql", "mariadb")
+DATABASES = ("sqlite", "postgresql", "mariadb", "mysql")
 
 # Words that could hide an import, a builtin, a keyword or a name of SQL; most of them are allowed.
 WORDS = (

@@ -1,4 +1,4 @@
-"""The grammar of fields: what is accepted, and that all errors are told at once."""
+"""The grammar of fields: what is accepted, and that all errors are reported at once."""
 
 from typing import Any
 
@@ -172,7 +172,7 @@ def test_error_names_field_rule_and_remedy(text: str, expected: list[str]) -> No
         assert line.count(": ") >= 2
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     text = "Name:string a:sting b:string:0:uniqe c:decimal:2:3:min=x class:date d:ref:bills"
 
     found = errors_of(text)
@@ -192,6 +192,7 @@ def test_all_errors_are_told_at_once() -> None:
         ("lateral", {"postgresql"}),
         ("xmin", {"postgresql"}),
         ("portion", {"mariadb"}),
+        ("tablesample", {"postgresql", "mysql"}),
     ],
 )
 def test_word_that_an_engine_reserves(database: str, name: str, by: set[str]) -> None:

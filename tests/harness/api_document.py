@@ -18,5 +18,6 @@ def write_api_document(project: BakedProject, environment: Environment) -> None:
 
 def example_url(project: BakedProject) -> str:
     """Return a database URL that is valid for the project's engine; nothing connects to it."""
+    engine = project.answers["database"]
     drivers = {"sqlite": "sqlite:///", "postgresql": "postgresql://u:p@h/"}
-    return drivers.get(project.answers["database"], "mariadb+pymysql://u:p@h/") + "document"
+    return drivers.get(engine, f"{engine}+pymysql://u:p@h/") + "document"

@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import Protocol
 from unittest.mock import patch
 
 from cookiecutter import generate
-from cookiecutter.environment import StrictEnvironment
 from jinja2 import Environment
 from pytest_cookies.plugin import Cookies
+
+import local_extensions
 
 from . import memory
 from .variants import PROMPTS, ROOT
@@ -127,7 +130,10 @@ class Bake(Protocol):
         """Generate a project. Defaults fill in missing answers; `setup` is `no` by default."""
 
 
-COMPILED: dict[tuple[str | None, ...], CodeType] = {}
+# By options, text, name and file.
+COMPILED: dict[tuple[object, ...], CodeType] = {}
+
+compile_by_jinja = Environment.compile
 
 
 def compile_once(
@@ -136,16 +142,34 @@ def compile_once(
     """Replace `Environment.compile`: compile each text once for all projects of a run.
 
     Compiling is half of a generation, and cookiecutter compiles all files and their names again for
-    each project. All its environments are configured alike.
+    each project, as the generator of resources does with its templates.
     """
-    key = (source, name, filename)
+    options = (environment.trim_blocks, environment.lstrip_blocks, environment.undefined)
+    key = (*options, environment.keep_trailing_newline, source, name, filename)
     if key not in COMPILED:
-        COMPILED[key] = Environment.compile(environment, source, name, filename)
+        COMPILED[key] = compile_by_jinja(environment, source, name, filename)
     return COMPILED[key]
 
 
-# The template does not change while tests run, so each file is examined once.
+# The template does not change while tests run, so each file is examined once...
 is_binary_once = cache(generate.is_binary)
+
+
+@contextmanager
+def extension_imported_once() -> Iterator[None]:
+    """...and its extension is imported once, though it leaves the table of modules."""
+    init = local_extensions.TemplateExtension.__init__
+
+    def stay(extension: local_extensions.TemplateExtension, environment: Environment) -> None:
+        init(extension, environment)
+        sys.modules[local_extensions.__name__] = local_extensions
+
+    sys.modules[local_extensions.__name__] = local_extensions
+    try:
+        with patch.object(local_extensions.TemplateExtension, "__init__", stay):
+            yield
+    finally:
+        sys.modules.pop(local_extensions.__name__, None)
 
 
 def make_bake(cookies: Cookies) -> Bake:
@@ -156,8 +180,9 @@ def make_bake(cookies: Cookies) -> Bake:
         if unknown:
             raise ValueError(f"cookiecutter.json has no prompt of the name {unknown}")
         with (
-            patch.object(StrictEnvironment, "compile", compile_once),
+            patch.object(Environment, "compile", compile_once),
             patch.object(generate, "is_binary", is_binary_once),
+            extension_imported_once(),
         ):
             result = cookies.bake(extra_context={"setup": "no", **answers}, template=str(ROOT))
         if result.exit_code != 0 or result.exception is not None:

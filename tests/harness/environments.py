@@ -1,6 +1,7 @@
 """One virtual environment per interpreter for all variants, created and compiled once.
 
-It contains more than a single project declares. Therefore the checks of dependencies read the
+Python and servers that the machine does not have come from tools/install_newer.sh. An environment
+contains more than a single project declares. Therefore the checks of dependencies read the
 imports, and tests/project/test_installation.py installs projects into environments of their own.
 """
 
@@ -17,15 +18,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .variants import ROOT
+from .variants import MEASURED, ROOT, VERSIONS
 
 TEMPLATE_PROJECT = ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml"
 
-# The Python versions that the service supports; the report names those that were not found.
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+# What tools/install_newer.sh got because the machine does not have it.
+NEWER = Path(os.environ.get("NEWER_FOLDER") or "/var/cache/flask-service-template/newer")
+
 WHICH = "import sys; assert '%d.%d' % sys.version_info[:2] == '{version}'; print(sys.executable)"
 
 MUTMUT = "mutmut>=3.8"
+
+RECIPE_PACKAGES = ("sentry-sdk>=2.75", "--no-deps")
+"""Its dependencies, certifi and urllib3, are there: those of schemathesis, as requests is."""
 
 # A line of a list of requirements, in any `if` of the template.
 REQUIREMENT = re.compile(
@@ -89,8 +94,14 @@ def interpreters() -> dict[str, str]:
 
 
 def found_versions() -> list[str]:
-    """Return the versions of the other interpreters that were found."""
-    return [version for version, place in interpreters().items() if place][1:]
+    """Return the versions of the interpreters that were found, the running one first."""
+    return [version for version, place in interpreters().items() if place]
+
+
+def measuring_version() -> str:
+    """Return the version on which coverage is measured, the running one without `MEASURED`."""
+    found = found_versions()
+    return MEASURED if MEASURED in found else found[0]
 
 
 def missing_versions() -> list[str]:
@@ -99,7 +110,7 @@ def missing_versions() -> list[str]:
 
 
 def _place_of(version: str) -> str:
-    """Return the interpreter of this version: on the path, from a version manager or from uv."""
+    """Return the interpreter of this version: on the path, of a version manager, uv or `NEWER`."""
     managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     managed_ones = sorted(managed.glob(f"{version}.*/bin/python"))
     candidates: list[str | Path] = [f"python{version}", *managed_ones]
@@ -109,7 +120,8 @@ def _place_of(version: str) -> str:
     with suppress(OSError, subprocess.CalledProcessError):
         uv = Path(sys.executable).with_name("uv")
         return _said(uv, "python", "find", "--offline", "--no-python-downloads", version)
-    return ""
+    newer = NEWER / "python" / f"python{version}"
+    return str(newer) if newer.exists() else ""
 
 
 def _said(*command: str | Path) -> str:
@@ -138,6 +150,22 @@ def mutation_environment(folder: Path) -> Environment:
     return _environment(folder / "python-mutation", sys.executable, MUTMUT)
 
 
+def recipe_packages(folder: Path) -> Path:
+    """Return a folder with the packages that recipes of a project add and the service has not.
+
+    In a changed copy of this checkout they are used as they are, as environments are.
+    """
+    packages = folder / f"recipes-{next(iter(interpreters()))}"
+    if folder.is_symlink():
+        return packages
+    with locked(folder / f"{packages.name}.lock"):
+        if not (packages / "installed").exists():
+            uv = Path(sys.executable).with_name("uv")
+            _run(uv, "pip", "install", "--quiet", "--target", packages, *RECIPE_PACKAGES)
+            (packages / "installed").touch()
+    return packages
+
+
 def benchmark_environment(path: Path) -> Environment:
     """Return the environment at this path with the group `bench` of pyproject.toml."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -160,7 +188,7 @@ def _environment(path: Path, python: str, *how: str) -> Environment:
 def _make(environment: Environment, python: str, *how: str) -> None:
     uv = Path(sys.executable).with_name("uv")
     _run(uv, "venv", "--quiet", "--clear", "--python", python, environment.path)
-    install = ("pip", "install", "--quiet", "--compile-bytecode", *how, "--python")
+    install = ("pip", "install", "--quiet", *how, "--python")  # compiled when it is imported
     _run(uv, *install, environment.python, *requirements())
 
 

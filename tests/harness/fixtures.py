@@ -9,7 +9,13 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from .baked import Bake, BakedProject, make_bake
-from .environments import Environment, found_versions, shared_environment
+from .environments import (
+    NEWER,
+    Environment,
+    found_versions,
+    measuring_version,
+    shared_environment,
+)
 from .trees import Tree, claim
 from .variants import (
     CHOICES,
@@ -28,6 +34,12 @@ BUILD = ROOT / "build"
 
 # The engines of a quick run: the two that most people choose.
 QUICK_ENGINES = ("sqlite", "postgresql")
+
+# The engine that shares driver, DDL and code with MySQL, which stands for both in long proofs.
+LIKE_MYSQL = "mariadb"
+
+# An engine for each driver that is a package: MariaDB has that of MySQL.
+DRIVERS = ("postgresql", "mysql")
 
 # The longest tests start first, so that no process runs one alone at the end.
 LONGEST_FIRST = (
@@ -63,8 +75,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Reject a misspelled choice before any test runs, and restore the handling of Ctrl-C.
 
-    Processes that a shell runs in the background ignore Ctrl-C, and so do their own children.
+    Processes that a shell runs in the background ignore Ctrl-C, and so do their own children. If
+    the machine has no MySQL, suites find the one that tools/install_newer.sh got.
     """
+    os.environ["PATH"] = f"{NEWER / 'mysql'}{os.pathsep}{os.environ['PATH']}"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -86,7 +100,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     variants = select_variants(metafunc.config, marks)
     if "version" in metafunc.fixturenames:
-        runs = runs_on_others(found_versions(), variants)
+        others = [each for each in found_versions() if each != measuring_version()]
+        runs = runs_on_others(others, variants)
         ids = [f"{version}-{variant}" for variant, version in runs]
         metafunc.parametrize(("variant", "version"), runs, ids=ids, scope="session")
     else:
@@ -94,12 +109,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def runs_on_others(versions: list[str], variants: list[Variant]) -> list[tuple[Variant, str]]:
-    """Return the variants with the interpreters, other than the oldest, that run their tests."""
+    """Return the variants and the interpreters that run their tests again."""
     chosen = [
-        (each, version)
-        for version in versions
-        for each in variants_on(version, versions[-1])
-        if each in variants
+        (each, version) for version in versions for each in variants_on(version) if each in variants
     ]
     return chosen or list(zip(variants[:1], versions[-1:], strict=False))
 
@@ -121,11 +133,17 @@ def select_variants(config: pytest.Config, marks: Collection[str]) -> list[Varia
         variants = list({tree_of(each): each for each in reversed(variants)}.values())
     if "one_for_each_engine" in marks:
         variants = one_for_each("database", variants)
+    if "once" in marks:
+        variants = variants[:1]
     if "besides_the_defaults" in marks:
         variants = [each for each in variants if each != VARIANTS[0]]
     if "most_options" in marks:
         trees = list(dict.fromkeys(tree_of(each) for each in variants))
         variants = one_for_each("database", reversed(trees))
+        variants = [each for each in variants if each.choices["database"] != LIKE_MYSQL] or variants
+    if "one_for_each_driver" in marks:
+        packages = [each for each in variants if each.choices["database"] in DRIVERS]
+        variants = packages or variants[:1]
     return sorted(variants, key=lambda variant: variant not in TREES)
 
 
@@ -133,8 +151,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Deselect tests that `--only` and `--quick` exclude; run the longest tests first."""
     only = parse_only(config.getoption("--only"))
     kept = [item for item in items if not only or concerns(item, only)]
-    away = "slow" if config.getoption("--quick") else "quick"
-    kept = [item for item in kept if not item.get_closest_marker(away)]
+    left_out = "slow" if config.getoption("--quick") else "quick"
+    kept = [item for item in kept if not item.get_closest_marker(left_out)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = sorted(kept, key=length_of)
     for item in items:

@@ -15,7 +15,7 @@ DATABASE_URL=postgresql+psycopg://app:app@127.0.0.1:5432/app
 SECRET_KEY=
 THREADS=4
 """
-OF_THE_TEMPLATE = ("dev/env_file.py", "dev/setup.py")
+OF_THE_TEMPLATE = ("dev/env_file.py", "dev/setup.py", "docs/template.yaml")
 TEXTS = ("project_name", "description", "author_name", "author_email")
 
 

@@ -1,4 +1,8 @@
-"""Creates a repository of the template with three releases; the last one is this checkout."""
+"""Creates a repository of the template with later releases than this checkout, the first one.
+
+Each later release changes files that teams change elsewhere, moves a file that they may have
+changed, and adds a prompt; one changes a table of the kit.
+"""
 
 import json
 import os
@@ -10,13 +14,15 @@ from typing import NamedTuple
 
 from .variants import PROMPTS, ROOT
 
-NEWEST: str = PROMPTS["__version"]
-RELEASES = ("0.0.1", "0.0.2", NEWEST)
+FIRST: str = PROMPTS["__version"]
+LATER = ("90.1.0", "90.2.0", "90.3.0", "90.4.0")
+NEWEST = LATER[-1]
 
 NOT_OF_THE_TEMPLATE = {".git", ".venv", "build", "__pycache__", ".hypothesis", "benchmarks"}
 PROJECT = "{{cookiecutter.project_slug}}"
 PACKAGE = f"{PROJECT}/src/{{{{cookiecutter.__package}}}}"
-RESOURCE = f"{PROJECT}/dev/resource/templates"
+VERSIONS = f"{PACKAGE}/migrations/versions"
+REVISION = "0003_index_the_keys_by_status.py"
 
 # Ignores the settings of git on this machine and sets a name.
 GIT = {
@@ -35,37 +41,75 @@ class Edit(NamedTuple):
     new: str
 
 
-# Reverts the newest release, in files that users edit and in others.
-BEFORE_THE_NEWEST = (
-    Edit(f"{PROJECT}/README.md", "## Run it", "## Running"),
-    Edit(f"{PROJECT}/Makefile", "Run all tests except slow ones", "Run quick tests"),
-    Edit(f"{PROJECT}/pyproject.toml", '"structlog>=26.1"', '"structlog>=25.5"'),
-    Edit(f"{PROJECT}/.env.example", "# Settings of the service:", "# Settings:"),
-    Edit(
-        f"{PACKAGE}/base_settings.py", "all errors at once, no secret in a message", "all at once"
-    ),
-    Edit(f"{RESOURCE}/models.py.jinja", "the rules that the database itself enforces", "its rules"),
-    Edit(f"{RESOURCE}/schemas.py.jinja", "of requests and of responses", "of requests, responses"),
-    Edit(f"{RESOURCE}/routes.py.jinja", "Each view commits by itself", "Views commit"),
-    Edit(f"{PROJECT}/docs/sessions.md", "#", "##"),
-)
-NEW_IN_THE_NEWEST = (f"{PROJECT}/docs/problems.md",)
-GONE_IN_THE_NEWEST = (f"{PROJECT}/docs/old.md",)
+class Later(NamedTuple):
+    """A later release: edits, files that move, and texts of new files."""
 
-# The first release had no prompt for the licence, and one filter less.
-BEFORE_THE_SECOND = (
-    Edit(f"{PROJECT}/Makefile", "Set the project up and test it", "Set up"),
-    Edit(f"{PROJECT}/pyproject.toml", '"click>=8.5"', '"click>=8.4"'),
-    Edit(f"{PACKAGE}/web/health.py", '"""', '"""Health. '),
-    Edit(f"{PROJECT}/docs/template.yaml", "yaml_string", "json_string"),
-    Edit("local_extensions.py", "            yaml_string=yaml_string,\n", ""),
-    Edit(
-        "hooks/pre_gen_project.py",
-        '    "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),\n',
-        "",
+    edits: tuple[Edit, ...]
+    moves: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, str], ...] = ()
+
+
+MIGRATION = '''\
+"""Index the keys by their status."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go forward."""
+    op.create_index(op.f("ix_idempotency_keys_status"), "idempotency_keys", ["status"])
+
+
+def downgrade() -> None:
+    """Go back."""
+    op.drop_index(op.f("ix_idempotency_keys_status"), "idempotency_keys")
+'''
+
+# What a release says in its files. The tests look for it in updated projects.
+CHANGES = (
+    Later(
+        edits=(
+            Edit(f"{PROJECT}/Makefile", "Run all tests except slow ones", "Run the quick tests"),
+            Edit(f"{PROJECT}/docs/testing.md", "# Tests", "# The tests"),
+            Edit(f"{PROJECT}/README.md", "## Run it", "## Running"),
+        ),
+        moves=((f"{PROJECT}/docs/testing.md", f"{PROJECT}/docs/tests.md"),),
+    ),
+    Later(
+        edits=(
+            Edit(f"{PROJECT}/pyproject.toml", '"structlog>=26.1"', '"structlog>=26.1,<99"'),
+            Edit(f"{PROJECT}/docs/recipes.md", "# ", "# All "),
+            Edit(f"{PACKAGE}/resources/__init__.py", '"""', '"""Note. '),
+            Edit(f"{PACKAGE}/settings.py", '"""', '"""Note. '),
+        ),
+        moves=((f"{PROJECT}/tests/web/test_docs_page.py", f"{PROJECT}/tests/web/test_page.py"),),
+        files=((f"{PROJECT}/docs/new.md", "# New\n"),),
+    ),
+    Later(
+        edits=(
+            Edit(f"{PROJECT}/.env.example", "# Settings of the service:", "# The settings of it:"),
+            Edit(
+                f"{PACKAGE}/web/idempotency.py",
+                "status: Mapped[int] = mapped_column(default=0)",
+                "status: Mapped[int] = mapped_column(default=0, index=True)",
+            ),
+        ),
+        moves=((f"{PROJECT}/docs/sessions.md", f"{PROJECT}/docs/the_session.md"),),
+        files=((f"{VERSIONS}/{REVISION}", MIGRATION),),
+    ),
+    Later(
+        edits=(
+            Edit(f"{PACKAGE}/web/health.py", '"""', '"""Health. '),
+            Edit(f"{PROJECT}/tests/test_cli.py", "import ", "import os  # noqa: F401\nimport "),
+        ),
+        moves=((f"{PROJECT}/tests/test_cli.py", f"{PROJECT}/tests/test_commands.py"),),
     ),
 )
-ASKED_SINCE_THE_SECOND = "license"
 
 
 def edit(folder: Path, edits: Iterable[Edit]) -> None:
@@ -93,50 +137,38 @@ def git(folder: Path, *command: str) -> str:
 
 def make_repository(folder: Path) -> Path:
     """Write the releases into a new repository in the folder, oldest first."""
-    ignore = shutil.ignore_patterns(*NOT_OF_THE_TEMPLATE)
-    releases = folder.parent / "releases"
-    for version in RELEASES:
-        shutil.copytree(ROOT, releases / version, ignore=ignore)
-    for version in RELEASES[:2]:
-        _make_older(releases / version, version)
-    _make_first(releases / RELEASES[0])
-    folder.mkdir()
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_OF_THE_TEMPLATE))
     git(folder, "init", "--quiet", "--initial-branch", "main")
-    for version in RELEASES:
-        tree = ("--git-dir", str(folder / ".git"), "--work-tree", ".")
-        git(releases / version, *tree, "add", "--all")
-        git(releases / version, *tree, "commit", "--quiet", "--message", f"Release {version}")
-        git(releases / version, *tree, "tag", version)
-    git(folder, "reset", "--quiet", "--hard")
+    _release(folder, FIRST)
+    for version, later in zip(LATER, CHANGES, strict=True):
+        _change(folder, version, later)
+        _release(folder, version)
     return folder
 
 
-def _make_older(template: Path, version: str) -> None:
-    edit(template, BEFORE_THE_NEWEST)
-    old, new = (f'"__version": "{number}"' for number in (NEWEST, version))
-    edit(template, [Edit("cookiecutter.json", old, new)])
-    old, new = (f'VERSION = "{number}"' for number in (NEWEST, version))
-    edit(template, [Edit("hooks/pre_gen_project.py", old, new)])
-    for path in NEW_IN_THE_NEWEST:
-        (template / path).unlink()
-    for path in GONE_IN_THE_NEWEST:
-        (template / path).write_text("# Old\n\nNobody needs this any more.\n", encoding="utf-8")
+def prompt_of(version: str) -> str:
+    """Return the name of the prompt that a later release adds."""
+    return f"option_{LATER.index(version)}"
 
 
-def _make_first(template: Path) -> None:
-    edit(template, BEFORE_THE_SECOND)
-    file = template / "cookiecutter.json"
+def _release(folder: Path, version: str) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", f"Release {version}")
+    git(folder, "tag", version)
+
+
+def _change(folder: Path, version: str, later: Later) -> None:
+    edit(folder, later.edits)
+    for old, new in later.moves:
+        (folder / old).rename(folder / new)
+    for name, text in later.files:
+        (folder / name).write_text(text, encoding="utf-8")
+    file = folder / "cookiecutter.json"
     prompts = json.loads(file.read_text(encoding="utf-8"))
-    [fixed, *_] = prompts.pop(ASKED_SINCE_THE_SECOND)
-    del prompts["__prompts__"][ASKED_SINCE_THE_SECOND]
-    # Still rendered, but no longer a prompt.
-    prompts[f"__{ASKED_SINCE_THE_SECOND}"] = fixed
+    prompts |= {"__version": version, prompt_of(version): ["no", "yes"]}
+    if any(name.startswith(VERSIONS) for name, _ in later.files):
+        prompts["_copy_without_render"].append("src/*/migrations/versions/0003_*")
     file.write_text(json.dumps(prompts, indent=2), encoding="utf-8")
-    for path in (template / PROJECT).rglob("*"):
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            asked = f"cookiecutter.{ASKED_SINCE_THE_SECOND}"
-            if asked in text:
-                path.write_text(
-                    text.replace(asked, f"cookiecutter.__{ASKED_SINCE_THE_SECOND}"), "utf-8"
-                )
+    option = f'{{% if cookiecutter.{prompt_of(version)} == "yes" %}}\noption\n{{% endif %}}\n'
+    docs = folder / PROJECT / "docs/operations.md"
+    docs.write_text(docs.read_text(encoding="utf-8") + option, encoding="utf-8")

@@ -91,8 +91,9 @@ class Report:
             "unsupported": len(UNSUPPORTED),
             "variants": len(static),
             "distinct trees": len(set(static.values())),
-            "interpreters": [next(iter(interpreters())), *found_versions()],
+            "interpreters": found_versions(),
             "interpreters that were not found": missing_versions(),
+            "places of the interpreters": interpreters(),
             "Flask": checkout_of_flask() or "installed",
             "mutants": sum(line["kind"] == "mutant" for line in self.lines),
             "suites": suites,
@@ -123,6 +124,11 @@ def lines_of(proof: dict[str, Any]) -> list[str]:
         f"variants rendered and checked: {proof['variants']}",
         f"distinct trees among them: {proof['distinct trees']}",
         f"interpreters: {', '.join(proof['interpreters'])}; not found: {missing}",
+        *(
+            f"Python {version}: {place}"
+            for version, place in proof["places of the interpreters"].items()
+            if place
+        ),
         f"Flask: {proof['Flask']}",
         f"mutants that the tests of a project saw: {proof['mutants']}",
         *(
@@ -181,11 +187,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run with `--no-skips` if a test was skipped: a skipped test proves nothing."""
+    """Fail a run with `--no-skips` if a test was skipped or an interpreter is missing.
+
+    A skipped test proves nothing.
+    """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not session.config.getoption("--no-skips"):
         return
-    if reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+    left_out = reporter.stats.get("skipped") or missing_versions()
+    if left_out and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -193,4 +203,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the report."""
     parser.addoption("--proof", default=ROOT / "build" / "proof.json", metavar="FILE")
     parser.addoption("--progress", action="store_true", help="say how far it is, in place of dots")
-    parser.addoption("--no-skips", action="store_true", help="fail if a test was skipped")
+    parser.addoption(
+        "--no-skips", action="store_true", help="fail if a test was skipped or a Python is missing"
+    )

@@ -13,6 +13,19 @@ from hooks.pre_gen_project import check_combinations
 ROOT = Path(__file__).parents[2]
 PROMPTS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
+# The Python versions that the service supports; the report names those that were not found.
+VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
+NEWEST = VERSIONS[-2:]
+
+# The first on which coverage costs nothing, by sys.monitoring: before, it is half of a suite's CPU.
+MEASURED = "3.14"
+
+# Besides it, whole suites run on the oldest and the newest.
+WHOLE = (VERSIONS[0], VERSIONS[-1])
+
+# Servers beside that of the machine, which stable systems keep for years.
+NEWEST_SERVERS = {"postgresql": "18", "mariadb": "11.8"}
+
 # The set-up does not change the files of a project.
 NOT_A_VARIANT = {"setup"}
 
@@ -126,13 +139,17 @@ UNSUPPORTED = tuple(variant for variant in COMBINATIONS if is_unsupported(varian
 VARIANTS = tuple(variant for variant in COMBINATIONS if not is_unsupported(variant))
 _NEAREST = {_seen_by_tests(variant): variant for variant in reversed(VARIANTS)}
 
-# One variant for each tree, and a selection of them that covers all pairs of choices.
+# One variant for each tree.
 TREES = tuple(dict.fromkeys(tree_of(variant) for variant in VARIANTS))
-SELECTION = tuple(pairwise(TREES))
 # The defaults, and of each engine the tree with all options.
 EXTREMES = (VARIANTS[0], *one_for_each("database", reversed(TREES)))
 
 
-def variants_on(version: str, newest: str) -> tuple[Variant, ...]:
-    """Return the variants whose quick tests run on this interpreter, which is not the oldest."""
-    return SELECTION if version == newest else EXTREMES
+def variants_on(version: str) -> tuple[Variant, ...]:
+    """Return the variants whose tests run on this interpreter, if it is not the one that measures.
+
+    Those of each engine's tree with all options run on the newest, of MariaDB and MySQL one; on the
+    oldest engines run quick tests, with other names and with the lowest versions.
+    """
+    fullest = EXTREMES[1:] if version == VERSIONS[-1] else ()
+    return (EXTREMES[0], *(each for each in fullest if each.choices["database"] != "mariadb"))

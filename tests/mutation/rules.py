@@ -355,7 +355,7 @@ def _moved(bound: int | str, step: int, scale: int) -> int | str:
 
 
 def _flipped(field: str, node: ast.AST, attribute: str) -> Edit:
-    """Take `| None` away from a type, or add it."""
+    """Remove `| None` from a type, or add it."""
     type_: ast.expr = getattr(node, attribute)
     if isinstance(type_, ast.BinOp) and ast.unparse(type_.right) == "None":
         return Edit(f"{field} made required", node, attribute, type_.left)

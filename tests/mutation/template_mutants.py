@@ -14,7 +14,10 @@ PRE_HOOK = "hooks/pre_gen_project.py"
 POST_HOOK = "hooks/post_gen_project.py"
 TESTS_OF_PRE_HOOK = "tests/generation/hooks/test_pre_gen_project.py"
 TESTS_OF_POST_HOOK = "tests/generation/hooks/test_post_gen_project.py"
+RECORD = "tests/generation/hooks/test_record.py"
+UPDATES = "tests/project/test_updates.py"
 DELIVERY = "tests/delivery/test_delivery.py"
+NEWER = "tests/repository/test_newer.py"
 PROXY = "tests/service/test_proxy.py"
 VARIANTS = "tests/generation/test_variants.py::test_variant_is_sound"
 
@@ -162,6 +165,22 @@ TEMPLATE_MUTANTS = (
         (f"{DELIVERY}::test_the_ci_calls_targets_that_exist",),
     ),
     TemplateMutant(
+        "workflow of GitHub without the newest Python",
+        "CI tests the oldest and the newest Python",
+        f"{PROJECT}/.github/workflows/ci.yml",
+        '["3.11", "3.15"]',
+        '["3.11", "3.14"]',
+        (f"{DELIVERY}::test_the_ci_tests_the_oldest_and_the_newest_python",),
+    ),
+    TemplateMutant(
+        "missing interpreters are fine in CI",
+        "what the machine lacks is named, and an error in CI",
+        "tools/install_newer.sh",
+        'if [ -n "${CI:-}" ]; then exit 1; fi',
+        "",
+        (f"{NEWER}::test_what_is_missing_is_named_and_an_error_only_in_ci",),
+    ),
+    TemplateMutant(
         "workflow of GitHub that keeps its token",
         "jobs have the permissions that they need",
         f"{PROJECT}/.github/workflows/ci.yml",
@@ -234,6 +253,72 @@ TEMPLATE_MUTANTS = (
         "Grant of Patent License. Subject to",
         "Grant of Patent License. Not subject to",
         (f"{DELIVERY}::test_the_apache_licence_equals_the_published_text",),
+    ),
+    # Updates of projects
+    TemplateMutant(
+        "address recorded with its password",
+        "no password and no token is recorded in a project",
+        "local_extensions.py",
+        "return without_secrets(found) if found else str(ROOT)",
+        "return found or str(ROOT)",
+        (f"{RECORD}::test_a_clone_is_recorded_by_its_remote_without_secrets",),
+    ),
+    TemplateMutant(
+        "command with a token",
+        "the command that follows wrong answers contains no secret",
+        PRE_HOOK,
+        'without_secrets(str(answers.get("_template", "")))',
+        'str(answers.get("_template", ""))',
+        (f"{TESTS_OF_PRE_HOOK}::test_the_command_has_the_address_without_secrets",),
+    ),
+    TemplateMutant(
+        "errors above a traceback",
+        "below the errors of invalid answers cookiecutter prints no traceback",
+        "local_extensions.py",
+        "        logger.addFilter(_is_unexplained)\n",
+        "        pass\n",
+        (f"{TESTS_OF_PRE_HOOK}::test_after_invalid_answers_one_command_has_all_valid_ones",),
+    ),
+    TemplateMutant(
+        "update that brings a migration as it is",
+        "a migration of the kit follows the newest one of the project",
+        f"{PROJECT}/dev/kit_revisions.py",
+        "        parent = head({**own, **placed})\n",
+        "        parent = head(known)\n",
+        (f"{UPDATES}::test_new_migrations_follow_those_of_the_project",),
+    ),
+    TemplateMutant(
+        "update that merges the README",
+        "an update does not merge what belongs to the team",
+        f"{PROJECT}/dev/merge.py",
+        '    "README.md",\n',
+        "",
+        (f"{UPDATES}::test_files_of_the_team_are_known",),
+    ),
+    TemplateMutant(
+        "update over changes that are not committed",
+        "an update starts only if it can be undone",
+        f"{PROJECT}/dev/merge.py",
+        "    if changed:\n",
+        "    if not changed:\n",
+        (f"{UPDATES}::test_a_release_that_cannot_be_applied_changes_nothing",),
+    ),
+    # What a team has at hand
+    TemplateMutant(
+        "tests that do not hear TERM",
+        "interrupted tests leave no process",
+        f"{PROJECT}/tests/conftest.py",
+        "    signal.signal(signal.SIGTERM, signal.default_int_handler)\n",
+        "    assert signal.SIGTERM\n",
+        ("tests/project/test_at_hand.py::test_interrupted_tests_leave_no_process[sqlite-TERM-0]",),
+    ),
+    TemplateMutant(
+        "seeds everywhere",
+        "seeds are only for development",
+        f"{PROJECT}/dev/run.py",
+        'if arguments.seed and settings.environment != "development":',
+        'if arguments.seed and settings.environment == "staging":',
+        ("tests/project/test_at_hand.py::test_seeds_are_only_for_development",),
     ),
 )
 

@@ -65,7 +65,9 @@ def test_mutants_are_seen(
     for mutant in mutants:
         mutant.apply(template)
     tests = {test for mutant in mutants for test in mutant.tests}
-    assert failed_in(template, tests, mutants[0].only) == tests
+    failed = failed_in(template, tests, mutants[0].only)
+    # A test that is named without its parameters may fail with several of them.
+    assert {each if each in tests else each.partition("[")[0] for each in failed} == tests
     for mutant in mutants:
         guarantee, variant = mutant.guarantee, "the template"
         proved("mutant", name=mutant.name, guarantee=guarantee, variant=variant)
@@ -81,7 +83,7 @@ def test_tests_that_see_mutants_pass_without_a_mutant(template: Path) -> None:
 @pytest.mark.parametrize("mutant", TEMPLATE_MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_applies(tmp_path: Path, mutant: TemplateMutant) -> None:
     copy = tmp_path / mutant.file
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / mutant.file, copy)
     mutant.apply(tmp_path)
 

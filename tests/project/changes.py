@@ -131,10 +131,27 @@ class Team:
         assert len(lines) - len(kept) == 2
         registration.write_text("".join(kept), encoding="utf-8")
 
-    def revision_of(self, plural: str) -> Path:
-        """Return the migration that creates the table."""
-        [found] = self.project.source.glob(f"migrations/versions/*_create_{plural}.py")
-        return found
+    def rename_resource(self, name: str, plural: str, new: str, new_plural: str) -> None:
+        """Give a resource another name in its own files and in the list of resources."""
+        # Pages keep their member `items`, whatever they hold.
+        names = {
+            rf"{plural}(?<!\[\"{plural})(?<!\{{\"{plural})(?![a-z:(])": new_plural,
+            rf"{name}(?![a-z])": new,
+            rf"{name.capitalize()}(?![a-z])": new.capitalize(),
+        }
+        tests = self.project.path / "tests" / "resources"
+        for folder in (self.resources, tests):
+            (folder / plural).rename(folder / new_plural)
+        files = [
+            self.resources / "__init__.py",
+            *(self.resources / new_plural).glob("*.py"),
+            *(tests / new_plural).glob("*.py"),
+        ]
+        for path in files:
+            text = path.read_text(encoding="utf-8")
+            for old, each in names.items():
+                text = re.sub(rf"(?<![a-zA-Z]){old}", each, text)
+            path.write_text(text, encoding="utf-8")
 
 
 def edit(path: Path, *replacements: tuple[str, str]) -> None:

@@ -17,6 +17,22 @@ OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--showlocals")
 # Without the slow tests and the plugin that only they use.
 QUICK = ("-m", "not slow", "-p", "no:schemathesis", "--ignore=tests/web/test_schemathesis.py")
 
+# They restart servers and brokers again and again: whatever else a tree has, once for each engine.
+WITHOUT_DRILLS = (
+    "--ignore-glob=tests/database/sessions/test_outages*.py",
+    "--ignore=tests/jobs/test_worker.py",
+    "--ignore=tests/dev",
+)
+
+# What sees neither callers nor jobs: how migrations are written, read and finished.
+OF_THE_ENGINE_ALONE = (
+    "--ignore=tests/database/test_arrangement.py",
+    "--ignore=tests/database/test_authoring.py",
+    "--ignore=tests/database/test_notes.py",
+    "--ignore=tests/database/test_revisions.py",
+    "--ignore=tests/database/test_unfinished.py",
+)
+
 PASSED = "PASSED "
 """The beginning of a line of `-rp`; the id of the test follows."""
 
@@ -51,6 +67,7 @@ class Suites:
     def __init__(self, environment: Environment, forks: ForkServer) -> None:
         self.environment = environment
         self.forks = forks
+        self._collected: dict[tuple[Path, tuple[str, ...]], list[str]] = {}
 
     def run_measured(
         self, project: BakedProject, report: Path, *arguments: str
@@ -78,6 +95,13 @@ class Suites:
         """Return the ids of the tests that these arguments select; none is run."""
         said = self._run(project, *arguments, "--collect-only")
         return sorted(line for line in said.splitlines() if "::" in line)
+
+    def collected_once(self, project: BakedProject, *arguments: str) -> list[str]:
+        """Return what `collected` does, of a project that no test changes."""
+        key = project.path, arguments
+        if key not in self._collected:
+            self._collected[key] = self.collected(project, *arguments)
+        return self._collected[key]
 
     def _run(self, project: BakedProject, *options: str, **variables: str) -> str:
         settings = clean_environment({**self.environment.variables, **variables})

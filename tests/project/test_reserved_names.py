@@ -15,7 +15,7 @@ from tests.harness.baked import Bake, BakedProject
 from tests.harness.environments import Environment
 from tests.harness.servers import database
 
-ENGINES = ("sqlite", "postgresql", "mariadb")
+ENGINES = ("sqlite", "postgresql", "mariadb", "mysql")
 
 # Prints the public attributes of the classes that get a field's name as an attribute, which of
 # them the grammar allows, and names that SQLAlchemy itself rejects, with warnings as errors.
@@ -128,6 +128,9 @@ def postgresql_words(connection):
 
 def mariadb_words(connection):
     yield from connection.scalars(text("SELECT word FROM information_schema.keywords"))
+
+
+mysql_words = mariadb_words
 
 
 def works(table):

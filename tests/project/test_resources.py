@@ -1,4 +1,4 @@
-"""`make resource` and `make field`: what they write works, and what cannot work is refused."""
+"""`make resource` and `make field`: what they write works, and what cannot work is rejected."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from tests.harness.servers import database
 
 from .resource_sets import cases, pairs, specifications
 
-ENGINES = ("sqlite", "postgresql", "mariadb")
+ENGINES = ("sqlite", "postgresql", "mariadb", "mysql")
 ORDER = (
     "item:ref:items number:string:40:unique total:decimal:12:2:min=0:index"
     " status:enum:draft:paid:index parent:ref:orders:optional note:text:optional data:json:optional"
@@ -36,6 +36,16 @@ CUSTOMER = "name:string:unique born:date:optional:index"
 
 # Migrates to the newest revision and writes two rows of each factory, goes back to the first
 # resource, and does it all again.
+# The rooms of a project that see its resources; test_changes.py runs all after such a change.
+SEES_RESOURCES = (
+    "tests/resources",
+    "tests/auth",
+    "tests/test_layers.py",
+    "tests/web/test_every_route.py",
+    "tests/web/test_openapi.py",
+    "tests/web/test_openapi_file.py",
+)
+
 UP_AND_DOWN = """
 import sys
 from importlib import import_module
@@ -120,7 +130,7 @@ def settled(bake: Bake, environment: Environment) -> BakedProject:
     return project
 
 
-def test_all_errors_are_told_and_nothing_is_written(
+def test_all_errors_are_reported_and_nothing_is_written(
     settled: BakedProject, environment: Environment
 ) -> None:
     before = content(settled)
@@ -151,7 +161,7 @@ def test_all_errors_are_told_and_nothing_is_written(
         ),
     ],
 )
-def test_registration_of_another_shape_is_refused_with_the_lines_to_add(
+def test_registration_of_another_shape_is_rejected_with_the_lines_to_add(
     settled: BakedProject, environment: Environment, spoil: object, expected: str
 ) -> None:
     spoil(settled.source / "resources" / "__init__.py")  # type: ignore[operator]
@@ -165,7 +175,7 @@ def test_registration_of_another_shape_is_refused_with_the_lines_to_add(
     assert content(settled) == before
 
 
-def test_files_that_exist_and_two_heads_are_refused(
+def test_files_that_exist_and_two_heads_are_rejected(
     settled: BakedProject, environment: Environment
 ) -> None:
     (settled.path / "tests" / "resources" / "orders").mkdir()
@@ -335,7 +345,7 @@ def test_resources_of_all_pairs_pass_their_tests(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["mariadb"])
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
 def test_widest_resource_fits_into_a_row(
     bake: Bake, environment: Environment, server: Path, engine: str
 ) -> None:
@@ -378,12 +388,13 @@ def test_two_further_resources_with_auth_and_jobs(
             assert " passed" in done.stdout
         assert '"/api/v1/orders/{id}"' in project.text("openapi.json")
         project.run(
-            *(environment.python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"),
+            *(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *SEES_RESOURCES,
             variables={**environment.variables, "TEST_DATABASE_URL": url},
         )
 
 
-def test_field_that_makes_a_class_of_another_resource_is_refused(
+def test_field_that_makes_a_class_of_another_resource_is_rejected(
     settled: BakedProject, environment: Environment
 ) -> None:
     add_resources(settled, environment, [("item_line", "item_lines", "status:enum:draft:paid")])
@@ -398,6 +409,6 @@ def test_field_that_makes_a_class_of_another_resource_is_refused(
             RESOURCE_FIELDS=fields,
         )
 
-    refused = field("line_status:enum:open:done", 1)
-    assert "makes the name ItemLineStatus, a class that exists already" in refused.stderr
+    rejected = field("line_status:enum:open:done", 1)
+    assert "makes the name ItemLineStatus, a class that exists already" in rejected.stderr
     assert "class ItemStatus(StrEnum)" in field("status:enum:open:done", 0).stdout

@@ -14,8 +14,8 @@ from tests.harness.report import Proved
 from .suites import OPTIONS
 
 FOLDER = Path(__file__).parent
-ENGINES = ("sqlite", "postgresql", "mariadb")
-KINDS = 82
+ENGINES = ("sqlite", "postgresql", "mariadb", "mysql")
+KINDS = 84
 """How many kinds of change there are, so that none is lost unnoticed."""
 
 

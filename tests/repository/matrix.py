@@ -1,4 +1,4 @@
-"""Writes docs/proof.md: what the proof covers, derived from the template.
+"""Writes docs/proof.md, what the proof covers, derived from the template, and the badges.
 
 `make matrix` runs it; test_matrix.py shows that the file is up to date.
 """
@@ -8,21 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hooks.pre_gen_project import UNSUPPORTED_COMBINATIONS
-from tests.harness.environments import VERSIONS
 from tests.harness.variants import (
     CHOICES,
     COMBINATIONS,
     EXTREMES,
+    MEASURED,
+    NEWEST,
+    NEWEST_SERVERS,
     ROOT,
     SEEN_BY_TESTS,
-    SELECTION,
     TREES,
     UNSUPPORTED,
     VARIANTS,
+    VERSIONS,
+    WHOLE,
     Variant,
+    variants_on,
 )
 from tests.mutation.mutants import MUTANTS
 from tests.mutation.template_mutants import TEMPLATE_MUTANTS
+from tools import make_badges
 
 FILE = ROOT / "docs" / "proof.md"
 HEAD = """# What is proven
@@ -38,23 +43,27 @@ and CI are valid.
 SUITES = """## Suites
 
 The files that a project's tests see differ by {seen} only; this is checked for every variant. So
-there are {trees} distinct trees. Each runs `mypy --strict` and all of its own tests on its real
-engine, in random order, with every line and branch covered. {selection} of them, which cover all
-pairs of choices, also run on the newest interpreter that is found; the defaults and each engine's
-tree with all options run on those between.
+there are {trees} distinct trees. Each runs `mypy --strict` and its own tests on its real engine, in
+random order on Python {measured}. Drills, which restart servers and brokers, and what sees the
+engine alone run in the defaults and in each engine's tree with all options. These are whole, and
+cover every line and branch; the others cover all but lines of `database/` that only those tests
+reach. All tests but the drills of the defaults also run on Python {whole}, those of each engine's
+tree with all options on {newest}, of MariaDB and MySQL one; on {oldest} engines run quick tests
+with other names. Warnings are errors everywhere.
 """
 INTERPRETERS = """## Interpreters
 
-{versions}, as far as they are installed; a run names those that it did not find. The lowest
-versions of all declared dependencies are installed once, for one suite per engine.
+{versions}, as far as the machine has them; as root of Debian
+or Ubuntu, `make test` gets {newest} from the newest suite of the distribution. A run
+names those that it did not find; in CI that is an error. The quick tests of database and resources
+also run on {servers} or newer, with all options. The lowest versions of
+all declared dependencies are installed once, for one suite per driver.
 """
 
 
 def text() -> str:
     """Return the whole page."""
-    return "\n".join(
-        [HEAD, *variants(), *trees(), INTERPRETERS.format(versions=", ".join(VERSIONS)), *mutants()]
-    )
+    return "\n".join([HEAD, *variants(), *trees(), interpreters(), *mutants()])
 
 
 def variants() -> Iterator[str]:
@@ -76,17 +85,39 @@ def variants() -> Iterator[str]:
 def trees() -> Iterator[str]:
     """Yield the section about the suites."""
     seen = ", ".join(f"`{name}`" for name in SEEN_BY_TESTS)
-    yield SUITES.format(seen=seen, trees=len(TREES), selection=len(SELECTION))
-    head = (*SEEN_BY_TESTS, f"Python {VERSIONS[0]}", "between", "newest")
+    yield SUITES.format(
+        seen=seen,
+        trees=len(TREES),
+        measured=MEASURED,
+        whole=" and ".join(WHOLE),
+        oldest=VERSIONS[0],
+        newest=VERSIONS[-1],
+    )
+    head = (*SEEN_BY_TESTS, *(f"Python {version}" for version in VERSIONS))
     yield from table(head, (row_of(tree) for tree in TREES))
 
 
 def row_of(tree: Variant) -> tuple[str, ...]:
     """Return the row of a tree."""
-    others = ["its quick tests" if tree in some else "" for some in (EXTREMES, SELECTION)]
-    if tree == VARIANTS[0]:
-        others = ["everything"] * len(others)
-    return (*(tree.choices[name] for name in SEEN_BY_TESTS), "everything", *others)
+    return (*(tree.choices[name] for name in SEEN_BY_TESTS), *(run_of(tree, v) for v in VERSIONS))
+
+
+def run_of(tree: Variant, version: str) -> str:
+    """Return which tests of this tree run on an interpreter."""
+    if version == MEASURED:
+        return "whole, measured" if tree in EXTREMES else "measured"
+    if tree not in variants_on(version):
+        return ""
+    return "no drills" if version in WHOLE else "quick tests"
+
+
+def interpreters() -> str:
+    """Return the section about interpreters and servers."""
+    names = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
+    servers = " and ".join(f"{names[name]} {version}" for name, version in NEWEST_SERVERS.items())
+    return INTERPRETERS.format(
+        versions=", ".join(VERSIONS), newest=" and ".join(NEWEST), servers=servers
+    )
 
 
 def mutants() -> Iterator[str]:
@@ -123,3 +154,4 @@ def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[st
 
 if __name__ == "__main__":
     Path(sys.argv[1] if sys.argv[1:] else FILE).write_text(text(), encoding="utf-8")
+    make_badges.main()

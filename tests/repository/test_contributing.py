@@ -3,27 +3,20 @@
 Those of a project's README are executed in tests/project/test_documents.py.
 """
 
-import re
 import shutil
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.baked import BakedProject, clean_environment
+from tests.harness.documents import blocks, sections
 from tests.harness.environments import Environment
 from tests.harness.variants import CHOICES, ROOT
 
 pytestmark = pytest.mark.slow
 
-TEXT = re.MULTILINE | re.DOTALL
-STEP = re.compile(
-    r"^ *(?:`(?P<new>[^`\n]+)`:\n\n *)?```(?:diff|python)\n(?P<body>.*?)^ *```$",
-    re.MULTILINE | re.DOTALL,
-)
 NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
 HOOKS = (
     "tests/generation/hooks/test_pre_gen_project.py",
@@ -33,40 +26,13 @@ HOOKS = (
 BUILD = ("make", "--quiet", "build/benchmarks/ready")
 
 
-def steps_of(title: str, document: Path) -> Iterator[tuple[str, str]]:
-    """Yield the changes of a section in order: a file, and its text or a part of a diff."""
-    [section] = re.findall(
-        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", document.read_text("utf-8"), TEXT
-    )
-    for found in STEP.finditer(section):
-        body = textwrap.dedent(found["body"])
-        if found["new"]:
-            yield found["new"], body
-        elif body.startswith("--- "):
-            head, _, lines = body.partition("\n")
-            yield head.removeprefix("--- "), lines
-
-
 def follow(title: str, root: Path, document: Path) -> int:
-    """Apply these changes to a copy and return how many; each has to match exactly once."""
-    steps = list(steps_of(title, document))
-    for name, text in steps:
-        file = root / name
-        if not file.exists():
-            file.write_text(text, encoding="utf-8")
-            continue
-        before, after = ("".join(_lines(text, signs)) for signs in (" -", " +"))
-        content = file.read_text(encoding="utf-8")
-        assert f"\n{content}".count(f"\n{before}") == 1, f"no one place in {name} for:\n{text}"
-        file.write_text(f"\n{content}".replace(f"\n{before}", f"\n{after}")[1:], encoding="utf-8")
-    return len(steps)
-
-
-def _lines(diff: str, signs: str) -> Iterator[str]:
-    for line in diff.splitlines(keepends=True):
-        assert line[0] in " +-\n", line
-        if line[0] in signs or line == "\n":
-            yield line[1:] or line
+    """Apply the changes of a section to a copy and return how many."""
+    section = sections(document.read_text("utf-8"))[title]
+    changes = [block for block in blocks(section) if block.file]
+    for change in changes:
+        change.apply(root)
+    return len(changes)
 
 
 class Copy:

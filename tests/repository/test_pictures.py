@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from tests.harness.variants import PROMPTS, ROOT
+from tools import make_badges
 
 IMAGES = ROOT / "docs" / "images"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -55,7 +58,8 @@ def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     shown = text_of(picture)
     assert [question for question in questions() if question not in shown] == []
-    assert "libraryiswritten.Next:cdlibrary" in shown
+    assert re.search(r"libraryisgeneratedfromrelease[\d.]+:booksonSQLite,.*Next:cdlibrary", shown)
+    assert "cookiecutterpath/to/this/repository--no-input--config-filelibrary/docs/" in shown
     assert "prefers-reduced-motion" in picture.read_text(encoding="utf-8")
 
 
@@ -65,3 +69,17 @@ def test_the_readme_shows_both() -> None:
     assert {"docs/images/generation.svg", "docs/images/docs-page.png"} < set(shown)
     assert all((ROOT / path).exists() for path in shown)
     assert (IMAGES / "docs-page.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_badges_show_the_figures_of_the_proof() -> None:
+    drawn = make_badges.badges((ROOT / "docs" / "proof.md").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(drawn) == set(IMAGES.glob("badge-*.svg"))
+    for path, picture in drawn.items():
+        assert path.read_text(encoding="utf-8") == picture, "run `make matrix`"
+        assert f"(docs/images/{path.name})](docs/proof.md)" in readme
+
+
+def test_a_badge_without_its_figure_is_an_error() -> None:
+    with pytest.raises(LookupError, match=r"docs/proof\.md has nothing like .*rendered"):
+        make_badges.badges("# What is proven\n")

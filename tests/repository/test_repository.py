@@ -11,10 +11,10 @@ import pytest
 from tests.checks.parsing import parser_of
 from tests.checks.references import LINK, targets_of
 from tests.harness.baked import Bake
-from tests.harness.variants import PROMPTS, ROOT
+from tests.harness.variants import PROMPTS, ROOT, VERSIONS
 
 PROGRAMS = Path(sys.executable).parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+DOCUMENTS = sorted(ROOT.glob("*.md"))
 DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
 SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
 TARGETS = targets_of((ROOT / "Makefile").read_text(encoding="utf-8"))
@@ -54,7 +54,13 @@ def test_links_lead_to_existing_files(document: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+@pytest.mark.parametrize(
+    "document",
+    # The guides name files of other applications; tests/project/test_guides.py follows them. The
+    # example shows those of a generated project; test_example.py compares it.
+    [each for each in DOCUMENTS if not each.name.startswith(("from-", "example"))],
+    ids=name_of,
+)
 def test_named_files_exist(document: Path) -> None:
     template = ROOT / "{{cookiecutter.project_slug}}"
     text = NEW_FILE.sub("", read(document))
@@ -73,6 +79,7 @@ def test_named_make_targets_exist(document: Path) -> None:
     commands = [*CODE.findall(text), *"\n".join(BLOCK.findall(text)).splitlines()]
     named = {found for code in commands for found in re.findall(r"^make ([a-z][\w-]*)", code)}
     generated = {"run", "setup", "migration", "openapi", "update", "worker", "resource", "field"}
+    generated |= {"shell", "seed", "lint", "types", "format"}
     assert named <= TARGETS.keys() | generated
 
 
@@ -178,6 +185,13 @@ def test_shellcheck_finds_nothing(script: Path) -> None:
     assert script.stat().st_mode & 0o111
 
 
+def test_continuous_integration_has_every_python_and_tests_the_oldest_and_the_newest() -> None:
+    text = read(ROOT / ".github" / "workflows" / "ci.yml")
+    assert f'python: ["{VERSIONS[0]}", "{VERSIONS[-1]}"]' in text
+    [listed] = re.findall(r"python-version: \|\n((?: +3\.\d+\n)+)", text)
+    assert tuple(listed.split()) == VERSIONS
+
+
 def test_continuous_integration_runs_the_whole_proof() -> None:
     lines = [line for line in read(ROOT / ".ci" / "run").splitlines() if line[:1] != "#"]
     assert lines[0] == "set -euo pipefail"
@@ -197,6 +211,20 @@ def test_continuous_integration_runs_the_whole_proof() -> None:
                 check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("form", ["bug.yml", "change.yml", "config.yml"])
+def test_issue_forms_are_valid(form: str) -> None:
+    schema = f"vendor.github-issue-{'config' if form == 'config.yml' else 'forms'}"
+    path = ROOT / ".github" / "ISSUE_TEMPLATE" / form
+    done = subprocess.run(
+        [PROGRAMS / "check-jsonschema", "--builtin-schema", schema, path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert {each.name for each in path.parent.iterdir()} == {"bug.yml", "change.yml", "config.yml"}
 
 
 def releases() -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Each kind of authentication in a running service: under gunicorn, on a real engine."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -84,6 +85,25 @@ def flask(
     return done.stdout.strip()
 
 
+def documented_rotation(project: BakedProject) -> list[str]:
+    """Return the blocks of commands in which docs/authentication.md replaces a key."""
+    section = project.text("docs/authentication.md").partition("### Replace a key\n")[2]
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[:2]
+
+
+def shell(project: BakedProject, commands: str, variables: dict[str, str]) -> str:
+    """Run commands in the project and return their output."""
+    return project.run("sh", "-ec", commands, variables=variables).stdout.strip()
+
+
+def assert_only_prefixes_are_logged(log: Path, *keys: str) -> None:
+    """Check that the lines of requests name each key by its prefix, and that no line holds one."""
+    text = log.read_text(encoding="utf-8")
+    callers = {json.loads(line).get("caller") for line in text.splitlines() if '"request"' in line}
+    assert callers == {None, *(key.partition(".")[0] for key in keys)}
+    assert not any(key.partition(".")[2] in text for key in keys)
+
+
 def bearer(token: str) -> dict[str, str]:
     """Return the header with a token."""
     return {"Authorization": f"Bearer {token}"}
@@ -99,7 +119,7 @@ def assert_only_the_api_is_guarded(service: Service) -> None:
         assert rejected.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_an_api_key_is_created_used_and_revoked(
     bake: Bake, environment: Environment, tmp_path: Path, proved: Proved, engine: str
 ) -> None:
@@ -111,8 +131,8 @@ def test_an_api_key_is_created_used_and_revoked(
         def keys(*command: str) -> str:
             return flask(project, environment, dict(service.settings), "keys", *command)
 
-        reader = keys("create", "--name", "reader", "--scope", "items:read")
-        writer = keys("create", "--name", "writer", "--scope", "items:write", "--days", "1")
+        reader = keys("create", "--owner", "reader", "--scope", "items:read")
+        writer = keys("create", "--owner", "writer", "--scope", "items:write", "--days", "1")
         assert service.call("GET", PATH, headers=bearer(reader)).status == 200
         assert service.call("POST", PATH, ROW, bearer(reader)).is_problem(403)
         assert service.call("POST", PATH, ROW, bearer(writer)).status == 201
@@ -121,12 +141,27 @@ def test_an_api_key_is_created_used_and_revoked(
         assert f"last used {time.strftime('%Y-', time.gmtime())}" in listed
         assert not any(key.partition(".")[2] in listed for key in (reader, writer))
 
+        again = {"Idempotency-Key": "once"}
+        row = {"name": "The second one"}
+        created = service.call("POST", PATH, row, bearer(writer) | again)
+        assert created.status == 201
+        rotate, revoke = documented_rotation(project)
+        variables = {**environment.variables, **service.settings, "OLD": writer}
+        new = shell(project, f"{rotate}\necho $NEW", variables)
+        assert service.call("GET", PATH, headers=bearer(writer)).is_problem(403)
+        assert keys("list").count("  writer") == 2
+        shell(project, revoke, variables)
+        assert service.call("POST", PATH, row, bearer(writer) | again).is_problem(401)
+        repeated = service.call("POST", PATH, row, bearer(new) | again)
+        assert (repeated.status, repeated.json["id"]) == (201, created.json["id"])
+
         keys("revoke", reader)
         assert service.call("GET", PATH, headers=bearer(reader)).is_problem(401)
-        assert service.call("GET", PATH, headers=bearer(writer)).is_problem(403)
+        assert service.call("GET", PATH, headers=bearer(new)).is_problem(403)
         service.stop()
         service.start()
         assert service.call("GET", PATH, headers=bearer(reader)).is_problem(401)
+    assert_only_prefixes_are_logged(tmp_path / "log", reader, writer, new)
     proved("authentication", variant=f"auth=api_key,database={engine}")
 
 

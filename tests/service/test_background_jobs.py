@@ -136,7 +136,7 @@ def wait_until(true: Callable[[], bool], log: Path) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_no_job_is_lost_when_any_process_is_killed(
     bake: Bake, environment: Environment, tmp_path: Path, proved: Proved, engine: str
 ) -> None:
@@ -165,7 +165,7 @@ def test_no_job_is_lost_when_any_process_is_killed(
                 for process in processes:
                     kill_with_children(process.pid)
             with worker(service, log):
-                create(service, "broker-away", 10)
+                create(service, "broker-down", 10)
                 with broker(project, environment, port):
                     create(service, "broker-killed", 10)
                 with broker(project, environment, port):

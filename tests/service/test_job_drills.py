@@ -27,7 +27,7 @@ def run_drills(bake: Bake, environment: Environment, engine: str, *files: str) -
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_nothing_is_lost_or_done_twice_in_any_drill(
     bake: Bake, environment: Environment, proved: Proved, engine: str
 ) -> None:

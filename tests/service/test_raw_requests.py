@@ -166,7 +166,7 @@ def errors_of(said: bytes) -> list[str]:
 
 @pytest.fixture
 def project(session_bake: Bake) -> BakedProject:
-    """A project with the defaults."""
+    """A project with the deerrors_found."""
     return session_bake()
 
 
@@ -178,12 +178,12 @@ def test_no_shape_of_a_request_breaks_the_service(
         flask = (environment.program("flask"), "--app", project.package)
         project.run(*flask, "db", "upgrade", variables={**environment.variables, **settings})
         with Service(project, environment, settings, tmp_path / "log") as service:
-            faults, statuses = fuzz(service)
+            errors_found, statuses = fuzz(service)
             stored = names_in(service)
             assert service.call("GET", "/livez").status == 200
             created = service.call("POST", PATH, {"name": f"after {uuid4()}"})
             assert created.status == 201
-    assert not faults, "\n".join(faults[:20])
+    assert not errors_found, "\n".join(errors_found[:20])
     complete = {shape.name for shape in shapes() if shape.may_store}
     assert stored <= complete, f"stored from half a body: {stored - complete}"
     assert stored
@@ -196,7 +196,7 @@ def test_no_shape_of_a_request_breaks_the_service(
 
 def fuzz(service: Service) -> tuple[list[str], Counter[int]]:
     """Send all requests by some callers; return what was wrong, and the statuses."""
-    faults: list[str] = []
+    errors_found: list[str] = []
     statuses: Counter[int] = Counter()
     pending = shapes()
     lock = threading.Lock()
@@ -214,7 +214,7 @@ def fuzz(service: Service) -> tuple[list[str], Counter[int]]:
             else:
                 errors = errors_of(said)
             with lock:
-                faults.extend(f"{error}: {shape.raw[:300]!r}" for error in errors)
+                errors_found.extend(f"{error}: {shape.raw[:300]!r}" for error in errors)
                 if match := STATUS_LINE.match(said):
                     statuses[int(match[1])] += 1
 
@@ -223,7 +223,7 @@ def fuzz(service: Service) -> tuple[list[str], Counter[int]]:
         caller.start()
     for caller in callers:
         caller.join()
-    return faults, statuses
+    return errors_found, statuses
 
 
 def names_in(service: Service) -> set[str]:

@@ -159,7 +159,7 @@ def replace(path: Path, *replacements: tuple[str, str]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_an_update_and_a_rollback_fail_no_request(
     engine: str, bake: Bake, environment: Environment, tmp_path: Path, proved: Proved
 ) -> None:

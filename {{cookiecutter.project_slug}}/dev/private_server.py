@@ -50,7 +50,7 @@ class PrivateServer:
         temporary: bool,
     ) -> None:
         self._command = ["sh", "-c", SUPERVISOR, "supervisor", *map(str, command)]
-        self._folder = folder
+        self.folder = folder
         self._account = account
         self._variables = {
             "STOP_SIGNAL": stop_signal,
@@ -65,7 +65,7 @@ class PrivateServer:
         self._pausing.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             self._command,
-            cwd=self._folder,
+            cwd=self.folder,
             env=os.environ | self._variables,
             stdin=subprocess.PIPE,
             stdout=self._log,

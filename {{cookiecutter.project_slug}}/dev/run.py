@@ -28,6 +28,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 PORT = 5000
 SECONDS_TO_END = 10
+NO_SEEDS = "ENVIRONMENT is {}, but seeds are only for development: remove it from .env or the shell"
 
 
 def main() -> int:
@@ -35,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.run", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}")
     parser.add_argument("--migrate-only", action="store_true", help="do not serve")
+    parser.add_argument("--seed", action="store_true", help="add the rows of dev/seed.py")
 {% if cookiecutter.background_jobs == "celery" %}
     parser.add_argument("--worker", action="store_true", help="run background jobs, do not serve")
 {% endif %}
@@ -45,6 +47,8 @@ def main() -> int:
     os.chdir(PROJECT)
     make_env_file()
     settings = Settings.load()
+    if arguments.seed and settings.environment != "development":
+        parser.error(NO_SEEDS.format(settings.environment))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
 {% if cookiecutter.database == "sqlite" %}
@@ -69,6 +73,8 @@ def work(arguments: argparse.Namespace, settings: Settings) -> int:
 {% endif %}
     if arguments.command:
         return flask(*arguments.command)
+    if arguments.seed:
+        return add_seeds(settings)
     if arguments.migrate_only:
         return 0
     return flask("run", "--reload", "--host", HOST, "--port", str(arguments.port))
@@ -80,11 +86,24 @@ def migrate(settings: Settings) -> None:
         print(note)
 
 
+def add_seeds(settings: Settings) -> int:
+    """Call `seed` of dev/seed.py and commit; an exception leaves the database as it was."""
+    from {{ cookiecutter.__package }} import create_app
+    from {{ cookiecutter.__package }}.database import db
+
+    from .seed import seed
+
+    with create_app(settings).app_context():
+        seed(db.session())
+        db.session.commit()
+    return 0
+
+
 def flask(*arguments: str) -> int:
     """Run a command of `flask` and return its exit status.
 
     Ctrl-C reaches it as well, and it ends by itself: a server that is also terminated while it
-    stops shows a traceback.
+    stops shows a traceback. In a shell, Ctrl-C only cancels a line.
     """
     process = subprocess.Popen(
         [
@@ -95,6 +114,8 @@ def flask(*arguments: str) -> int:
         ],
         env=os.environ | {"FLASK_SKIP_DOTENV": "1"},  # the service reads `.env` at each reload
     )
+    if arguments[0] == "shell":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return process.wait()
     except KeyboardInterrupt:

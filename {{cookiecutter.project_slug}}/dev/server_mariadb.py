@@ -4,10 +4,8 @@ import os
 import shutil
 from pathlib import Path
 from shutil import which
-from typing import cast
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL
 
 from .private_server import (
     SECONDS_TO_PULL,
@@ -16,17 +14,19 @@ from .private_server import (
     container,
     docker_is_available,
     free_port,
-    is_listening,
     run,
     temporary_folder,
     unprivileged_account,
 )
+from .server_innodb import DEFAULT_PORT as DEFAULT_PORT
+from .server_innodb import NO_TLS, accepts_connections, quoted
+from .server_innodb import create_database as create_database
+from .server_innodb import drop_database as drop_database
 
 INSTALL = (
     "MariaDB cannot be started here: install it (on Debian: apt-get install mariadb-server), or"
     " start Docker."
 )
-DEFAULT_PORT = 3306
 IMAGE = "mariadb:11.8"
 PROGRAM_FOLDERS = (
     "/usr/sbin",
@@ -47,10 +47,6 @@ NOT_DURABLE = (
 # In the folder of the data: a starting server removes all temporary tables that it finds, and in
 # the machine's temporary folder it would find those of another running server.
 OWN_TEMPORARY_FILES = "--tmpdir=."
-
-# To be ready for TLS, PyMySQL reads all certificates of the machine at every connection: that takes
-# longer than most tests, and a Unix socket needs no TLS.
-NO_TLS = {"ssl_disabled": "true"}
 
 OPTIONS = ("--skip-log-bin", "--skip-name-resolve", "--character-set-server=utf8mb4")
 
@@ -127,39 +123,6 @@ def server_account() -> str | None:
     return unprivileged_account("mysql")
 
 
-def create_database(url: URL) -> None:
-    """Create the database that `url` names, unless it exists."""
-    with _maintenance(url).connect() as connection:
-        name = _quoted(connection.engine, url)
-        connection.execute(text(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4"))
-
-
-def drop_database(url: URL) -> None:
-    """Drop the database that `url` names, if it exists."""
-    with _maintenance(url).connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {_quoted(connection.engine, url)}"))
-
-
-def accepts_connections(url: URL) -> bool:
-    """Return whether the server accepts a login; try a socket first: the driver leaks one."""
-    address = url.query.get("unix_socket") or (url.host or "", url.port or DEFAULT_PORT)
-    if not is_listening(cast("tuple[str, int] | str", address)):
-        return False
-    try:
-        with create_engine(url, poolclass=NullPool).connect():
-            return True
-    except OperationalError:
-        return False
-
-
-def _maintenance(url: URL) -> Engine:
-    return create_engine(url.set(database=""), poolclass=NullPool)
-
-
-def _quoted(engine: Engine, url: URL) -> str:
-    return engine.dialect.identifier_preparer.quote_identifier(url.database or "")
-
-
 def _find(program: str) -> str | None:
     return which(program, path=os.pathsep.join([os.environ["PATH"], *PROGRAM_FOLDERS]))
 
@@ -183,13 +146,10 @@ def _mariadbd(data: Path, *options: str) -> list[str | Path]:
 
 def _grant_all(url: URL) -> str:
     """Return the statements that create the user of `url` with all rights, one on each line."""
-    user, password = (
-        (value or "").replace("\\", "\\\\").replace("'", "\\'")
-        for value in (url.username, url.password)
-    )
+    user, password = quoted(url.username), quoted(url.password)
     return (
-        f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
-        f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
+        f"CREATE OR REPLACE USER {user}@'%' IDENTIFIED BY {password};\n"
+        f"GRANT ALL ON *.* TO {user}@'%' WITH GRANT OPTION;\n"
     )
 
 

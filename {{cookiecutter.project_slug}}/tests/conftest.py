@@ -1,5 +1,6 @@
 """The modules with fixtures; docs/testing.md shows how to use them."""
 
+import signal
 from inspect import isclass
 
 import pytest
@@ -20,6 +21,11 @@ pytest_plugins = [
     "tests.support.restarts",
 {% endif %}
 ]
+
+
+def pytest_configure() -> None:
+    """End on TERM as on Ctrl-C, so that fixtures stop the programs and servers of the run."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:

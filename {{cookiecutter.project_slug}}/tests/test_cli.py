@@ -3,8 +3,10 @@ import re
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from {{ cookiecutter.__package }}.database import Base, db
 from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey
 
 from .support.api import URL, new_body
@@ -31,3 +33,12 @@ def test_commands_are_listed(app: Flask) -> None:
 
     assert "housekeeping" in listed
     assert re.search(r"^  db +The database's schema\.$", listed, re.MULTILINE)
+
+
+def test_shell_knows_the_database_and_every_model(app: Flask) -> None:
+    names = app.make_shell_context()
+
+    assert (names["app"], names["db"], names["select"]) == (app, db, select)
+    assert names["IdempotencyKey"] is IdempotencyKey
+    models = {mapper.class_ for mapper in Base.registry.mappers}
+    assert models <= {value for value in names.values() if isinstance(value, type)}

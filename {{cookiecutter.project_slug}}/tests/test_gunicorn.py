@@ -68,7 +68,7 @@ bind = os.environ["BIND"]
 del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 """
 
-# Added to a configuration: each worker is told to stop before gunicorn has prepared it for that.
+# Added to a configuration: each worker gets TERM before gunicorn has prepared it for that.
 TERM_AT_BIRTH = """
 import os
 import signal
@@ -126,7 +126,7 @@ class Server:
     def get(
         self, path: str, port: int | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
-        """Status and body of an answer, asked for on a connection of its own."""
+        """Status and body of a response, asked for on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", path, headers=headers or {})
@@ -140,12 +140,12 @@ class Server:
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as connection:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
-            with connection.makefile("rb") as answer:
-                head, _, body = answer.read().decode().partition("\r\n\r\n")
+            with connection.makefile("rb") as response:
+                head, _, body = response.read().decode().partition("\r\n\r\n")
         return head, body
 
     def post(self, path: str, body: bytes | list[bytes]) -> int:
-        """Status of the answer to a JSON body; one in parts is sent chunked, without a length."""
+        """Status of the response to a JSON body; one in parts is sent chunked, without a length."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         headers = {"Content-Type": "application/json"}
 {% if cookiecutter.auth != "none" %}
@@ -158,7 +158,7 @@ class Server:
             connection.close()
 
     def wait_until_ready(self) -> None:
-        """Return when a worker answers."""
+        """Return when a worker responds."""
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
             try:
@@ -169,11 +169,11 @@ class Server:
         pytest.fail(f"gunicorn does not serve:\n{self.log.read_text()}")
 
     def find_workers(self, number: int = 2) -> set[str]:
-        """The processes that answer, once there are so many."""
+        """The processes that respond, once there are so many."""
         end = time.monotonic() + PATIENCE_SECONDS
         found: set[str] = set()
         while len(found) < number:
-            assert time.monotonic() < end, f"only {found} answer:\n{self.log.read_text()}"
+            assert time.monotonic() < end, f"only {found} respond:\n{self.log.read_text()}"
             with ThreadPoolExecutor(8) as threads:
                 found |= {body for _, body in threads.map(self.get, ["/pid"] * 8)}
         return found
@@ -220,7 +220,7 @@ def lasting_server(
 
 @pytest.fixture(scope="module")
 def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    """A server that answered a request, and was stopped in the ordinary way."""
+    """A server that served a request, and was stopped in the ordinary way."""
     folder = tmp_path_factory.mktemp("server")
     with running(settings, folder, WORKERS=1, DRAIN_SECONDS=1) as made:
         assert made.get("/livez")[0] == 200
@@ -231,7 +231,7 @@ def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 
 @contextmanager
 def running(settings: Settings, folder: Path, **variables: object) -> Iterator[Server]:
-    """Run a server that answers."""
+    """Run a server that serves."""
     made = Server(settings, folder, CONFIG, **variables)
     try:
         made.wait_until_ready()
@@ -419,9 +419,9 @@ def test_a_body_that_is_not_whole_is_rejected(lasting_server: Server, body: byte
     head += "".join(f"{name}: {value}\r\n" for name, value in CREDENTIAL.items())
 {% endif %}
 
-    answer, text = lasting_server.send(head.encode() + body)
+    response, text = lasting_server.send(head.encode() + body)
 
-    assert answer.startswith("HTTP/1.1 400 ")
+    assert response.startswith("HTTP/1.1 400 ")
     assert json.loads(text)["detail"].startswith("The body is ")
     assert lasting_server.log.read_text().count("Traceback") == before
 

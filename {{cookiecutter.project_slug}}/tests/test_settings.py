@@ -144,7 +144,7 @@ def test_all_errors_are_reported_together() -> None:
         (f"{EXAMPLE_URL}?autocommit=true", "has the option 'autocommit', which is unknown or"),
         (f"{EXAMPLE_URL}?prepare_threshold=5", "has the option 'prepare_threshold' with a value"),
         (f"{EXAMPLE_URL}?sslrootcert=/missing", "a file by the option 'sslrootcert' that does not"),
-{% elif cookiecutter.database == "mariadb" %}
+{% elif cookiecutter.database in ("mariadb", "mysql") %}
         (f"{EXAMPLE_URL}?read_timeout=5", "has the option 'read_timeout', which is unknown or"),
         (f"{EXAMPLE_URL}?charset=latin1", "has the option 'charset' with a value other than utf8"),
         (f"{EXAMPLE_URL}?ssl_ca=/missing", "a file by the option 'ssl_ca' that does not exist"),
@@ -158,6 +158,19 @@ def test_an_invalid_database_url_is_reported(url: str | None, message: str) -> N
     assert PASSWORD not in str(errors)
 
 
+{% if cookiecutter.database == "sqlite" %}
+def test_a_folder_that_does_not_exist_is_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "missing"
+
+    errors = errors_of(database_url=f"sqlite:///{folder}/service.db")
+
+    assert f"names a file in {folder}, which is not a folder" in errors["database_url"]
+    assert Settings(database_url=SecretStr(f"sqlite:///file:{folder}/service.db?uri=true"))
+    folder.mkdir()
+    assert Settings(database_url=SecretStr(f"sqlite:///{folder}/service.db"))
+
+
+{% endif %}
 def test_a_known_option_of_a_database_url_is_accepted() -> None:
     url = f"{EXAMPLE_URL}?{KNOWN_OPTION}"
 
@@ -271,6 +284,22 @@ def test_settings_of_celery_are_a_json_object(value: str) -> None:
     errors = errors_of(database_url=EXAMPLE_URL, celery=value)
 
     assert "is not a JSON object" in errors["celery"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('{"broker_transport_options": []}', "options that are not an object"),
+        ('{"broker_transport_options": {"visibility_timeout": "9"}}', "visibility_timeout that"),
+        ('{"task_time_limit": null}', "task_time_limit that is not a number of seconds"),
+        ('{"task_time_limit": true}', "task_time_limit that is not a number of seconds"),
+        ('{"task_time_limit": 0}', "task_time_limit that is not a number of seconds"),
+    ],
+)
+def test_times_of_celery_are_numbers(value: str, expected: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, celery=value)
+
+    assert expected in errors["celery"]
 
 
 {% endif %}

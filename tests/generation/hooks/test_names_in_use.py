@@ -28,7 +28,7 @@ vendor voucher warehouse
 # resource.
 PARTS_OF_THE_SERVICE = "auth database health logs metrics sessions settings support web".split()
 
-TABLE = re.compile(r'(?:__tablename__|VERSION_TABLE) = "(\w+)"')
+TABLE = re.compile(r'(?:__tablename__|^[A-Z]+_TABLE) = "(\w+)"', re.MULTILINE)
 
 
 def kit_tables() -> set[str]:

@@ -27,7 +27,7 @@ NAMES = {
     "package": "{{cookiecutter.__package}}",
     "resource_plural": "{{cookiecutter.resource_plural}}",
 }
-DATABASES = ("sqlite", "postgresql", "mariadb")
+DATABASES = ("sqlite", "postgresql", "mariadb", "mysql")
 ANSWERS = {
     "package": "my_service",
     "resource_plural": "items",
@@ -227,7 +227,41 @@ def test_without_set_up_no_program_runs_and_the_next_commands_are_printed(
     assert not (project / ".git").exists()
     assert not list(project.rglob("__pycache__"))
     printed = capfd.readouterr().out
-    assert re.search(r"\n  cd .*my-service\n  make run .*\n  make test .* on SQLite\n", printed)
+    assert re.search(r"\n  cd .*my-service\n  make run .*\n  make test .*\n\n$", printed)
+
+
+@pytest.mark.parametrize("setup", ["no", "yes"])
+def test_the_summary_has_the_command_that_generates_the_project_again(
+    setup: str, template: Path, tmp_path: Path
+) -> None:
+    """It is run as it is printed; the folder of the template has a name that shells split."""
+    template = template.rename(template.with_name("our 'template'"))
+    stand_in = "open('set-up', 'w').close(); print('ready')"
+    (template / TEMPLATE.name / "dev" / "setup.py").write_text(stand_in, encoding="utf-8")
+    configuration = tmp_path / "cookiecutter.json"
+    configuration.write_text(json.dumps({"replay_dir": str(tmp_path / "replay")}), "utf-8")
+    program = Path(sys.executable).with_name("cookiecutter")
+    shell = {**os.environ, "PWD": str(tmp_path), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=shell, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    answers = (f"setup={setup}", 'description=It\'s "ours" & 100 % $HOME')
+    said = run(program, template, "--no-input", "--config-file", configuration, *answers)
+
+    assert "my-service is generated from release " in said
+    assert ": items on SQLite, auth none, background_jobs none, deployment docker, ci gith" in said
+    assert ("ready" in said.partition("is generated")[0]) == (setup == "yes")
+    [command] = re.findall(r"^  (cookiecutter .*)$", said, re.MULTILINE)
+    run("sh", "-c", command)
+    first, second = (files_of(tmp_path / name) for name in ("my-service", "again/my-service"))
+    for name in (".env", "set-up"):
+        first.pop(name, None)
+        second.pop(name, None)
+    assert second == first
 
 
 def test_a_failed_set_up_keeps_the_project_and_exits_with_0(

@@ -2,10 +2,15 @@
 
 import json
 import keyword
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_cookies.plugin import Cookies
 
@@ -240,6 +245,7 @@ def test_all_errors_are_reported_at_once() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {name: st.text(st.characters(codec=None), max_size=50) for name in GOOD if name in TEXTS},
@@ -282,6 +288,80 @@ def test_rejected_answers_leave_nothing_on_disk(
     assert list((tmp_path / "cookies").rglob("*")) == [tmp_path / "cookies" / "bake00"]
 
 
+def cookiecutter(folder: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run cookiecutter in the folder, without the settings of this machine."""
+    settings = folder / "settings.json"
+    settings.write_text(json.dumps({"replay_dir": str(folder / "replay")}), encoding="utf-8")
+    return subprocess.run(
+        [Path(sys.executable).with_name("cookiecutter"), *arguments, "--config-file", settings],
+        cwd=folder,
+        env={**os.environ, "PWD": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_after_invalid_answers_one_command_has_all_valid_ones(
+    template: Path, tmp_path: Path
+) -> None:
+    """It runs in a shell once its placeholders are replaced, and nothing else is printed."""
+    wrong = ("project_slug=flask", "fields=a, b", "database=sqlite", "deployment=kubernetes")
+    valid = ('author_name=Jörg "Q" O\'Neil $HOME `id`', "setup=no", "resource=order_line")
+
+    done = cookiecutter(tmp_path, template, "--no-input", *wrong, *valid)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout == "Hook script failed (exit status: 1)\n"
+    errors, _, command = done.stderr.partition("With valid answers for <...>, this generates it:\n")
+    assert "project_slug = 'flask'" in errors
+    words = shlex.split(command.replace(" \\\n", " "))
+    assert words[:3] == ["cookiecutter", str(template), "--no-input"]
+    assert {word.partition("=")[0] for word in words[3:]} == {
+        name for name in GOOD if name[0] != "_"
+    }
+    assert {"resource=order_line", "setup=no", valid[0]} <= set(words)
+    placeholders = {word for word in words if "<" in word}
+    assert placeholders == {
+        "project_slug=<project_slug>",
+        "fields=<fields>",
+        f"database=<{'|'.join(pre_gen_project.CHOICES['database'])}>",
+        "deployment=<docker|kubernetes|none>",
+    }
+    valid_ones = {"project_slug": "ours", "fields": "name:string", "database": "postgresql"}
+    for name, value in {**valid_ones, "deployment": "docker"}.items():
+        [before] = [word for word in placeholders if word.startswith(f"{name}=")]
+        words[words.index(before)] = f"{name}={value}"
+    assert cookiecutter(tmp_path, *words[1:]).returncode == 0
+    texts = (tmp_path / "ours/texts.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(texts)["author_name"] == valid[0].partition("=")[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://me:s3cret@git.example.com/t.git", "https://git.example.com/t.git"),
+        ("https://s3cret@git.example.com:8443/t", "https://git.example.com:8443/t"),
+        ("https://git.example.com/t.zip?token=s3cret#s3cret", "https://git.example.com/t.zip"),
+        ("ssh://git:s3cret@git.example.com/t.git", "ssh://git@git.example.com/t.git"),
+        ("git@git.example.com:org/t.git", "git@git.example.com:org/t.git"),
+        ("gh:org/t", "gh:org/t"),
+        ("../our template", "'../our template'"),
+    ],
+)
+def test_the_command_has_the_address_without_secrets(given: str, shown: str) -> None:
+    answers = {**GOOD, "_template": given, "_checkout": "1.0.0", "_output_dir": "/there"}
+
+    command = pre_gen_project.again(answers, [], "/here")
+
+    assert command.startswith(
+        f"cookiecutter {shown} --checkout 1.0.0 --output-dir /there --no-input "
+    )
+    assert "s3cret" not in command
+    assert local_extensions.without_secrets(given) == pre_gen_project.without_secrets(given)
+
+
 @pytest.mark.parametrize("slug", ["", ".", "..", "sub/folder", "/folder", "sub\\folder"])
 def test_a_slug_that_is_a_path_creates_no_folder(
     slug: str, cookies: Cookies, template: Path, tmp_path: Path
@@ -316,6 +396,7 @@ def test_the_lists_of_names_contain_what_they_claim() -> None:
         "__label",
         "__label_plural",
         "__engine",
+        "__engine_module",
         "__version",
         "_commit",
     ],
@@ -327,11 +408,36 @@ def test_private_variable_that_is_given_is_rejected(name: str) -> None:
     assert error.name == name
 
 
+@pytest.mark.parametrize("given", ["x", "", "7", "{}", "[7]", '["four"]', '[["a", "b", "c"]]'])
+def test_errors_of_the_generator_cannot_be_given(given: str) -> None:
+    [error] = find_errors({**GOOD, "__specification_errors": given})
+
+    assert error.name == "__specification_errors"
+
+
+def test_no_name_is_used_because_errors_are_given_as_none() -> None:
+    given = {**GOOD, "resource": "no name", "__class": "No name", "__label": "no name"}
+    errors = find_errors({**given, "__specification_errors": "[ ]"})
+
+    assert "resource" in [error.name for error in errors]
+
+
 def test_private_variables_as_cookiecutter_derives_them_are_accepted() -> None:
     derived = {"__host": "my-service", "__package": "my_service", "__class": "Item"}
     derived |= {"__label": "item", "__label_plural": "items", "__engine": "SQLite"}
+    derived["__engine_module"] = "sqlite"
 
-    assert find_errors({**GOOD, **derived, "__version": "0.1.0", "_commit": "0a" * 20}) == []
+    derived |= {"__version": pre_gen_project.VERSION, "_commit": "0a" * 20}
+    assert find_errors({**GOOD, **derived}) == []
+
+
+def test_version_of_another_release_is_rejected(template: Path, tmp_path: Path) -> None:
+    """As from a replay file: only cookiecutter.json has the version."""
+    done = cookiecutter(tmp_path, template, "--no-input", "setup=no", "__version=0.0.1")
+
+    assert done.returncode == 1
+    assert "__version = '0.0.1'\n    follows from the other answers" in done.stderr
+    assert cookiecutter(tmp_path, template, "--no-input", "setup=no").returncode == 0
 
 
 @pytest.mark.parametrize("name", pre_gen_project.CHOICES)
@@ -353,5 +459,5 @@ def test_choices_are_those_of_the_prompts() -> None:
         for name, choices in prompts.items()
         if isinstance(choices, list) and name[0] != "_"
     } == pre_gen_project.CHOICES
-    assert prompts["__version"] == pre_gen_project.VERSION
     assert pre_gen_project.ENGINES == local_extensions.ENGINES
+    assert pre_gen_project.ENGINE_MODULES == local_extensions.ENGINE_MODULES

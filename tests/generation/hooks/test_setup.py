@@ -61,7 +61,7 @@ def test_slow(server):
     time.sleep(60)
 """
 
-QUICK = "2 tests passed on SQLite; `make test` runs the slow ones, too"
+QUICK = "2 tests passed on SQLite; `make test` runs all"
 
 SLOW_PROGRAM = """\
 import pathlib, time

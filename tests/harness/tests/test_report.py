@@ -109,7 +109,23 @@ def test_a_skipped_test_is_named_and_fails_the_run_on_request(tmp_path: Path) ->
     assert status == 1
 
 
-def test_the_cpu_of_each_part_is_told_and_added_up(tmp_path: Path) -> None:
+def test_a_missing_interpreter_is_named_and_fails_the_run_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "with_another_version.py"
+    plugin.write_text(
+        "from tests.harness import environments\nenvironments.VERSIONS += ('3.99',)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    status, said = run(tmp_path, "-p", plugin.stem)
+    assert status == 0
+    assert re.search(r"interpreters: .*not found: .*3\.99$", said, re.MULTILINE)
+    status, _ = run(tmp_path, "-p", plugin.stem, "--no-skips")
+    assert status == 1
+
+
+def test_the_cpu_of_each_part_is_shown_and_added_up(tmp_path: Path) -> None:
     _, said = run(tmp_path, "-n", "2")
     proof = json.loads((tmp_path / "proof.json").read_text())
     parts = {part["part"].rpartition("::")[2]: part for part in proof["parts"]}

@@ -16,6 +16,7 @@ from .mutant import Mutant, MutantDoesNotApplyError
 from .outages import OUTAGE_MUTANTS
 from .schema import SCHEMA_MUTANTS
 from .sessions import SESSION_MUTANTS
+from .tracing import TRACING_MUTANTS
 
 __all__ = ["MUTANTS", "Mutant", "MutantDoesNotApplyError", "named_tests"]
 
@@ -27,6 +28,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *HTTP_MUTANTS,
     *AUTHENTICATION_MUTANTS,
     *JOB_MUTANTS,
+    *TRACING_MUTANTS,
 )
 
 

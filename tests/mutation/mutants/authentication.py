@@ -56,7 +56,7 @@ AUTHENTICATION_MUTANTS = (
     ),
     Mutant(
         "key compared by ==",
-        "the time of a refusal tells nothing of a key",
+        "the time of a rejection tells nothing of a key",
         API_KEYS,
         (
             (
@@ -104,10 +104,48 @@ AUTHENTICATION_MUTANTS = (
         (f"{KEY_TESTS}::test_authentication_releases_its_connection_before_the_view",),
         options=WITH_KEYS,
     ),
+    Mutant(
+        "the key as the caller",
+        "the caller is the owner of the key: a new key has the rows of the old one",
+        API_KEYS,
+        (("return Principal(key.owner, ", 'return Principal(given["prefix"], '),),
+        (
+            f"{KEY_TESTS}::test_the_caller_is_the_owner_whichever_key_is_used",
+            f"{KEY_TESTS}::test_what_was_done_with_the_old_key_belongs_to_the_caller_with_the_new_one",
+        ),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "a rotated key that does not expire",
+        "a rotated key has the lifetime of the old one",
+        API_KEYS,
+        ((" = key.expires_at - key.created_at if key.expires_at else None", " = None"),),
+        (f"{KEY_TESTS}::test_a_rotated_key_has_the_lifetime_of_the_old_one",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "a guessed prefix logged as the caller",
+        "the log names a key only if its secret is right",
+        API_KEYS,
+        (
+            ("    if key is None or not is_right:\n        reject_token()\n", ""),
+            ("    if state_of(key) != ", "    if key is None or not is_right or state_of(key) != "),
+        ),
+        (f"{KEY_TESTS}::test_the_log_line_names_the_prefix_and_never_the_key",),
+        options=WITH_KEYS,
+    ),
+    Mutant(
+        "the whole token logged",
+        "the log has the prefix of a key, never the key",
+        API_KEYS,
+        (('caller=given["prefix"]', "caller=token"),),
+        (f"{KEY_TESTS}::test_the_log_line_names_the_prefix_and_never_the_key",),
+        options=WITH_KEYS,
+    ),
     # Tokens of a provider
     Mutant(
         "audience not checked",
-        "a token for another service is refused",
+        "a token for another service is rejected",
         OIDC,
         (
             (
@@ -115,20 +153,20 @@ AUTHENTICATION_MUTANTS = (
                 '{"require": REQUIRED_CLAIMS, "verify_aud": False, ',
             ),
         ),
-        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        (f"{OIDC_TESTS}::test_other_tokens_are_rejected",),
         options=WITH_OIDC,
     ),
     Mutant(
         "issuer not checked",
-        "a token of another issuer is refused",
+        "a token of another issuer is rejected",
         OIDC,
         (("            issuer=settings.oidc_issuer,\n", ""),),
-        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        (f"{OIDC_TESTS}::test_other_tokens_are_rejected",),
         options=WITH_OIDC,
     ),
     Mutant(
         "claims not required",
-        "a token without an end is refused",
+        "a token without an end is rejected",
         OIDC,
         (
             (
@@ -136,12 +174,12 @@ AUTHENTICATION_MUTANTS = (
                 'REQUIRED_CLAIMS = ["sub"]',
             ),
         ),
-        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        (f"{OIDC_TESTS}::test_other_tokens_are_rejected",),
         options=WITH_OIDC,
     ),
     Mutant(
         "signature not checked",
-        "a token that was changed is refused",
+        "a token that was changed is rejected",
         OIDC,
         (
             (
@@ -149,7 +187,7 @@ AUTHENTICATION_MUTANTS = (
                 '{"require": REQUIRED_CLAIMS, "verify_signature": False, ',
             ),
         ),
-        (f"{OIDC_TESTS}::test_other_tokens_are_refused",),
+        (f"{OIDC_TESTS}::test_other_tokens_are_rejected",),
         options=WITH_OIDC,
     ),
     Mutant(
@@ -161,11 +199,11 @@ AUTHENTICATION_MUTANTS = (
         options=WITH_OIDC,
     ),
     Mutant(
-        "a provider that is away refuses everybody",
-        "while the provider is away known keys go on",
+        "an unreachable provider rejects everybody",
+        "while the provider is unreachable known keys go on",
         OIDC,
         (("            if known is None:\n                raise\n", "            raise\n"),),
-        (f"{OIDC_TESTS}::test_while_the_provider_is_away_known_keys_go_on",),
+        (f"{OIDC_TESTS}::test_while_the_provider_is_unreachable_known_keys_go_on",),
         options=WITH_OIDC,
     ),
     Mutant(

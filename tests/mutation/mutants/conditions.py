@@ -1,6 +1,6 @@
 """Mutants of what holds in hard conditions: failing logs, hanging servers, hostile callers."""
 
-from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
+from .mutant import MYSQL, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 OBSERVABILITY = f"{PACKAGE}/observability"
 STANDARD_ERROR = f"{OBSERVABILITY}/standard_error.py"
@@ -109,7 +109,7 @@ CONDITION_MUTANTS = (
     Mutant(
         "no limit on this side (MariaDB)",
         "a server that hangs is a 503",
-        MARIADB,
+        f"{PACKAGE}/database/innodb_connection.py",
         (
             (
                 "        self._read_timeout = self._write_timeout = seconds\n",
@@ -118,6 +118,22 @@ CONDITION_MUTANTS = (
         ),
         (f"{OUTAGES_SERVERS}::test_a_statement_ends_when_its_server_hangs",),
         database="mariadb",
+    ),
+    Mutant(
+        "a statement that writes goes on (MySQL)",
+        "a statement that takes too long ends on the server",
+        MYSQL,
+        (("                self._kill_statement()\n", "                pass\n"),),
+        ("tests/database/test_mysql.py::test_a_statement_that_writes_for_too_long_is_killed",),
+        database="mysql",
+    ),
+    Mutant(
+        "locks without a limit (MySQL)",
+        "a statement that waits for a lock ends",
+        MYSQL,
+        ((" innodb_lock_wait_timeout = {whole}, lock", " lock"),),
+        ("tests/database/test_mysql.py::test_a_limit_is_never_none[15-15000-15]",),
+        database="mysql",
     ),
     Mutant(
         "write lock before the caller is known",
@@ -170,6 +186,20 @@ CONDITION_MUTANTS = (
         VALIDATION,
         (("len(body) != request.content_length:", "False:"),),
         (f"{PROBLEM_TESTS}::test_a_body_shorter_than_its_length_is_400_and_not_stored",),
+    ),
+    Mutant(
+        "file of any size",
+        "a body of any media type is read within MAX_BODY_BYTES",
+        VALIDATION,
+        (('    if len(body) >= current_app.config["MAX_CONTENT_LENGTH"]:\n', "    if False:\n"),),
+        ("tests/web/test_validation.py::test_a_body_of_any_media_type_is_read_within_the_limit",),
+    ),
+    Mutant(
+        "later version on the path of the first",
+        "a later version of a resource has a path of its own",
+        f"{PACKAGE}/web/blueprints.py",
+        (('f"/api/v{version}/{name}"', 'f"/api/v1/{name}"'),),
+        ("tests/web/test_openapi.py::test_a_later_version_has_a_path_and_names_of_its_own",),
     ),
     Mutant(
         "badly chunked body is a defect",

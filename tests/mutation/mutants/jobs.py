@@ -86,8 +86,8 @@ JOB_MUTANTS = (
         "what the broker does not take is due again at once",
         RELAY,
         (
-            "        noted = mine.values(state=JobState.WAITING)\n",
-            "        noted = mine.values(heard_at=func.current_timestamp())\n",
+            "_note_claimed(unsent, claimed_at, state=JobState.WAITING)",
+            "_note_claimed(unsent, claimed_at, heard_at=func.current_timestamp())",
         ),
         f"{RELAY_TESTS}::test_what_the_broker_does_not_take_is_due_again",
     ),
@@ -113,7 +113,7 @@ JOB_MUTANTS = (
         "a message that a lost worker held is delivered again",
         CELERY,
         ("task_acks_late=True", "task_acks_late=False"),
-        f"{CELERY_TESTS}::test_a_message_is_given_away_only_when_its_task_can_have_ended",
+        f"{CELERY_TESTS}::test_a_message_is_delivered_again_only_when_its_task_can_have_ended",
     ),
     mutant(
         "worker on Celery's own transport",
@@ -173,7 +173,7 @@ JOB_MUTANTS = (
         "a task may be retried without a bound",
         TASKS,
         ('values |= {"payload": payload, "runs": 0}', 'values |= {"payload": payload}'),
-        f"{TASK_TESTS}::test_runs_that_are_not_lost_have_no_bound",
+        f"{TASK_TESTS}::test_a_retry_does_not_count_the_workers_that_were_lost_before",
     ),
     mutant(
         "message that comes again not counted",
@@ -181,6 +181,40 @@ JOB_MUTANTS = (
         RECEIPTS,
         ("    runs: int = found.runs + again\n", "    runs: int = found.runs\n"),
         f"{TASK_TESTS}::test_a_message_that_is_delivered_again_counts",
+    ),
+    mutant(
+        "publishing counts as a lost worker",
+        "a task that no worker takes is not failed",
+        RELAY,
+        (
+            "claimed_at, heard_at=func.current_timestamp())",
+            "claimed_at, heard_at=func.current_timestamp(), runs=Job.runs + 1)",
+        ),
+        f"{TASK_TESTS}::test_what_is_published_again_without_a_run_does_not_count",
+    ),
+    mutant(
+        "read in plain SQL counts as a change",
+        "a commit that only ends a read leaves the receipt",
+        RECEIPTS,
+        (".upper().startswith(READS)", ".upper().startswith(ENDED)"),
+        f"{TASK_TESTS}::test_the_end_of_a_read_leaves_the_receipt[commit-sql]",
+    ),
+    mutant(
+        "one rejected queue holds up the others",
+        "a queue that the broker rejects does not hold up the others",
+        RELAY,
+        ("                    rejected.append(error)", "                    raise"),
+        f"{RELAY_TESTS}::test_a_queue_that_the_broker_rejects_does_not_hold_up_the_others",
+    ),
+    mutant(
+        "one message that cannot be made stops the relay",
+        "a task that cannot be a message does not stop others",
+        RELAY,
+        (
+            "                except Exception as error:",
+            "                except TypeError as error:",
+        ),
+        "tests/jobs/test_relay.py::test_a_task_that_cannot_be_a_message_is_failed_and_others_go_on",
     ),
     mutant(
         "late run not written down",
@@ -241,7 +275,7 @@ JOB_MUTANTS = (
         "a task that reads, calls and writes is not lost in its call",
         RECEIPTS,
         ("        if self._is_changed and change_rows(", "        if change_rows("),
-        f"{TASK_TESTS}::test_the_end_of_a_read_leaves_the_receipt[commit]",
+        f"{TASK_TESTS}::test_the_end_of_a_read_leaves_the_receipt[commit-orm]",
     ),
     # Context, session, logs
     mutant(
@@ -249,8 +283,8 @@ JOB_MUTANTS = (
         "a run has a context of its own",
         TASKS,
         (
-            "celery.flask_app.app_context():\n            has",
-            "vars(celery).setdefault('one', celery.flask_app.app_context()):\n            has",
+            "with celery.flask_app.app_context(), task_span(",
+            "with vars(celery).setdefault('one', celery.flask_app.app_context()), task_span(",
         ),
         f"{TASK_TESTS}::test_a_run_has_a_context_and_a_session_of_its_own",
     ),
@@ -306,6 +340,15 @@ JOB_MUTANTS = (
         "a run that was overtaken is not retried",
         TASKS,
         ("due_in, **values):\n", "due_in, **values) and False:\n"),
-        f"{TASK_TESTS}::test_a_failed_run_that_was_overtaken_is_not_retried",
+        f"{TASK_TESTS}::test_a_failed_run_that_was_overtaken_is_logged_and_not_retried",
+    ),
+    # What tasks use
+    mutant(
+        "response of a failed webhook kept",
+        "a webhook that fails keeps no connection",
+        f"{PACKAGE}/jobs/webhooks.py",
+        ("        with error:  # it holds the connection\n", "        if error:\n"),
+        "tests/jobs/test_webhooks.py::"
+        "test_error_of_the_receiver_is_raised_so_that_the_job_is_retried",
     ),
 )

@@ -8,7 +8,8 @@ OUTAGES_SQLITE = "tests/database/sessions/test_outages_sqlite.py"
 ERROR_HANDLERS = f"{PACKAGE}/web/error_handlers.py"
 SQLITE = f"{PACKAGE}/database/sqlite.py"
 POSTGRESQL = f"{PACKAGE}/database/postgresql.py"
-MARIADB = f"{PACKAGE}/database/mariadb.py"
+INNODB = f"{PACKAGE}/database/innodb.py"
+MYSQL = f"{PACKAGE}/database/mysql.py"
 
 
 class MutantDoesNotApplyError(AssertionError):

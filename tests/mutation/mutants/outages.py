@@ -1,6 +1,6 @@
-"""Mutants of what holds while the database goes away and comes back."""
+"""Mutants of what holds while the database is unreachable and when it is back."""
 
-from .mutant import MARIADB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
+from .mutant import INNODB, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 EVERY_ROUTE = "tests/web/test_every_route.py"
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
@@ -9,7 +9,7 @@ NO_PING = (('"pool_pre_ping": True', '"pool_pre_ping": False'),)
 OUTAGE_MUTANTS = (
     Mutant(
         "no connection is a defect",
-        "a database that is away is a 503",
+        "an unreachable database is a 503",
         POSTGRESQL,
         (
             (
@@ -34,7 +34,7 @@ OUTAGE_MUTANTS = (
     Mutant(
         "no ping before use (MariaDB)",
         "idle connections that the server ended are seen by no request",
-        MARIADB,
+        INNODB,
         NO_PING,
         (f"{OUTAGES_SERVERS}::test_reads_survive_idle_connections_that_the_server_ended",),
         database="mariadb",

@@ -1,17 +1,23 @@
 """Mutants of column types, models and migrations."""
 
-from .mutant import MARIADB, PACKAGE, POSTGRESQL, SQLITE, Mutant
+from .mutant import INNODB, MYSQL, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 COLUMN_TYPES = f"{PACKAGE}/database/column_types.py"
 WRITES_TYPES = "tests/database/test_column_types.py::test_a_type_is_written_as_a_migration_needs_it"
 
 REVISIONS = f"{PACKAGE}/database/revisions.py"
 STATES = "tests/database/test_revisions.py"
+NOTES = f"{PACKAGE}/database/notes.py"
+TESTS_OF_NOTES = "tests/database/test_notes.py"
 AUTHORING = "tests/database/test_authoring.py"
 LOCKS = "tests/database/test_migration_locks.py"
 ARRANGEMENT = "tests/database/test_arrangement.py"
 COMPARISON = f"{PACKAGE}/database/comparison.py"
 KEEPS_VALUE = "test_a_number_keeps_its_value_when_its_type_changes"
+CASTS = f"{PACKAGE}/database/casts_sqlite.py"
+TESTS_OF_CASTS = "tests/database/test_casts_sqlite.py"
+STOPS = "test_a_value_that_does_not_fit_stops_the_migration"
+STOPS_HERE = "test_a_value_that_does_not_fit_the_new_type_stops_the_migration"
 
 SCHEMA_MUTANTS = (
     Mutant(
@@ -39,23 +45,23 @@ SCHEMA_MUTANTS = (
     ),
     Mutant(
         "stock DateTime (SQLite)",
-        "instants come back with their offset",
+        "timestamps come back with their offset",
         COLUMN_TYPES,
         (
             (
-                "return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)",
-                "return instant",
+                "if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)",
+                "if timestamp.tzinfo else timestamp",
             ),
         ),
-        ("tests/web/contract/test_create.py::test_instants_come_back_as_they_are",),
+        ("tests/web/contract/test_create.py::test_timestamps_come_back_as_they_are",),
     ),
     Mutant(
         "stock DateTime (MariaDB)",
-        "instants come back with their microseconds",
+        "timestamps come back with their microseconds",
         COLUMN_TYPES,
         (("impl = DATETIME(fsp=6)", "impl = DATETIME()"),),
         (
-            "tests/web/contract/test_create.py::test_instants_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
+            "tests/web/contract/test_create.py::test_timestamps_come_back_as_they_are[9999-12-31T23:59:59.999999Z]",
         ),
         database="mariadb",
     ),
@@ -104,15 +110,61 @@ SCHEMA_MUTANTS = (
     Mutant(
         "migrations without a lock (MariaDB)",
         "of replicas that start together one migrates",
-        MARIADB,
+        INNODB,
         (
             (
-                'f"SELECT GET_LOCK({name}, {MAX_MIGRATION_SECONDS})"',
-                'f"SELECT {name}, {MAX_MIGRATION_SECONDS}"',
+                'f"{GET_LOCK}({LOCK_NAME}, {MAX_MIGRATION_SECONDS})"',
+                'f"SELECT {LOCK_NAME}, {MAX_MIGRATION_SECONDS}"',
             ),
         ),
         ("tests/database/test_migrations.py::test_second_migration_waits_for_the_first",),
         database="mariadb",
+    ),
+    Mutant(
+        "a lock named like its database (MySQL)",
+        "a database of any name can be migrated",
+        MYSQL,
+        (("\"SHA2(CONCAT(DATABASE(), '.alembic'), 256)\"", "\"CONCAT(DATABASE(), '.alembic')\""),),
+        (
+            "tests/database/test_mysql.py::test_the_lock_of_a_database_with_the_longest_name_is_free",
+        ),
+        database="mysql",
+    ),
+    Mutant(
+        "strings compare without trailing spaces (MySQL)",
+        "strings compare character by character",
+        COLUMN_TYPES,
+        (('"utf8mb4_0900_bin"', '"utf8mb4_bin"'),),
+        ("tests/database/test_mysql.py::test_strings_compare_exactly_and_numbers_in_json_stay",),
+        database="mysql",
+    ),
+    Mutant(
+        "a column renamed without its CHECKs (MySQL)",
+        "a column is renamed with the CHECKs that use it",
+        f"{PACKAGE}/database/catalog_innodb.py",
+        (("    if not before:\n", "    if before is not None:\n"),),
+        (
+            "tests/database/test_mysql.py::test_a_column_is_renamed_there_and_back_with_the_checks_that_use_it[with]",
+        ),
+        database="mysql",
+    ),
+    Mutant(
+        "a text rounded to an integer (MySQL)",
+        "a value that does not fit the new type of its column stops the migration",
+        f"{PACKAGE}/database/catalog_innodb.py",
+        (("    return [ops.ExecuteSQLOp(cast), operation]\n", "    return [operation]\n"),),
+        (
+            f"{AUTHORING}::test_a_value_that_does_not_fit_the_new_type_stops_the_migration[old0-new0-7.5]",
+        ),
+        database="mysql",
+    ),
+    Mutant(
+        "a temporary table reported as it is (MySQL)",
+        "what is equal is not reported as a difference",
+        MYSQL,
+        ((' if word not in ("NULL", EXPRESSION)', ""),),
+        (f"{AUTHORING}::test_a_difference_is_named[NOT NULL]",),
+        database="mysql",
     ),
     Mutant(
         "migrations with the limit for locks before their own lock (PostgreSQL)",
@@ -223,14 +275,14 @@ SCHEMA_MUTANTS = (
         "a migration that cannot run on rows that exist is not written",
         f"{PACKAGE}/database/writer.py",
         (("(self.notes if back else self.errors).append(", "self.notes.append("),),
-        (f"{AUTHORING}::test_a_required_column_without_a_value_is_told",),
+        (f"{AUTHORING}::test_a_required_column_without_a_value_is_reported",),
     ),
     Mutant(
         "a renamed column is dropped without a word",
         "a rename loses no data unnoticed",
         f"{PACKAGE}/database/writer.py",
         (("        if old not in self.wishes.drops:\n", "        if not old:\n"),),
-        (f"{AUTHORING}::test_a_drop_beside_an_addition_is_told",),
+        (f"{AUTHORING}::test_a_drop_beside_an_addition_is_reported",),
     ),
     Mutant(
         "a comparison leaves the rename behind",
@@ -280,12 +332,94 @@ SCHEMA_MUTANTS = (
     Mutant(
         "decimals stored as they were when their places change (SQLite)",
         "rows keep their values when the type of a column changes",
-        f"{PACKAGE}/database/catalog_sqlite.py",
-        (("[scale, operation] if isinstance(old, String) else [operation, scale]", "[operation]"),),
+        CASTS,
+        (
+            (
+                "            return [operation, _update(table, column, scaled)]",
+                "            return [operation]",
+            ),
+        ),
         (
             f"{AUTHORING}::{KEEPS_VALUE}[old0-new0-before0-after0]",
-            f"{AUTHORING}::{KEEPS_VALUE}[old4-new4-1.25-after4]",
+            f"{TESTS_OF_CASTS}::test_a_value_that_fits_is_kept[old7-new7--125--13]",
         ),
+    ),
+    Mutant(
+        "texts that are no numbers cast (SQLite)",
+        "a value that does not fit a new type stops the migration",
+        CASTS,
+        (
+            (
+                "return [*_guard(operation, dialect, fits), scale, operation]",
+                "return [scale, operation]",
+            ),
+        ),
+        (f"{TESTS_OF_CASTS}::{STOPS}[old6-new6-nonsense]",),
+    ),
+    Mutant(
+        "texts that are no integers cast (SQLite)",
+        "a value that does not fit a new type stops the migration",
+        CASTS,
+        (
+            (
+                'return [*_guard(operation, dialect, _is_json(column, "integer")), operation]',
+                "return [operation]",
+            ),
+        ),
+        (
+            f"{TESTS_OF_CASTS}::{STOPS}[old0-new0-nonsense]",
+            f"{AUTHORING}::{STOPS_HERE}[old0-new0-7.5]",
+        ),
+    ),
+    Mutant(
+        "types whose values are lost are cast (SQLite)",
+        "a value that does not fit a new type stops the migration",
+        CASTS,
+        (
+            (
+                "    raise MigrationError(NOT_CAST",
+                "    if column:\n        return [operation]\n    raise MigrationError(NOT_CAST",
+            ),
+        ),
+        (f"{AUTHORING}::test_a_change_of_type_that_would_lose_values_is_not_written",),
+    ),
+    Mutant(
+        "long texts cut (PostgreSQL)",
+        "a value that does not fit a new type stops the migration",
+        f"{PACKAGE}/database/catalog_postgresql.py",
+        (('using = "" if is_text else', 'using = "" if not is_text else'),),
+        (f"{AUTHORING}::{STOPS_HERE}[old2-new2-nonsense]",),
+        database="postgresql",
+    ),
+    Mutant(
+        "rounding not reported",
+        "what the values of rows lose in a new type is reported",
+        NOTES,
+        (("and before > after:", "and before < after:"),),
+        (f"{AUTHORING}::test_what_the_values_lose_is_reported[old0-new0-gets fewer places]",),
+    ),
+    Mutant(
+        "rows that a unique key stops at are not named",
+        "rows that can stop a migration are named when it is written",
+        NOTES,
+        (("    if was_unique or", "    if columns or"),),
+        (f"{TESTS_OF_NOTES}::test_rows_that_can_stop_a_migration_are_named[unique key]",),
+    ),
+    Mutant(
+        "other enum values taken for more",
+        "rows that can stop a migration are named when it is written",
+        NOTES,
+        (("before <= after for", "True for"),),
+        (f"{TESTS_OF_NOTES}::test_rows_that_can_stop_a_migration_are_named[other enum values]",),
+        database="postgresql",
+    ),
+    Mutant(
+        "more enum values reported as a danger",
+        "a change that no row can stop has no note",
+        NOTES,
+        (("    if is_wider(before, after) or (", "    if ("),),
+        (f"{TESTS_OF_NOTES}::test_one_more_enum_value_can_stop_the_way_back_only",),
+        database="mariadb",
     ),
     Mutant(
         "a column changes its type and becomes required at once (MariaDB)",
@@ -330,7 +464,7 @@ SCHEMA_MUTANTS = (
         "an error of a migration tells no value of a row",
         f"{PACKAGE}/database/statement_errors.py",
         (("if not is_conflict(error) and not isinstance(error, DataError):", "if error:"),),
-        (f"{AUTHORING}::test_rows_that_do_not_fit_are_told_without_their_values[unique key]",),
+        (f"{AUTHORING}::test_rows_that_do_not_fit_are_reported_without_their_values[unique key]",),
         database="mariadb",
     ),
     Mutant(

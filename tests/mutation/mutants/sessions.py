@@ -223,7 +223,7 @@ SESSION_MUTANTS = (
     ),
     Mutant(
         "failing rollback escapes",
-        "a failing rollback changes no answer",
+        "a failing rollback does not change the response",
         DATABASE,
         (("        except Exception:\n", "        except ZeroDivisionError:\n"),),
         (f"{ENDING}::test_failing_rollback_at_the_end_returns_the_connection",),
@@ -310,7 +310,7 @@ SESSION_MUTANTS = (
         (f"{TRANSACTIONS}::test_delete_commits",),
     ),
     Mutant(
-        "commit after the answer is made",
+        "commit after the response is made",
         "a commit that fails is an error response",
         ROUTES,
         (
@@ -377,7 +377,7 @@ SESSION_MUTANTS = (
     ),
     Mutant(
         "constraint is a defect (PostgreSQL)",
-        "a constraint that refuses at COMMIT is a 409",
+        "a constraint that is violated at COMMIT is a 409",
         ERROR_HANDLERS,
         (("    if is_conflict(error):\n", "    if False:\n"),),
         (
@@ -449,7 +449,7 @@ SESSION_MUTANTS = (
     ),
     Mutant(
         "second connection in a test let through",
-        "a second connection is refused with a message that names the cure",
+        "a second connection is rejected with a message that names the fix",
         "tests/support/sessions.py",
         (('event.listen(engine, "checkout", self._reject_connection)', "pass"),),
         (f"{CONNECTIONS}::test_error_for_a_second_connection_names_the_fixture_to_use",),
@@ -546,7 +546,7 @@ SESSION_MUTANTS = (
         (("    check_if_match(row, header)\n    for name", "    for name"),),
         (
             f"{CONCURRENCY}::test_one_of_many_concurrent_patches_wins",
-            "tests/web/contract/test_patch.py::test_a_change_that_is_based_on_nothing_is_refused",
+            "tests/web/contract/test_patch.py::test_a_change_that_is_based_on_nothing_is_rejected",
         ),
     ),
     Mutant(

@@ -35,4 +35,4 @@ def fail_when_told(folder: str) -> None:
     began.touch()
     wait_until(go.exists)
     began.unlink()
-    raise ArithmeticError("when told")
+    raise ArithmeticError("as asked")

@@ -224,7 +224,7 @@ def test_retries_and_failures_wait_for_broker_and_database(
         broker.stop()
 
     [job] = jobs_in(committed_db)
-    assert (job.retries, job.error) == (1, "ArithmeticError: when told")
+    assert (job.retries, job.error) == (1, "ArithmeticError: as asked")
 
 
 def rename(engine: Engine, old: str, new: str) -> None:

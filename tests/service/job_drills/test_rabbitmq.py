@@ -1,4 +1,4 @@
-"""The drill with RabbitMQ as the broker: a killed worker, and a broker that is stopped."""
+"""The drill with RabbitMQ as the broker: a killed worker, a rejected queue, a stopped broker."""
 
 import os
 import signal
@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from dev.private_server import free_port, is_listening, temporary_folder
+from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 from my_service.settings import Settings
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from tests.jobs.drill_tasks import touch
-from tests.jobs.support.background import jobs_in
+from tests.jobs.support.background import ask, idle, jobs_in
 from tests.support.applications import MakeApp
 from tests.support.concurrency import wait_until
 
@@ -79,6 +80,9 @@ def test_rabbitmq_is_a_broker_too(
             ask_for(app, "worker-killed", 30)
             wait_until(lambda: done(committed_db))
             processes.worker.kill()
+        with Connection(url) as connection:  # the queue has an option there that tasks do not know
+            Queue("other", max_priority=3, channel=connection.default_channel).declare()
+        ask(app, idle.s().set(queue="other"))
         with worker_of(chosen):
             ask_for(app, "broker-stopped", 10)
             os.killpg(server, signal.SIGSTOP)
@@ -88,6 +92,6 @@ def test_rabbitmq_is_a_broker_too(
             assert time.monotonic() - began < 3 * BOUND_SECONDS
             ask_for(app, "meanwhile", 10)
             os.killpg(server, signal.SIGCONT)
-            wait_until(lambda: jobs_in(committed_db) == [])
+            wait_until(lambda: [job.queue for job in jobs_in(committed_db)] == ["other"])
 
     assert Counter(done(committed_db).values()) == {1: 50}

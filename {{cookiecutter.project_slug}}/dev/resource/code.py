@@ -198,7 +198,9 @@ class FieldCode:
 
     @property
     def response_type(self) -> str:
-        """The type of the member in responses."""
+        """The type of the member in responses; any JSON value can be null, too."""
+        if self.field.type == "json":
+            return "Any"
         return self._or_none(
             {
                 "string": "str",
@@ -210,7 +212,6 @@ class FieldCode:
                 "date": "dt.date",
                 "datetime": "TimestampOut",
                 "enum": self.enum,
-                "json": "Any",
                 "ref": "UUID",
             }[self.field.type]
         )

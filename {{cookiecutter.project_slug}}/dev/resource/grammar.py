@@ -264,8 +264,8 @@ def _with_bounds(field: Field, modifiers: dict[str, str]) -> tuple[Field, Errors
         return field, [(f"has {words}", "only an integer or a decimal has bounds")]
     errors: Errors = []
     for name, value in given.items():
-        if fault := _bound_error(field, value):
-            errors.append((f"has {name}={_shortened(value)}, {fault[0]}", fault[1]))
+        if error := _bound_error(field, value):
+            errors.append((f"has {name}={_shortened(value)}, {error[0]}", error[1]))
     if errors:
         return field, errors
     minimum, maximum = given.get("min", ""), given.get("max", "")

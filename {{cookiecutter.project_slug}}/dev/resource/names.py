@@ -66,14 +66,17 @@ UNQUOTED_WORDS = {
             *("portion",),
         }
     ),
-    "mysql": frozenset({"library", "manual", "tablesample"}),
+    "mysql": frozenset({"external", "library", "manual", "tablesample"}),
 }
 """Words that an engine reserves and SQLAlchemy does not quote."""
 
 UNQUOTED_TABLES = {"mariadb": frozenset({"value"})}
 """Words that only the name of a table cannot be."""
 
-KIT_TABLES = frozenset({"alembic_version", "api_keys", "idempotency_keys", "jobs"})
+KIT_TABLES = frozenset(
+    {"alembic_version", "api_keys", "applied_revisions", "idempotency_keys", "jobs"}
+    | {"unfinished_migration"}
+)
 
 KIT_CLASSES = frozenset({"ApiKey", "Base", "ErrorItem", "IdempotencyKey", "Job", "Problem"})
 """Tables of this project, and schemas of its API document."""

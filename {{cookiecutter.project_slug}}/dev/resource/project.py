@@ -97,7 +97,7 @@ class Project:
         if len(heads) != 1:
             raise ProjectError(
                 f"The migrations have {len(heads)} newest revisions ({', '.join(sorted(heads))})."
-                " Merge them first: `flask db` shows how."
+                " Join them first: `make merge-migrations`."
             )
         return heads.pop()
 

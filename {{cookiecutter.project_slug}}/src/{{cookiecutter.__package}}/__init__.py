@@ -18,10 +18,11 @@ from .database.sqlite import begin_reads_deferred, begin_writes_immediately
 {% if cookiecutter.background_jobs == "celery" %}
 from .jobs import celery_app
 {% endif %}
-from .observability import logs, metrics
+from .observability import logs, metrics, tracing
 from .resources import RESOURCES
 from .settings import Settings
 from .web import docs_page, error_handlers, health, openapi, security
+from .web.about import INFO
 from .web.app import ApiFlask
 
 __all__ = ["create_app"]
@@ -44,6 +45,7 @@ def create_app(
     security.init_app(app, settings)
     metrics.init_app(app)
     logs.init_app(app, settings)
+    tracing.init_app(app)
     error_handlers.init_app(app)
 {% if cookiecutter.background_jobs == "celery" %}
     celery_app.init_app(app, settings)
@@ -61,5 +63,5 @@ def create_app(
         app.register_api(resource)
     cli.init_app(app, settings)
     openapi.serve_document(app)
-    docs_page.init_app(app, app.api_doc["info"]["title"])
+    docs_page.init_app(app, INFO.title)
     return app

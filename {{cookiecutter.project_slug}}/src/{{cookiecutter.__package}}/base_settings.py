@@ -7,6 +7,9 @@ Add your own settings in settings.py, whose class has this one as its base.
 import json
 {% endif %}
 import re
+{% if cookiecutter.background_jobs == "celery" %}
+from base64 import b64decode
+{% endif %}
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
@@ -63,8 +66,8 @@ URL_OPTIONS = {
 }
 FILE_OPTIONS = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 {% else %}
-DRIVERS = ("mariadb+pymysql",)
-EXAMPLE_URL = "mariadb+pymysql://user:password@host/{{ cookiecutter.__package }}"
+DRIVERS = ("{{ cookiecutter.database }}+pymysql",)
+EXAMPLE_URL = "{{ cookiecutter.database }}+pymysql://user:password@host/{{ cookiecutter.__package }}"
 INVALID_DATABASE_NAMES = frozenset({None, ""})
 URL_OPTIONS = {
     "bind_address": ".+",
@@ -100,6 +103,7 @@ BROKER = re.compile(
 )
 WEBHOOK = re.compile(r"https?://[^\s/?#]+(?:/\S*)?")
 DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - of https://www.standardwebhooks.com
 {% endif %}
 BIND = re.compile(r"(?:[^\s:/]{0,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})|unix:(/.+)|fd://[0-9]+")
 HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
@@ -118,6 +122,11 @@ def _usable_url(value: SecretStr) -> SecretStr:
         raise ValueError(f"does not name a database; write it like {EXAMPLE_URL}")
     if url.port is not None and not 0 < url.port <= MAX_PORT:
         raise ValueError(f"has a port that is not between 1 and {MAX_PORT}")
+{% if cookiecutter.database == "sqlite" %}
+    folder = Path(url.database or "").absolute().parent
+    if "uri" not in url.query and not folder.is_dir():
+        raise ValueError(f"names a file in {folder}, which is not a folder; create it")
+{% endif %}
     _check_options(url)
     return value
 
@@ -156,14 +165,37 @@ def _usable_bind(value: str) -> str:
 
 
 {% if cookiecutter.background_jobs == "celery" %}
-def _json_object(value: str) -> str:
+def _celery_settings(value: str) -> str:
     """Return the text; a dict would make settings unhashable."""
     try:
-        is_object = isinstance(json.loads(value), dict)
+        settings = json.loads(value)
     except ValueError:
-        is_object = False
-    if not is_object:
+        settings = None
+    if not isinstance(settings, dict):
         raise ValueError('is not a JSON object; write it like {"task_routes": {...}}')
+    options = settings.get("broker_transport_options", {})
+    if not isinstance(options, dict):
+        raise ValueError('has broker_transport_options that are not an object like {"name": 1}')
+    seconds = {"task_time_limit": settings, "visibility_timeout": options}
+    for name, given in seconds.items():
+        number = given.get(name, 1)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
+            raise ValueError(f"has a {name} that is not a number of seconds")
+    return value
+
+
+def _usable_signing_key(value: SecretStr) -> SecretStr:
+    """Check what https://www.standardwebhooks.com says of a secret."""
+    secret = value.get_secret_value()
+    try:
+        size = len(b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+    except ValueError:
+        size = 0
+    if secret and not (secret.startswith(SECRET_PREFIX) and 24 <= size <= 64):
+        raise ValueError(
+            f"is not {SECRET_PREFIX} followed by 24 to 64 random bytes in base64, such as what"
+            " `openssl rand -base64 32` prints"
+        )
     return value
 
 
@@ -244,9 +276,9 @@ class ServiceSettings(BaseSettings):
     broker_url: Annotated[SecretStr, AfterValidator(_usable_broker)] = SecretStr(DEVELOPMENT_BROKER)
     job_seconds: int = Field(default=60, ge=1, le=3600)
     jobs_in_flight: int = Field(default=100, ge=1, le=10_000)
-    celery: Annotated[str, AfterValidator(_json_object)] = "{}"
+    celery: Annotated[str, AfterValidator(_celery_settings)] = "{}"
     webhook_url: Annotated[str, AfterValidator(_usable_webhook)] = ""
-    webhook_secret: SecretStr = SecretStr("")
+    webhook_secret: Annotated[SecretStr, AfterValidator(_usable_signing_key)] = SecretStr("")
 
 {% endif %}
 {% if cookiecutter.auth == "oidc" %}

@@ -3,14 +3,17 @@
 `flask --app {{ cookiecutter.__package }} --help` lists them.
 """
 
+from typing import Any
+
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from sqlalchemy import select
 
 {% if cookiecutter.auth == "api_key" %}
 from .auth.cli import keys
 {% endif %}
-from .database import db
+from .database import Base, db
 from .database.cli import database_commands
 from .housekeeping import clean_up
 {% if cookiecutter.background_jobs == "celery" %}
@@ -20,7 +23,8 @@ from .settings import Settings
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Add the commands to the application."""
+    """Add the commands to the application, and the names that its shell knows."""
+    app.shell_context_processor(shell_names)
 {% if cookiecutter.auth == "api_key" %}
     app.cli.add_command(keys)
 {% endif %}
@@ -35,6 +39,10 @@ def init_app(app: Flask, settings: Settings) -> None:
 @with_appcontext
 def housekeeping() -> None:
     """Delete what is no longer needed, such as expired idempotency keys; run it daily."""
-    done = clean_up(db.session())
-    db.session.commit()
-    click.echo(done)
+    click.echo(clean_up(db.session()))
+
+
+def shell_names() -> dict[str, Any]:
+    """Return what `flask shell` knows beside `app`: `db`, `select`, and each model by its name."""
+    models = {mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}
+    return {**models, "db": db, "select": select}

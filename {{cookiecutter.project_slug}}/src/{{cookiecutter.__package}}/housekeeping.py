@@ -9,7 +9,7 @@ from .web.idempotency import purge_expired_keys
 
 
 def clean_up(session: Session) -> str:
-    """Delete old rows and say how many; the caller commits."""
+    """Delete old rows, commit, and say how many they were."""
     done = f"{purge_expired_keys(session)} idempotency keys"
 {% if cookiecutter.background_jobs == "celery" %}
     done += f", {purge_failed(session)} failed tasks"

@@ -41,7 +41,7 @@ def public_jwk(key_id: str, algorithm: str) -> dict[str, Any]:
 
 @dataclass
 class Provider:
-    """The provider's answers, which a test may change, and the requests that it got."""
+    """The provider's responses, which a test may change, and the requests that it got."""
 
     issuer: str = ""
     documents: dict[str, Any] = field(default_factory=dict)

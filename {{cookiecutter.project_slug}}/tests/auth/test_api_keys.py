@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import json
 {% if cookiecutter.database == "sqlite" %}
 import sqlite3
 {% endif %}
@@ -18,7 +19,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.auth import api_keys
-from {{ cookiecutter.__package }}.auth.api_keys import ApiKey, create_key, revoke_key
+from {{ cookiecutter.__package }}.auth.api_keys import (
+    ApiKey,
+    create_key,
+    revoke_key,
+    rotate_key,
+)
 
 from ..support.api import URL, new_body
 from ..support.applications import MakeApp
@@ -77,7 +83,8 @@ def test_only_the_digest_of_the_secret_is_stored(session: Session, key: str) -> 
     assert len(secret) == 43
     assert row.prefix == prefix
     assert row.digest == hashlib.sha256(secret.encode()).hexdigest()
-    values = [str(getattr(row, column.name)) for column in ApiKey.__table__.columns]
+    values = [str(getattr(row, attribute.key)) for attribute in ApiKey.__mapper__.column_attrs]
+    assert len(values) == len(ApiKey.__table__.columns)
     assert not any(secret in value for value in values)
 
 
@@ -190,6 +197,80 @@ def test_a_key_can_be_revoked_only_once(session: Session, key: str) -> None:
     assert not revoke_key(session, prefix)
     assert stored(session, key).revoked_at == first
     assert not revoke_key(session, "key_00000000")
+
+
+def test_the_caller_is_the_owner_whichever_key_is_used(app: Flask, session: Session) -> None:
+    first = create_key(session, "billing", SCOPES)
+    session.flush()
+    second = rotate_key(session, first.partition(".")[0])
+    assert second is not None
+    other = create_key(session, "shipping", SCOPES)
+    session.commit()
+
+    with app.test_request_context():
+        callers = [api_keys.authenticate(key) for key in (first, second, other)]
+
+    assert [caller.id for caller in callers] == ["billing", "billing", "shipping"]
+    assert callers[1].scopes == set(SCOPES)
+
+
+def test_what_was_done_with_the_old_key_belongs_to_the_caller_with_the_new_one(
+    client: FlaskClient, session: Session
+) -> None:
+    """An Idempotency-Key belongs to its caller, as rows do that store `g.principal.id`."""
+
+    def create(key: str, code: str) -> str:
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "key-1"}
+        response = client.post(URL, json=new_body(code=code), headers=headers)
+        assert response.status_code == 201
+        return str(response.get_json()["id"])
+
+    old = create_key(session, "billing", SCOPES)
+    other = create_key(session, "shipping", SCOPES)
+    created = create(old, "A-1")
+    new = rotate_key(session, old.partition(".")[0])
+    assert new is not None
+    assert revoke_key(session, old.partition(".")[0])
+
+    assert create(new, "A-1") == created
+    assert create(other, "A-2") != created
+
+
+def test_a_rotated_key_has_the_lifetime_of_the_old_one(session: Session) -> None:
+    with time_machine.travel(START, tick=False):
+        old = create_key(session, "billing", SCOPES, timedelta(days=30))
+        session.flush()
+    with time_machine.travel(START + timedelta(days=20), tick=False):
+        new = rotate_key(session, old.partition(".")[0])
+
+    assert new is not None
+    assert stored(session, new).expires_at == START + timedelta(days=50)
+    assert stored(session, old).expires_at == START + timedelta(days=30)
+
+
+def test_a_revoked_key_cannot_be_rotated(session: Session, key: str) -> None:
+    prefix = key.partition(".")[0]
+    session.flush()
+    assert revoke_key(session, prefix)
+
+    assert rotate_key(session, prefix) is None
+    assert rotate_key(session, "key_00000000") is None
+
+
+def test_the_log_line_names_the_prefix_and_never_the_key(
+    call: Call, session: Session, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also of a key that is not valid any more; but not one that somebody only guessed."""
+    prefix, _, secret = key.partition(".")
+    statuses = [call(key), call(f"{prefix}.{'A' * 43}")]
+    revoke_key(session, prefix)
+    statuses.append(call(key))
+
+    logged = capsys.readouterr().err
+    lines = [json.loads(line) for line in logged.splitlines()]
+    assert statuses == [200, 401, 401]
+    assert [line.get("caller") for line in lines] == [prefix, None, prefix]
+    assert secret not in logged
 
 
 def test_the_last_use_is_recorded_at_most_hourly(

@@ -79,8 +79,8 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def away() -> str:
-    """The address of a provider that does not answer any more."""
+def unreachable() -> str:
+    """The address of a provider that does not respond any more."""
     with running_provider() as provider:
         return provider.issuer
 
@@ -107,9 +107,9 @@ def call(client: FlaskClient, real: None) -> Call:  # noqa: ARG001
         if response.status_code != 200:
             problem(response, response.status_code)
         if response.status_code == 401:
-            told = WWWAuthenticate.from_header(response.headers["WWW-Authenticate"])
-            assert told is not None
-            assert told.parameters["error"] == "invalid_token"
+            challenge = WWWAuthenticate.from_header(response.headers["WWW-Authenticate"])
+            assert challenge is not None
+            assert challenge.parameters["error"] == "invalid_token"
         return response.status_code
 
     return call
@@ -139,11 +139,12 @@ def test_all_algorithms_of_the_list_are_taken(
     assert call(provider.token("mine", algorithm, scope=READ)) == 200
 
 
-def test_where_the_keys_are_can_be_set(settings: Settings, provider: Provider) -> None:
+def test_where_the_keys_are_can_be_set(app: Flask, settings: Settings, provider: Provider) -> None:
     del provider.documents[DISCOVERY]
     keys = f"{provider.issuer}{KEYS}"
 
-    principal = trusting(settings, provider, oidc_jwks_url=keys)(provider.token())
+    with app.test_request_context():
+        principal = trusting(settings, provider, oidc_jwks_url=keys)(provider.token())
 
     assert principal.id == "anna"
     assert provider.asked == [KEYS]
@@ -181,16 +182,17 @@ def test_without_the_scope_a_caller_is_forbidden(
 
 
 def test_only_scopes_with_the_prefix_count_if_one_is_set(
-    settings: Settings, provider: Provider
+    app: Flask, settings: Settings, provider: Provider
 ) -> None:
     authenticate = trusting(settings, provider, oidc_scope_prefix="api://x/")
 
-    principal = authenticate(provider.token(scope=f"api://x/{READ} {WRITE}"))
+    with app.test_request_context():
+        principal = authenticate(provider.token(scope=f"api://x/{READ} {WRITE}"))
 
     assert principal.scopes == {READ}
 
 
-def refused(provider: Provider) -> Iterator[tuple[str, str]]:
+def rejected(provider: Provider) -> Iterator[tuple[str, str]]:
     """Tokens that must not be taken, and why."""
     good = provider.claims(scope=READ)
     public = private_key("first", "RS256").public_key()
@@ -242,8 +244,8 @@ def _resigned(token: str) -> str:
     return jwt.encode(claims, private_key("second", "RS256"), "RS256", headers={"kid": "first"})
 
 
-def test_other_tokens_are_refused(call: Call, provider: Provider) -> None:
-    taken = [why for why, token in refused(provider) if call(token) != 401]
+def test_other_tokens_are_rejected(call: Call, provider: Provider) -> None:
+    taken = [why for why, token in rejected(provider) if call(token) != 401]
 
     assert taken == []
     assert call(provider.token(scope=READ)) == 200
@@ -340,7 +342,7 @@ def test_a_provider_that_trickles_is_given_up_as_a_whole(
     with pytest.raises(oidc.ProviderUnavailableError):
         JwksCache(trickling, None).find("first")
 
-    assert "no whole answer in time" in caplog.text
+    assert "no whole response in time" in caplog.text
     for thread in set(enumerate_threads()) - threads:
         if isinstance(thread, Fetch):
             thread.join(10)
@@ -399,7 +401,7 @@ def test_unknown_keys_do_not_make_a_call_each(call: Call, provider: Provider, cl
 
 
 def broken() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Useless answers of a provider."""
+    """Useless responses of a provider."""
     yield "nothing", {DISCOVERY: None}
     yield "no JSON", {DISCOVERY: "<html>"}
     yield "no object", {DISCOVERY: []}
@@ -418,7 +420,7 @@ def broken() -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(
     "documents", [each for _, each in broken()], ids=[why for why, _ in broken()]
 )
-def test_a_provider_of_no_use_is_as_good_as_away(
+def test_a_provider_of_no_use_is_as_good_as_unreachable(
     client: FlaskClient, provider: Provider, documents: dict[str, Any]
 ) -> None:
     provider.documents |= documents
@@ -430,7 +432,7 @@ def test_a_provider_of_no_use_is_as_good_as_away(
     assert response.headers["Retry-After"]
 
 
-def test_while_the_provider_is_away_known_keys_go_on(
+def test_while_the_provider_is_unreachable_known_keys_go_on(
     call: Call, provider: Provider, clock: Clock
 ) -> None:
     assert call(provider.token(scope=READ)) == 200
@@ -452,8 +454,8 @@ def test_while_the_provider_is_away_known_keys_go_on(
     assert call(provider.token("second", scope=READ)) == 200
 
 
-def test_a_provider_that_was_never_there_is_looked_for_again(away: str, clock: Clock) -> None:
-    store = JwksCache(away, None)
+def test_a_provider_that_was_unreachable_is_asked_again(unreachable: str, clock: Clock) -> None:
+    store = JwksCache(unreachable, None)
 
     for _ in range(3):
         with pytest.raises(oidc.ProviderUnavailableError):
@@ -467,12 +469,12 @@ def test_while_one_request_asks_those_with_known_keys_go_on(
     store = JwksCache(provider.issuer, None)
     assert store.find("first")
     clock.now += JWKS_MAX_AGE_SECONDS
-    asked, answered = Event(), Event()
+    asked, responded = Event(), Event()
     fetch = store._fetch
 
     def slow_fetch() -> None:
         asked.set()
-        assert answered.wait(10)
+        assert responded.wait(10)
         fetch()
 
     monkeypatch.setattr(store, "_fetch", slow_fetch)
@@ -482,7 +484,7 @@ def test_while_one_request_asks_those_with_known_keys_go_on(
     try:
         assert store.find("first")
     finally:
-        answered.set()
+        responded.set()
         thread.join()
 
 
@@ -507,7 +509,9 @@ def test_many_requests_with_a_new_key_ask_once(provider: Provider) -> None:
 
 
 @pytest.mark.usefixtures("real")
-def test_a_caller_is_known_by_the_subject(client: FlaskClient, provider: Provider) -> None:
+def test_a_caller_is_known_by_the_subject(
+    client: FlaskClient, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
     def create(subject: str, code: str) -> int:
         token = provider.token(sub=subject, scope=WRITE)
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "key-1"}
@@ -516,6 +520,8 @@ def test_a_caller_is_known_by_the_subject(client: FlaskClient, provider: Provide
     assert create("anna", "A-1") == 201
     assert create("bert", "B-1") == 201
     assert create("anna", "A-1") == 201
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["caller"] for line in lines] == ["anna", "bert", "anna"]
 
 
 def test_no_token_is_logged(
@@ -537,7 +543,7 @@ PRODUCTION = {"environment": "production"}
 
 
 @pytest.mark.parametrize(
-    ("values", "faults"),
+    ("values", "wrong"),
     [
         ({**PRODUCTION, "oidc_issuer": ADDRESS}, set()),
         (PRODUCTION, {"oidc_issuer"}),
@@ -550,7 +556,7 @@ PRODUCTION = {"environment": "production"}
     ],
 )
 def test_the_provider_is_asked_over_https_in_production(
-    settings: Settings, values: dict[str, str], faults: set[str]
+    settings: Settings, values: dict[str, str], wrong: set[str]
 ) -> None:
     given = {"database_url": settings.database_url, "secret_key": SecretStr("k" * 32), **values}
 
@@ -558,9 +564,9 @@ def test_the_provider_is_asked_over_https_in_production(
     try:
         Settings.model_validate(given)
     except ValidationError as error:
-        found = {fault["loc"][0] for fault in error.errors()}
+        found = {each["loc"][0] for each in error.errors()}
 
-    assert found == faults
+    assert found == wrong
 
 
 def test_a_fetch_that_takes_too_long_ends_whatever_its_connections_are() -> None:
@@ -573,7 +579,7 @@ def test_a_fetch_that_takes_too_long_ends_whatever_its_connections_are() -> None
     reading, silent = socket.socketpair()
     with reading, silent, socket.socket() as unconnected:
         fetch = Fetch(read, 0.05)
-        with pytest.raises(TimeoutError, match="no whole answer in time"):
+        with pytest.raises(TimeoutError, match="no whole response in time"):
             fetch.result()
         fetch.join(10)
 

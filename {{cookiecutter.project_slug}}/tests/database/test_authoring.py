@@ -1,95 +1,30 @@
 """Migrations that are written: all that differs is in them or named, and they run with rows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+{% if cookiecutter.database == "postgresql" %}
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+{% endif %}
 from sqlalchemy.types import TypeEngine
 
-from {{ cookiecutter.__package }}.database import authoring, migrations, revisions
-from {{ cookiecutter.__package }}.database.column_types import ExactDecimal
+from {{ cookiecutter.__package }}.database import authoring, migrations, writer
+from {{ cookiecutter.__package }}.database.column_types import (
+    ExactDecimal,
+    LongText,
+    UtcDateTime,
+)
 from {{ cookiecutter.__package }}.database.revisions import MigrationError
 from {{ cookiecutter.__package }}.database.session import NAMING_CONVENTION
-from {{ cookiecutter.__package }}.database.writer import Wishes
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.schemas import migration_connection
-
-
-def kinds(*values: str) -> sa.Enum:
-    """A type whose values a CHECK lists."""
-    return sa.Enum(*values, name="kind", native_enum=False, create_constraint=True, length=40)
-
-
-def things(*more: sa.schema.SchemaItem, **columns: sa.Column[object] | None) -> sa.MetaData:
-    """Two tables of a service; `columns` replaces some, or leaves them out."""
-    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
-    sa.Table("owners", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    usual: dict[str, sa.Column[object] | None] = {
-        "id": sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-        "kind": sa.Column("kind", kinds("a", "b"), nullable=False),
-        "name": sa.Column("name", sa.String(20), nullable=False),
-        "note": sa.Column("note", sa.String(20)),
-        "size": sa.Column("size", sa.Integer, server_default="3"),
-        "owner_id": sa.Column("owner_id", sa.Integer),
-    }
-    parts: tuple[sa.schema.SchemaItem, ...] = (
-        sa.CheckConstraint("size > 0", name="size"),
-        sa.ForeignKeyConstraint(["owner_id"], ["owners.id"]),
-    )
-    names = {type(part) for part in more}
-    sa.Table(
-        "things",
-        metadata,
-        *(column for column in (usual | columns).values() if column is not None),
-        *(part for part in parts if type(part) not in names),
-        *more,
-    )
-    return metadata
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Migrations without any version."""
-    copied = tmp_path / "migrations"
-    copytree(revisions.FOLDER, copied)
-    for path in copied.glob("versions/*.py"):
-        path.unlink()
-    monkeypatch.setattr(revisions, "FOLDER", copied)
-    yield copied
-    revisions.forget_history()
-
-
-@pytest.fixture
-def begun(empty_database: Settings, folder: Path) -> Settings:
-    """A database with these tables and a row."""
-    assert folder.exists()
-    authoring.write_migration(empty_database, "Begin", models=things())
-    migrations.upgrade(empty_database)
-    with migration_connection(empty_database) as connection:
-        values = "VALUES (1, 'a', 'first', 'x', 1)"
-        connection.execute(sa.text(f"INSERT INTO things (id, kind, name, note, size) {values}"))
-    return empty_database
-
-
-def write(settings: Settings, models: sa.MetaData, **wishes: str) -> str:
-    """Write a migration, and return its text."""
-    written = authoring.write_migration(settings, "Go on", Wishes.parse(**wishes), models=models)
-    assert written.path
-    return written.path.read_text(encoding="utf-8")
-
-
-def rows(settings: Settings, table: str = "things") -> list[dict[str, object]]:
-    """All rows of a table."""
-    with migration_connection(settings) as connection:
-        found = connection.execute(sa.text(f"SELECT * FROM {table}")).mappings()
-        return [dict(row) for row in found]
-
+from ..support.things import kinds, rows, things, write
 
 DIFFERENCES: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
     "content of a CHECK": (
@@ -171,6 +106,29 @@ def test_what_is_not_compared_is_named(begun: Settings) -> None:
     assert "index ix_lower, which is partial or of an expression" in not_compared
 
 
+def test_the_expression_of_a_generated_column_is_named_as_not_compared(begun: Settings) -> None:
+    models = things(double=sa.Column("double", sa.Integer, sa.Computed("size * 2", persisted=True)))
+
+    not_compared = authoring.check(begun, models).not_compared
+
+    assert not_compared == ["the expression of the generated column things.double"]
+{% if cookiecutter.database == "postgresql" %}
+
+
+def test_exclusion_constraints_are_named_as_not_compared(begun: Settings) -> None:
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("ALTER TABLE owners ADD EXCLUDE USING btree (id WITH =)"))
+
+    models = things(ExcludeConstraint(("name", "="), using="btree", name="ex_name"))
+    not_compared = authoring.check(begun, models).not_compared
+
+    assert not_compared == [
+        "the exclusion constraints of owners",
+        "the exclusion constraints of things",
+    ]
+{% endif %}
+
+
 def test_nothing_is_compared_with_a_half_of_a_migration(
     begun: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +156,7 @@ def test_a_new_enum_value_changes_its_check_only(begun: Settings) -> None:
         connection.execute(sa.text("UPDATE things SET kind = 'c'"))
 
 
-def test_a_required_column_without_a_value_is_told(begun: Settings, folder: Path) -> None:
+def test_a_required_column_without_a_value_is_reported(begun: Settings, folder: Path) -> None:
     models = things(color=sa.Column("color", sa.String(20), nullable=False))
 
     with pytest.raises(MigrationError, match=r"default=things\.color:VALUE"):
@@ -217,21 +175,66 @@ def test_a_required_column_with_a_value_is_added_in_three_steps(begun: Settings)
     assert authoring.check(begun, models).found == []
 
 
-def test_a_value_that_the_column_cannot_have_is_told(begun: Settings) -> None:
+def code() -> sa.Column[Any]:
+    """A new column that is required."""
+    return sa.Column("code", sa.String(20), nullable=False)
+
+
+UNIQUE_CODES: dict[str, Callable[[], sa.MetaData]] = {
+    "key": lambda: things(sa.UniqueConstraint("code"), code=code()),
+    "index": lambda: things(sa.Index("ix_code", "code", unique=True), code=code()),
+}
+NO_UNIQUE_VALUE = (
+    r"things\.code is required and unique, .* one value for all rows cannot be unique\. Fill it by"
+)
+
+
+@pytest.mark.parametrize("name", UNIQUE_CODES)
+def test_a_value_for_a_unique_column_is_reported(begun: Settings, folder: Path, name: str) -> None:
+    with pytest.raises(MigrationError, match=NO_UNIQUE_VALUE):
+        write(begun, UNIQUE_CODES[name](), default="things.code:x")
+    assert len(list(folder.glob("versions/*.py"))) == 1
+
+    write(begun, UNIQUE_CODES[name](), default="things.code:")  # the table has no rows
+
+
+def test_a_value_for_the_downgrade_of_a_unique_column_is_reported(begun: Settings) -> None:
+    with migration_connection(begun) as connection:
+        connection.execute(sa.text("DELETE FROM things"))
+    write(begun, UNIQUE_CODES["key"](), default="things.code:")
+    migrations.upgrade(begun)
+
+    with pytest.raises(MigrationError, match="no single value can fill it"):
+        write(begun, things(), default="things.code:x")
+
+    [first, *_] = authoring.write_migration(begun, "Go on", models=things()).notes
+    assert "The way back makes things.code required and unique again" in first
+
+
+def test_one_value_for_a_column_that_is_unique_with_another_is_written(begun: Settings) -> None:
+    models = things(sa.UniqueConstraint("code", "name"), code=code())
+
+    write(begun, models, default="things.code:x")
+    migrations.upgrade(begun)
+
+    assert rows(begun)[0]["code"] == "x"
+
+
+def test_a_value_that_the_column_cannot_have_is_reported(begun: Settings) -> None:
     models = things(kind=None, sort=sa.Column("sort", kinds("a", "b"), nullable=False))
 
     with pytest.raises(MigrationError, match="it is one of a, b"):
         write(begun, models, default="things.sort:z", drop="things.kind")
 
 
-def test_a_value_for_another_column_is_told(begun: Settings) -> None:
+def test_a_value_for_another_column_is_reported(begun: Settings) -> None:
     models = things(color=sa.Column("color", sa.String(20)))
 
     with pytest.raises(MigrationError, match=r"default=things\.size is not for a column"):
         write(begun, models, default="things.size:1")
 
 
-def test_a_drop_beside_an_addition_is_told(begun: Settings) -> None:
+def test_a_drop_beside_an_addition_is_reported(begun: Settings) -> None:
     models = things(note=None, remark=sa.Column("remark", sa.String(20)))
 
     with pytest.raises(MigrationError, match=r"rename=things\.note:remark.*drop=things\.note"):
@@ -293,6 +296,7 @@ def prices(settings: Settings, models: sa.MetaData) -> list[object]:
         (sa.Integer(), ExactDecimal(12, 2), 7, Decimal(7)),
         (sa.String(20), ExactDecimal(12, 2), "1.25", Decimal("1.25")),
         (ExactDecimal(12, 2), sa.String(20), Decimal("-1.50"), "-1.50"),
+        (ExactDecimal(12, 2), LongText(), Decimal("-0.50"), "-0.50"),
         (ExactDecimal(12, 2), sa.Integer(), Decimal("-7.60"), -8),
     ],
 )
@@ -315,6 +319,80 @@ def test_a_number_keeps_its_value_when_its_type_changes(
 
     assert prices(begun, later) == [after]
     assert authoring.check(begun, later).found == []
+
+
+def test_a_change_that_nothing_can_cast_is_reported(
+    begun: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reject(*_operation: object) -> None:
+        raise MigrationError("things.price: nothing casts it")
+
+    monkeypatch.setattr(f"{writer.__name__}.catalog.runnable", reject)
+
+    with pytest.raises(MigrationError, match="nothing casts it"):
+        write(begun, things(name=sa.Column("name", sa.String(20))))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        (sa.String(20), sa.Integer(), "7.5"),
+        (sa.String(20), ExactDecimal(12, 2), "nonsense"),
+{% if cookiecutter.database != "sqlite" %}
+        (LongText(), sa.String(4), "nonsense"),
+{% endif %}
+    ],
+)
+def test_a_value_that_does_not_fit_the_new_type_stops_the_migration(
+    begun: Settings, old: TypeEngine[Any], new: TypeEngine[Any], value: str
+) -> None:
+    models = with_price(old)
+    write(begun, models)
+    migrations.upgrade(begun)
+    with migration_connection(begun) as connection:
+        connection.execute(sa.update(models.tables["things"]).values(price=value))
+    write(begun, with_price(new))
+
+    with pytest.raises(MigrationError) as error:
+        migrations.upgrade(begun)
+
+    assert value not in str(error.value)
+    assert prices(begun, models) == [value]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note_begins"),
+    [
+        (ExactDecimal(12, 2), sa.Integer(), "gets fewer places"),
+{% if cookiecutter.database != "sqlite" %}
+        (UtcDateTime(), sa.Date(), "becomes a date"),
+{% endif %}
+    ],
+)
+def test_what_the_values_lose_is_reported(
+    begun: Settings, old: TypeEngine[Any], new: TypeEngine[Any], note_begins: str
+) -> None:
+    write(begun, with_price(old))
+    migrations.upgrade(begun)
+
+    [note] = authoring.write_migration(begun, "Go on", models=with_price(new)).notes
+
+    assert note.startswith(f"things.price {note_begins}")
+{% if cookiecutter.database == "sqlite" %}
+
+
+def test_a_change_of_type_that_would_lose_values_is_not_written(
+    begun: Settings, folder: Path
+) -> None:
+    write(begun, with_price(UtcDateTime()))
+    migrations.upgrade(begun)
+    before = list(folder.glob("versions/*"))
+
+    with pytest.raises(MigrationError, match=r"things\.price from DATETIME to DATE and keep its"):
+        write(begun, with_price(sa.Date()))
+
+    assert list(folder.glob("versions/*")) == before
+{% endif %}
 
 
 def test_a_column_that_changes_its_type_and_becomes_required_gets_a_value_of_the_new_type(
@@ -397,7 +475,7 @@ REJECTED: dict[str, tuple[Callable[[], sa.MetaData], str]] = {
 
 
 @pytest.mark.parametrize("name", REJECTED)
-def test_rows_that_do_not_fit_are_told_without_their_values(begun: Settings, name: str) -> None:
+def test_rows_that_do_not_fit_are_reported_without_their_values(begun: Settings, name: str) -> None:
     with migration_connection(begun) as connection:
         connection.execute(sa.text("UPDATE things SET name = 'private'"))
         values = "VALUES (2, 'a', 'private')"
@@ -405,10 +483,10 @@ def test_rows_that_do_not_fit_are_told_without_their_values(begun: Settings, nam
     models, place = REJECTED[name]
     write(begun, models())
 
-    with pytest.raises(MigrationError) as told:
+    with pytest.raises(MigrationError) as raised:
         migrations.upgrade(begun)
 
-    [sentence] = str(told.value).splitlines()
+    [sentence] = str(raised.value).splitlines()
     assert re.match(r"The migration 0002_\w+ could not be applied: rows that exist", sentence)
     assert place in sentence
     assert "private" not in sentence
@@ -426,7 +504,7 @@ def test_rows_that_do_not_fit_are_told_without_their_values(begun: Settings, nam
         ("things.note:size", "things.size is not a new column of the model."),
     ],
 )
-def test_a_rename_of_what_is_not_there_is_told(begun: Settings, rename: str, error: str) -> None:
+def test_an_unknown_rename_is_reported(begun: Settings, rename: str, error: str) -> None:
     models = things(note=None, remark=sa.Column("remark", sa.String(20)))
 
     with pytest.raises(MigrationError, match=re.escape(error)):
@@ -465,22 +543,22 @@ def test_a_rename_of_a_table_keeps_its_rows(empty_database: Settings, key: str |
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_table_dropped_beside_one_like_it_is_told(empty_database: Settings) -> None:
+def test_a_table_dropped_beside_one_like_it_is_reported(empty_database: Settings) -> None:
     authoring.write_migration(empty_database, "Begin", models=boxes("boxes"))
     migrations.upgrade(empty_database)
     models = boxes("crates")
     sa.Table("unlike", models, sa.Column("id", sa.Integer, primary_key=True))
 
-    with pytest.raises(MigrationError, match=r"rename=boxes:crates.*drop=boxes") as told:
+    with pytest.raises(MigrationError, match=r"rename=boxes:crates.*drop=boxes") as raised:
         write(empty_database, models)
 
-    assert "unlike" not in str(told.value)
+    assert "unlike" not in str(raised.value)
     write(empty_database, models, drop="boxes")
     migrations.upgrade(empty_database)
     assert authoring.check(empty_database, models).found == []
 
 
-def test_a_way_back_that_rows_may_stop_is_told(begun: Settings) -> None:
+def test_a_downgrade_that_rows_may_stop_is_reported(begun: Settings) -> None:
     models = things(name=sa.Column("name", sa.String(20)))
 
     written = authoring.write_migration(begun, "Let it go", models=models)

@@ -1,4 +1,4 @@
-"""A stored value comes back equal; a value that cannot be stored exactly is refused."""
+"""A stored value comes back equal; a value that cannot be stored exactly is rejected."""
 
 import enum
 import itertools
@@ -18,6 +18,7 @@ from {{ cookiecutter.__package }}.database.column_types import (
     ExactDecimal,
     ExactJson,
     ExactString,
+    LongBinary,
     LongText,
     UtcDateTime,
     string_enum,
@@ -37,7 +38,7 @@ VALUES = Table(
     "every_type",
     MetaData(),
     Column("id", Uuid, primary_key=True),
-    Column("instant", UtcDateTime),
+    Column("timestamp", UtcDateTime),
     Column("amount", ExactDecimal(18, 2)),
     Column("share", ExactDecimal(9, 9)),
     Column("whole", ExactDecimal(18, 0)),
@@ -61,11 +62,11 @@ TOKYO = timezone(timedelta(hours=9))
 NEWFOUNDLAND = timezone(timedelta(hours=-3, minutes=-30))
 
 ROUND_TRIPS = [
-    ("instant", datetime(2026, 11, 22, 15, 4, 5, 123456, tzinfo=UTC)),
-    ("instant", datetime(2026, 11, 22, 23, 59, 59, 999999, tzinfo=TOKYO)),
-    ("instant", datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=NEWFOUNDLAND)),
-    ("instant", datetime(1, 1, 2, tzinfo=UTC)),
-    ("instant", datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)),
+    ("timestamp", datetime(2026, 11, 22, 15, 4, 5, 123456, tzinfo=UTC)),
+    ("timestamp", datetime(2026, 11, 22, 23, 59, 59, 999999, tzinfo=TOKYO)),
+    ("timestamp", datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=NEWFOUNDLAND)),
+    ("timestamp", datetime(1, 1, 2, tzinfo=UTC)),
+    ("timestamp", datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)),
     ("amount", Decimal("9999999999999999.99")),
     ("amount", Decimal("-9999999999999999.99")),
     ("amount", Decimal("1234567890123456.78")),
@@ -129,7 +130,7 @@ def test_value_comes_back_equal(stored: Connection, column: str, value: object) 
     assert type(back) is type(value)
 
 
-@pytest.mark.parametrize("column", ["instant", "amount", "word", "document", "colour"])
+@pytest.mark.parametrize("column", ["timestamp", "amount", "word", "document", "colour"])
 def test_null_comes_back(stored: Connection, column: str) -> None:
     row = store(stored, **{column: None})
 
@@ -160,35 +161,36 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("in_tokyo")
 def test_the_zone_of_the_machine_does_not_matter(stored: Connection) -> None:
-    instant = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
-    row = store(stored, instant=instant.astimezone(TOKYO))
+    timestamp = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
+    row = store(stored, timestamp=timestamp.astimezone(TOKYO))
 
-    back = read(stored, "instant", row)
+    back = read(stored, "timestamp", row)
 
-    assert (back, back.utcoffset()) == (instant, timedelta(0))
+    assert (back, back.utcoffset()) == (timestamp, timedelta(0))
 
 
 def test_instant_comes_back_in_utc(stored: Connection) -> None:
-    row = store(stored, instant=datetime(2026, 7, 1, 9, 0, tzinfo=TOKYO))
+    row = store(stored, timestamp=datetime(2026, 7, 1, 9, 0, tzinfo=TOKYO))
 
-    back = read(stored, "instant", row)
+    back = read(stored, "timestamp", row)
 
     assert back.tzinfo is UTC
     assert back.hour == 0
 
 
-def test_instants_of_different_zones_are_in_order(stored: Connection) -> None:
-    later = store(stored, instant=datetime(2026, 7, 1, 0, 0, 1, tzinfo=UTC))
-    earlier = store(stored, instant=datetime(2026, 7, 1, 9, 0, tzinfo=TOKYO))
+def test_timestamps_of_different_zones_are_in_order(stored: Connection) -> None:
+    later = store(stored, timestamp=datetime(2026, 7, 1, 0, 0, 1, tzinfo=UTC))
+    earlier = store(stored, timestamp=datetime(2026, 7, 1, 9, 0, tzinfo=TOKYO))
 
-    query = select(VALUES.c.id).where(VALUES.c.id.in_([earlier, later])).order_by(VALUES.c.instant)
+    both = VALUES.c.id.in_([earlier, later])
+    query = select(VALUES.c.id).where(both).order_by(VALUES.c.timestamp)
 
     assert stored.scalars(query).all() == [earlier, later]
 
 
-def test_naive_time_is_refused(stored: Connection) -> None:
+def test_naive_time_is_rejected(stored: Connection) -> None:
     with pytest.raises(StatementError, match="has no time zone"):
-        store(stored, instant=datetime(2026, 7, 1))
+        store(stored, timestamp=datetime(2026, 7, 1))
 
 
 def test_now_is_aware_and_has_microseconds() -> None:
@@ -211,7 +213,7 @@ def test_now_is_aware_and_has_microseconds() -> None:
         ("amount", "-Infinity"),
     ],
 )
-def test_decimal_that_does_not_fit_is_refused(stored: Connection, column: str, value: str) -> None:
+def test_decimal_that_does_not_fit_is_rejected(stored: Connection, column: str, value: str) -> None:
     with pytest.raises(StatementError, match="does not fit"):
         store(stored, **{column: Decimal(value)})
 
@@ -244,7 +246,7 @@ def test_texts_that_differ_are_different(stored: Connection, one: str, other: st
     assert stored.scalars(query).all() == []
 
 
-def test_value_outside_of_an_enum_is_refused(stored: Connection) -> None:
+def test_value_outside_of_an_enum_is_rejected(stored: Connection) -> None:
     with pytest.raises(StatementError, match="colour"):
         store(stored, colour="green")
 
@@ -268,6 +270,7 @@ def test_ids_are_version_7_and_in_the_order_of_their_making(stored: Connection) 
         (ExactJson(), "ExactJson()"),
         (ExactString(30), "ExactString(30)"),
         (LongText(), "LongText()"),
+        (LongBinary(), "LongBinary()"),
     ],
 )
 def test_a_type_is_written_as_a_migration_needs_it(kind: Any, written: str) -> None:

@@ -15,7 +15,7 @@ from ..support.schemas import migration_connection, schema_of
 
 
 def test_migrations_wait_for_each_other_longer_than_for_other_locks(
-    hurried: Settings, monkeypatch: pytest.MonkeyPatch
+    hurried: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(migrations, "ATTEMPTS", 1)
     with migrations.locked_connection(hurried):
@@ -24,6 +24,7 @@ def test_migrations_wait_for_each_other_longer_than_for_other_locks(
         assert second.is_alive()
     second.end()
 
+    assert caplog.messages.count(migrations.WAITS) == 1
     assert "_first" in schema_of(hurried)
 
 

@@ -245,8 +245,8 @@ def test_new_migration_holds_the_difference(
     before = revisions.expected_revision()
     assert before
 
-    told = VALUES.get(drift, ())
-    result = runner.invoke(args=["db", "revision", "-m", "Fix what drifted", *told])
+    values = VALUES.get(drift, ())
+    result = runner.invoke(args=["db", "revision", "-m", "Fix what drifted", *values])
 
     assert result.exit_code == 0, result.output
     [written] = own_folder.glob("versions/*_fix_what_drifted.py")

@@ -1,4 +1,4 @@
-"""The service's settings for PostgreSQL: bounds on everything, and errors told by their codes."""
+"""The settings for PostgreSQL: bounds on everything, and errors recognized by their codes."""
 
 import re
 import time
@@ -64,7 +64,7 @@ def test_connections_are_prepared(engine: Engine) -> None:
     }
 
 
-def test_instants_are_stored_with_a_time_zone(migrated: Settings) -> None:
+def test_timestamps_are_stored_with_a_time_zone(migrated: Settings) -> None:
     columns = "information_schema.columns WHERE column_name = 'created_at'"
     with migration_connection(migrated) as connection:
         kinds = connection.scalars(text(f"SELECT DISTINCT data_type FROM {columns}")).all()
@@ -86,17 +86,17 @@ def test_pool_is_as_large_as_a_worker_has_threads(empty_database: Settings) -> N
 def test_a_constraint_rejects_a_conflict_or_a_value(
     engine: Engine, values: tuple[int | None, int], *, is_invalid: bool
 ) -> None:
-    with engine.connect() as connection, pytest.raises(DBAPIError) as refused:
+    with engine.connect() as connection, pytest.raises(DBAPIError) as raised:
         connection.execute(
             text("INSERT INTO numbers VALUES (:id, :number)"),
             {"id": values[0], "number": values[1]},
         )
 
-    assert is_conflict(refused.value)
-    assert (violation_of(refused.value).kind == "check") == is_invalid
-    assert violation_of(refused.value).constraint
-    assert not is_retryable(refused.value)
-    assert not is_statement_timeout(refused.value)
+    assert is_conflict(raised.value)
+    assert (violation_of(raised.value).kind == "check") == is_invalid
+    assert violation_of(raised.value).constraint
+    assert not is_retryable(raised.value)
+    assert not is_statement_timeout(raised.value)
 
 
 def with_option(settings: Settings, **option: str) -> Settings:
@@ -301,16 +301,16 @@ def test_migration_that_fails_leaves_the_old_schema(
         assert current_revision(connection) == expected_revision()
 
 
-def test_server_that_is_away_is_noticed(empty_database: Settings) -> None:
+def test_unreachable_server_is_recognized(empty_database: Settings) -> None:
     nowhere = SecretStr("postgresql://nobody@127.0.0.1:9/nowhere_test")
     engine = make_engine(empty_database.model_copy(update={"database_url": nowhere}))
 
-    with pytest.raises(OperationalError) as away:
+    with pytest.raises(OperationalError) as raised:
         engine.connect()
 
-    assert not is_conflict(away.value)
-    assert not is_retryable(away.value)
-    assert not is_statement_timeout(away.value)
+    assert not is_conflict(raised.value)
+    assert not is_retryable(raised.value)
+    assert not is_statement_timeout(raised.value)
 
 
 def test_the_url_may_set_the_time_to_connect(

@@ -23,6 +23,8 @@ from {{ cookiecutter.__package }}.database.revisions import (
 )
 from {{ cookiecutter.__package }}.settings import Settings
 
+from ..support.leaks import engine_of
+from ..support.problems import problem
 from ..support.schemas import alter, migration_connection, schema_of
 
 BREAKS = "\nbreaks_older_code = True\n"
@@ -46,7 +48,7 @@ HEAD = str(expected_revision())
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the migrations, to add to and to take away from."""
+    """A copy of the migrations, to add to and to delete from."""
     copied = tmp_path / "migrations"
     copytree(revisions.FOLDER, copied)
     monkeypatch.setattr(revisions, "FOLDER", copied)
@@ -270,6 +272,60 @@ def test_two_files_of_one_revision_are_one_sentence(
     assert status == 1
     [line] = output.splitlines()
     assert "newer_adds_a_table.py and newer_copy.py are both the revision newer" in line
+
+
+BROKEN_FILES = {
+    "<<<<<<< HEAD\nrevision = 'a'": "The migration newer.py cannot be read: invalid syntax",
+    "revision = make()\ndown_revision = 'a'": "The migration newer.py cannot be read: malformed",
+    "down_revision: str = 'a'": "The migration newer.py does not set revision. Write `revision =",
+    "revision: str = 'a'\ndown_revision: str": "The migration newer.py does not set down_revision.",
+}
+
+
+def add_broken(folder: Path, text: str) -> None:
+    """Write a file that is not a migration."""
+    (folder / "versions" / "newer.py").write_text(text, encoding="utf-8")
+    revisions.forget_history()
+
+
+@EACH_COMMAND
+@pytest.mark.parametrize("text", BROKEN_FILES)
+def test_a_file_that_is_not_a_migration_is_one_sentence(
+    migrated: Settings, folder: Path, command: tuple[str, ...], text: str
+) -> None:
+    add_broken(folder, text)
+
+    status, output = db(migrated, *command)
+
+    assert status == 1
+    [line] = output.splitlines()
+    assert line.startswith(f"Error: {BROKEN_FILES[text]}")
+
+
+@pytest.mark.parametrize("text", BROKEN_FILES)
+def test_a_service_with_a_file_that_is_not_a_migration_is_not_ready(
+    migrated: Settings, folder: Path, text: str
+) -> None:
+    app = create_app(migrated)
+    add_broken(folder, text)
+
+    response = app.test_client().get("/readyz")
+
+    engine_of(app).dispose()
+    assert problem(response, 503)["detail"].startswith(BROKEN_FILES[text])
+
+
+def test_names_may_have_types(migrated: Settings, folder: Path) -> None:
+    path = add(folder, "newer", HEAD, more=BREAKS.replace(" =", ": bool ="))
+    text = path.read_text(encoding="utf-8").replace("revision =", "revision: str =")
+    path.write_text(text, encoding="utf-8")
+    revisions.forget_history()
+
+    migrations.upgrade(migrated)
+
+    assert expected_revision() == "newer"
+    with migration_connection(migrated) as connection:
+        assert applied_revisions(connection)["newer"]
 
 
 @pytest.mark.parametrize("parents", [(HEAD,), ("missing",)])
@@ -496,8 +552,8 @@ def test_a_way_back_that_rows_may_stop_is_a_note_of_the_command(
 
     alter(migrated, add_required)
 
-    status, output = db(migrated, "revision", "-m", "Take it away")
+    status, output = db(migrated, "revision", "-m", "Remove it")
 
     assert status == 0, output
-    assert len(list(folder.glob("versions/*_take_it_away.py"))) == 1
+    assert len(list(folder.glob("versions/*_remove_it.py"))) == 1
     assert "The way back makes idempotency_keys.color required again" in output

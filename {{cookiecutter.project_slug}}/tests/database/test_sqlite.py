@@ -214,13 +214,13 @@ def test_a_constraint_rejects_a_conflict_or_a_value(
 ) -> None:
     with engine.connect() as connection:
         connection.execute(text("INSERT INTO numbers VALUES (1)"))
-        with pytest.raises(IntegrityError) as refused:
+        with pytest.raises(IntegrityError) as raised:
             connection.execute(text("INSERT INTO numbers VALUES (:value)"), {"value": value})
 
-    assert is_conflict(refused.value)
-    assert (violation_of(refused.value).kind == "check") == is_invalid
-    assert not is_retryable(refused.value)
-    assert not is_statement_timeout(refused.value)
+    assert is_conflict(raised.value)
+    assert (violation_of(raised.value).kind == "check") == is_invalid
+    assert not is_retryable(raised.value)
+    assert not is_statement_timeout(raised.value)
 
 
 def test_other_errors_are_of_no_kind(engine: Engine) -> None:
@@ -386,7 +386,7 @@ def version_of(settings: Settings) -> str:
         return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
 
 
-def test_kinds_of_errors_are_told_by_their_codes() -> None:
+def test_kinds_of_errors_are_recognized_by_their_codes() -> None:
     assert sqlite._code(DBAPIError("SELECT 1", None, Exception("database is locked"))) == 0
 
 
@@ -395,11 +395,11 @@ def test_a_trigger_that_rejects_a_change_is_a_conflict_of_another_kind(engine: E
         connection.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON numbers BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
-        with pytest.raises(DBAPIError) as refused:
+        with pytest.raises(DBAPIError) as raised:
             connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
 
-    assert is_conflict(refused.value)
-    assert violation_of(refused.value) == Violation("other")
+    assert is_conflict(raised.value)
+    assert violation_of(raised.value) == Violation("other")
 
 
 @pytest.mark.parametrize("descending", [False, True])

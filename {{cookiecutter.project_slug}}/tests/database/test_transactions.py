@@ -36,6 +36,11 @@ SLOW = """
 """
 {% elif cookiecutter.database == "postgresql" %}
 SLOW = "SELECT pg_sleep(20)"
+{% elif cookiecutter.database == "mysql" %}
+SLOW = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900)
+    SELECT COUNT(*) FROM numbers a, numbers b, numbers c, numbers d WHERE a.n + b.n + c.n = d.n
+"""
 {% else %}
 SLOW = "SELECT SLEEP(20)"
 {% endif %}

@@ -25,8 +25,12 @@ STATEMENTS = (
     "op.execute(\"UPDATE _first SET color = CONCAT(COALESCE(color, ''), 'x')\")",
     'op.create_index("ix__first_color", "_first", ["color"])',
     "op.execute(\"UPDATE _first SET color = CONCAT(color, 'y')\")",
+    'op.create_table("_rows", sa.Column("number", sa.Integer()))',
+    'op.bulk_insert(sa.table("_rows", sa.column("number")), [{"number": 1}, {"number": 2}])',
+    'op.add_column("_rows", sa.Column("more", sa.Integer()))',
 )
 UNDONE = (
+    'op.drop_table("_rows")',
     'op.drop_index("ix__first_color", "_first")',
     'op.drop_column("_first", "color")',
     'op.drop_table("_first")',
@@ -90,11 +94,12 @@ def test_an_interrupted_upgrade_goes_on(migrated: Settings, folder: Path, after:
     migrations.upgrade(migrated)
 
     assert rows(migrated, "SELECT id, color FROM _first") == [(1, "xy")]
+    assert rows(migrated, "SELECT number FROM _rows ORDER BY number") == [(1,), (2,)]
     assert "ix__first_color" in str(schema_of(migrated)["_first"]["indexes"])
     assert rows(migrated, f"SELECT * FROM {PROGRESS_TABLE}") == []
 
 
-@pytest.mark.parametrize("after", [1, 3, 5])
+@pytest.mark.parametrize("after", [1, 3, 5, 7, 9])
 def test_a_statement_that_was_done_and_not_recorded_is_not_an_error(
     migrated: Settings, folder: Path, after: int
 ) -> None:
@@ -144,6 +149,14 @@ def test_the_rest_may_change_and_what_was_done_may_not(migrated: Settings, folde
     migrations.upgrade(migrated)
 
     assert rows(migrated, "SELECT id, color FROM _first") == [(1, None)]
+
+
+def test_rows_that_were_inserted_together_may_not_change(migrated: Settings, folder: Path) -> None:
+    interrupted(migrated, folder, len(STATEMENTS))
+    write(folder, tuple(each.replace('"number": 2', '"number": 3') for each in STATEMENTS))
+
+    with pytest.raises(MigrationError, match="statements that are not those of the file"):
+        migrations.upgrade(migrated)
 
 
 def test_another_migration_does_not_begin_before_the_interrupted_one_is_finished(

@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.base_settings import EXAMPLE_URL
-from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.jobs.celery_app import (
     CLIENT_SECONDS,
     ServiceCelery,
@@ -39,7 +38,7 @@ def test_shared_tasks_are_those_of_the_application(make_app: MakeApp) -> None:
     assert isinstance(celery_of(app).tasks[idle.name], ServiceTask)
 
 
-def test_a_message_is_given_away_only_when_its_task_can_have_ended(app: Flask) -> None:
+def test_a_message_is_delivered_again_only_when_its_task_can_have_ended(app: Flask) -> None:
     conf = celery_of(app).conf
 
     assert conf.task_acks_late
@@ -59,6 +58,15 @@ def test_the_team_may_set_what_celery_has(make_app: MakeApp) -> None:
     assert celery.conf.broker_transport_options["visibility_timeout"] == 7
     assert celery.conf.broker_transport_options["socket_timeout"] == CLIENT_SECONDS
     assert celery.silence_seconds == 7 + 2 * celery.conf.task_time_limit
+
+
+def test_waits_follow_the_time_limit_of_the_team(make_app: MakeApp) -> None:
+    """Or a longer task would be delivered again while it runs."""
+    celery = celery_of(make_app(celery='{"task_time_limit": 7200}'))
+
+    visible = celery.conf.broker_transport_options["visibility_timeout"]
+    assert visible == MAX_BACKOFF_SECONDS + 3 * 7200
+    assert celery.silence_seconds == visible + 2 * 7200
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_a_worker_of_rabbitmq_is_on_its_own_transport(make_app: MakeApp) -> None
     assert worker.conf.broker_transport_options["read_timeout"] is None
 
 
-def test_a_broker_that_is_down_is_told_at_once(make_app: MakeApp) -> None:
+def test_a_broker_that_is_down_is_an_error_at_once(make_app: MakeApp) -> None:
     celery = celery_of(make_app(broker_url=BROKER_IS_DOWN))
 
     with pytest.raises(OperationalError, match="Connection refused"):
@@ -225,7 +233,6 @@ def test_the_nightly_task_deletes_what_is_no_longer_needed(
 
     with app.app_context():
         done = worker.clean_up()
-        db.session.commit()
 
     assert done.startswith("Deleted: ")
     assert "1 failed tasks" in done

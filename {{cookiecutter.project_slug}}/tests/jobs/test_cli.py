@@ -119,7 +119,7 @@ def test_tasks_are_counted_by_queue_and_state(run: Run) -> None:
     assert lines == [[name, "failed", "2"], [name, "waiting", "1"]]
 
 
-def test_a_relay_runs_until_it_is_told_to_stop(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relay_runs_until_it_is_stopped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
 
     def run_relay(celery: object, stop: Event) -> None:

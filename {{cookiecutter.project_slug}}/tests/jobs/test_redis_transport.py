@@ -25,7 +25,7 @@ def test_a_channel_that_is_closed_says_so_by_an_error_of_the_connection(broker_u
         assert channel.pool
 
 
-def test_kombu_still_needs_to_be_told(broker_url: str) -> None:
+def test_kombu_still_needs_the_cure(broker_url: str) -> None:
     """When this fails, `redis_transport.py` can go."""
     with Connection(broker_url) as connection:
         channel = connection.default_channel

@@ -1,12 +1,16 @@
 import json
+import socket
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from flask import Flask
+from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -18,6 +22,7 @@ from {{ cookiecutter.__package }}.jobs.models import Job, JobState, database_tim
 from {{ cookiecutter.__package }}.jobs.relay import (
     CLAIM_SECONDS,
     JobsCollector,
+    QueueError,
     publish_batch,
     publish_due,
 )
@@ -26,6 +31,7 @@ from ..support.applications import MakeApp
 from ..support.concurrency import in_threads
 from ..support.leaks import assert_nothing_leaked, pool_of
 from .support.background import (
+    BROKER_IS_DOWN,
     PAST,
     ask,
     celery_of,
@@ -143,6 +149,36 @@ def test_what_the_broker_does_not_take_is_due_again(app: Flask, committed_db: En
     assert len(take_due(app)) == 4
 
 
+@pytest.mark.parametrize("is_recoverable", [False, True])
+def test_a_queue_that_the_broker_rejects_does_not_hold_up_the_others(
+    app: Flask, committed_db: Engine, monkeypatch: pytest.MonkeyPatch, is_recoverable: bool
+) -> None:
+    for queue in ("a-queue", "rejected", "z-queue"):
+        enqueue_many(app, 2, queue)
+    celery = celery_of(app)
+    [channel_error, *_] = celery.connection_for_write().channel_errors
+    error: BaseException = channel_error("inequivalent arg 'x-max-priority'")
+    if is_recoverable:
+        error, cause = OperationalError("locked"), error
+        error.__cause__ = cause
+    published: list[str] = []
+
+    def send_task(*_: object, queue: str, **__: object) -> None:
+        if queue == "rejected":
+            raise error
+        published.append(queue)
+
+    monkeypatch.setattr(celery, "send_task", send_task)
+
+    with pytest.raises(QueueError, match=r"messages for rejected$"):
+        publish_due(celery, partial(publish_batch, celery))
+
+    assert published == ["a-queue"] * 2 + ["z-queue"] * 2
+    publish_due(celery, partial(publish_batch, celery), {"rejected"})
+    waiting = [job.queue for job in jobs_in(committed_db) if job.state == JobState.WAITING]
+    assert waiting == ["rejected"] * 2
+
+
 def test_what_a_killed_relay_had_taken_is_soon_published_again(
     app: Flask, committed_db: Engine
 ) -> None:
@@ -219,30 +255,63 @@ def test_messages_reach_the_broker(make_app: MakeApp, broker_url: str) -> None:
     assert message.payload[0] == ["a text"]
 
 
+@pytest.mark.parametrize(
+    "bad", [{"payload": "[[], {}]"}, {"payload": '[[], {}, {"serializer": "of-nobody"}]'}]
+)
 def test_a_task_that_cannot_be_a_message_is_failed_and_others_go_on(
-    make_app: MakeApp, committed_db: Engine, broker_url: str
+    make_app: MakeApp, committed_db: Engine, broker_url: str, bad: dict[str, str]
 ) -> None:
     app = make_app(broker_url=SecretStr(broker_url))
     ask(app, idle.s())
-    change_jobs(committed_db, payload="[[], {}]")
+    change_jobs(committed_db, **bad)
     good = ask(app, idle.s())
     with app.app_context():
         publish_batch(celery_of(app), take_due(app))
 
-    bad, other = jobs_in(committed_db)
-    assert (bad.state, other.state, other.id) == (JobState.FAILED, JobState.SENT, good)
-    assert bad.error
+    first, other = jobs_in(committed_db)
+    assert (first.state, other.state, other.id) == (JobState.FAILED, JobState.SENT, good)
+    assert first.error
 
 
+def test_a_task_is_not_failed_by_a_broker_that_is_down(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    app = make_app(broker_url=BROKER_IS_DOWN)
+    enqueue_many(app, 2)
+
+    with app.app_context(), pytest.raises(OperationalError):
+        publish_due(celery_of(app), partial(publish_batch, celery_of(app)))
+
+    assert {job.state for job in jobs_in(committed_db)} == {JobState.WAITING}
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            ConnectionError("to redis://:hunter2@host"),
+            "Tasks wait, they cannot be published: ConnectionError",
+        ),
+        (
+            QueueError("mail", "reports"),
+            "Tasks wait, the broker rejects messages for mail, reports: NoneType",
+        ),
+    ],
+    ids=["any", "queue"],
+)
 def test_a_look_that_fails_is_logged_without_secrets_and_made_again(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    line: str,
 ) -> None:
     stop, looks = Event(), []
 
     def look(*_: object) -> None:
         looks.append(1)
         if len(looks) == 1:
-            raise ConnectionError("to redis://:hunter2@host")
+            raise error
         stop.set()
 
     monkeypatch.setattr(relay, "publish_due", look)
@@ -251,10 +320,27 @@ def test_a_look_that_fails_is_logged_without_secrets_and_made_again(
 
     relay.run(celery_of(app), stop)
 
-    line = json.loads(capsys.readouterr().err)
-    assert line["event"] == "Tasks wait, they cannot be published: ConnectionError"
+    assert json.loads(capsys.readouterr().err)["event"] == line
     assert len(looks) == 2
     assert relay.PULSE.exists()
+
+
+def test_a_pulse_that_cannot_be_written_does_not_end_the_relay(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, looks = Event(), []
+
+    def look(*_: object) -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            stop.set()
+
+    monkeypatch.setattr(relay, "publish_due", look)
+    monkeypatch.setattr(relay, "PULSE", tmp_path / "missing" / "pulse")
+
+    relay.run(celery_of(app), stop)
+
+    assert len(looks) == 2
 
 
 def test_metrics_tell_states_and_lag_by_queue(app: Flask, committed_db: Engine) -> None:
@@ -284,6 +370,17 @@ def test_metrics_are_served(app: Flask) -> None:
 
     with urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         assert 'jobs{queue="a-queue",state="waiting"} 2.0' in response.read().decode()
+
+
+def test_a_port_that_is_taken_costs_only_the_metrics(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as that of the service, on the same machine."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        relay.serve_metrics(celery_with_port(app, port))
+
+    assert f"The relay serves no metrics at 127.0.0.1:{port}: " in caplog.text
 
 
 def test_no_port_serves_no_metrics(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from celery import signals
 from celery.exceptions import Ignore, Reject, WorkerLostError
 from flask import Flask, g
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, event, select, text
+from sqlalchemy import Connection, Engine, Executable, event, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -32,6 +32,7 @@ from ..support.probe import Probe, ProbeFactory
 from ..support.queries import count_queries
 from .support.background import (
     BROKER_IS_DOWN,
+    DELIVERED_AGAIN,
     PAST,
     ask,
     celery_of,
@@ -256,8 +257,8 @@ def test_the_first_commit_of_changes_ends_the_receipt(
     assert count_rows(committed_db) == 1
 
 
-def test_a_failed_run_that_was_overtaken_is_not_retried(
-    make_app: MakeApp, committed_db: Engine
+def test_a_failed_run_that_was_overtaken_is_logged_and_not_retried(
+    make_app: MakeApp, committed_db: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     def be_slow_and_fail() -> None:
         with committed_db.begin() as other:  # what the faster run does
@@ -265,21 +266,27 @@ def test_a_failed_run_that_was_overtaken_is_not_retried(
         fail()
 
     app = make_app()
+    caplog.set_level("ERROR")
     assert deliver(app, sent(app, be_slow_and_fail)) == "IGNORED"
 
     assert (count_rows(committed_db), jobs_in(committed_db)) == (0, [])
     assert_nothing_leaked(app)
+    [said] = [record.getMessage() for record in caplog.records if record.name == tasks.__name__]
+    assert said.startswith("The task has ended, so it is not run again: ")
 
 
+@pytest.mark.parametrize(
+    "statement", [select(Probe), text("  select id FROM jobs")], ids=["orm", "sql"]
+)
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 def test_the_end_of_a_read_leaves_the_receipt(
-    make_app: MakeApp, committed_db: Engine, end: str
+    make_app: MakeApp, committed_db: Engine, end: str, statement: Executable
 ) -> None:
     """Read, call, write: if the worker is lost during the call, the task runs again."""
     seen: list[tuple[int, int]] = []
 
     def read_call_write() -> None:
-        db.session.scalars(select(Probe)).all()
+        db.session.execute(statement).all()
         getattr(db.session, end)()
         seen.append((len(jobs_in(committed_db)), pool_of(app).checkedout()))
         add()
@@ -483,12 +490,15 @@ def test_a_task_that_takes_its_worker_down_each_time_is_failed(
     assert count_rows(committed_db) == 0
 
 
-def test_runs_that_are_not_lost_have_no_bound(make_app: MakeApp, committed_db: Engine) -> None:
-    """As with `@shared_task(max_retries=None)`."""
+def test_a_retry_does_not_count_the_workers_that_were_lost_before(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    """Retries themselves have no bound with `@shared_task(max_retries=None)`."""
     app = make_app()
     ask(app, task_of(app, fail, max_retries=None).s())
 
-    assert [run_all(app) for _ in range(MAX_RUNS + 1)] == [["RETRY"]] * (MAX_RUNS + 1)
+    for _ in range(MAX_RUNS + 1):
+        assert run_all(app, delivery_info=DELIVERED_AGAIN) == ["RETRY"]
 
     [job] = jobs_in(committed_db)
     assert (job.retries, job.runs) == (MAX_RUNS + 1, 0)
@@ -501,10 +511,28 @@ def test_a_message_that_is_delivered_again_counts(make_app: MakeApp, committed_d
         seen.extend(job.runs for job in jobs_in(committed_db))
 
     app = make_app()
-    again = {"exchange": "", "routing_key": "a-queue", "redelivered": True}
-    assert deliver(app, sent(app, look), delivery_info=again) == "SUCCESS"
+    assert deliver(app, sent(app, look), delivery_info=DELIVERED_AGAIN) == "SUCCESS"
 
-    assert seen == [2]
+    assert seen == [1]
+
+
+def test_what_is_published_again_without_a_run_does_not_count(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    """Such as to a queue without workers, or to a release that does not know the task."""
+    app = make_app()
+    ask(app, task_of(app, add).s())
+
+    class Consumer:
+        app = celery_of(make_app())
+
+    for _ in range(MAX_RUNS + 1):
+        [message] = take_due(app)
+        signals.task_unknown.send(sender=Consumer, name="", id=str(message.id))
+        change_jobs(committed_db, due_at=PAST)
+
+    assert run_all(app) == ["SUCCESS"]
+    assert count_rows(committed_db) == 1
 
 
 def test_a_run_that_begins_late_is_heard_of_by_the_clock_of_the_database(

@@ -65,7 +65,23 @@ def test_each_request_is_one_line(service: Flask, lines: Lines) -> None:
     }
 
 
-def test_the_time_of_a_request_is_told_in_milliseconds(service: Flask, lines: Lines) -> None:
+def test_a_view_adds_fields_to_the_line_of_its_request(service: Flask, lines: Lines) -> None:
+    def work() -> str:
+        logs.add_request_fields(rows=3)
+        logs.add_request_fields(note=f"password={SECRET}")
+        return ""
+
+    service.add_url_rule("/work", view_func=work)
+
+    service.test_client().get("/work")
+    service.test_client().get("/livez")
+
+    first, second = lines()
+    assert (first["rows"], first["note"]) == (3, "password=[redacted]")
+    assert not {"rows", "note"} & set(second)
+
+
+def test_the_time_of_a_request_is_logged_in_milliseconds(service: Flask, lines: Lines) -> None:
     def work() -> str:
         time.sleep(0.005)
         return ""
@@ -118,13 +134,13 @@ def test_an_unhandled_exception_is_one_line_with_its_traceback(
     assert SECRET not in response.text
 
 
-def test_a_database_that_is_away_is_an_error(service: Flask, lines: Lines) -> None:
+def test_an_unreachable_database_is_an_error(service: Flask, lines: Lines) -> None:
     def fail() -> str:
         raise OperationalError(None, None, ConnectionError())
 
-    service.add_url_rule("/away", view_func=fail)
+    service.add_url_rule("/failing", view_func=fail)
 
-    assert service.test_client().get("/away").status_code == 503
+    assert service.test_client().get("/failing").status_code == 503
     assert [line["level"] for line in lines()] == ["error", "error"]
 
 

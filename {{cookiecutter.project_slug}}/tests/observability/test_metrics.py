@@ -76,27 +76,27 @@ def test_time_is_measured(settings: Settings) -> None:
     assert 0 < seconds < took
 
 
-def test_requests_are_told_apart_by_times_of_milliseconds_to_seconds(settings: Settings) -> None:
+def test_requests_are_counted_by_times_of_milliseconds_to_seconds(settings: Settings) -> None:
     service = create_app(settings)
     service.test_client().get("/livez")
 
-    told = generate_latest(service.extensions["metrics"]).decode()
+    exposed = generate_latest(service.extensions["metrics"]).decode()
 
-    bounds = re.findall(r'duration_seconds_bucket\{le="([^"]+)"', told)
+    bounds = re.findall(r'duration_seconds_bucket\{le="([^"]+)"', exposed)
     assert bounds == [str(bound) for bound in metrics.BUCKETS] + ["+Inf"]
 
 
 def test_metrics_say_what_they_are(settings: Settings) -> None:
-    told = generate_latest(create_app(settings).extensions["metrics"]).decode()
+    exposed = generate_latest(create_app(settings).extensions["metrics"]).decode()
 
     assert (
         "# HELP http_request_duration_seconds Time from the start of a request to its response;"
         " the count is that of requests.\n"
-    ) in told
+    ) in exposed
     assert (
         "# HELP database_connections_in_use"
         " Connections that are checked out of the pools of all workers.\n"
-    ) in told
+    ) in exposed
 
 
 def test_each_application_counts_by_itself(settings: Settings) -> None:

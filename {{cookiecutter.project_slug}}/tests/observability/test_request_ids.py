@@ -95,9 +95,9 @@ def test_200_requests_at_once_never_mix_their_ids(
         return response.text, response.headers["X-Request-ID"]
 
     with ThreadPoolExecutor(number) as threads:
-        answers = list(threads.map(ask, range(number)))
+        found = list(threads.map(ask, range(number)))
 
-    assert answers == [(f"id-{count}", f"id-{count}") for count in range(number)]
+    assert found == [(f"id-{count}", f"id-{count}") for count in range(number)]
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     seen = sorted(
         (line["event"].split()[-1].rpartition("/")[2], line["request_id"], line["trace_id"])

@@ -50,18 +50,18 @@ def test_hooks_of_one_application_are_its_own() -> None:
 
 
 def test_an_answer_to_an_error_is_sent_with_it() -> None:
-    """So that a server which has begun another answer knows: PEP 3333."""
+    """So that a server which has begun another response knows: PEP 3333."""
     service = Flask(__name__)
     sent: list[object] = []
 
-    def answer(_environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def respond(_environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         try:
             raise ValueError("wrong")
         except ValueError:
             start_response("500 Internal Server Error", [], sys.exc_info())
         return []
 
-    service.wsgi_app = answer  # type: ignore[method-assign, assignment]
+    service.wsgi_app = respond  # type: ignore[method-assign, assignment]
     add_response_hook(service, lambda _environ, status, _headers: sent.append(status))
 
     def begin(_status: str, _headers: Headers, error: Any = None, /) -> Callable[[bytes], object]:

@@ -55,7 +55,7 @@ def lost_lines(app: Flask) -> float | None:
 
 
 def assert_served_without_log(service: Flask) -> None:
-    """Requests are answered, and their lines counted as lost."""
+    """Requests get responses, and their lines counted as lost."""
     client = service.test_client()
     assert [client.get("/livez").status_code for _ in range(3)] == [200] * 3
     assert client.get("/nowhere").status_code == 404

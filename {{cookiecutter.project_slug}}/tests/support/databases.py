@@ -15,9 +15,9 @@ from {{ cookiecutter.__package }}.database.migrations import locked_connection, 
 from {{ cookiecutter.__package }}.settings import Settings
 
 from .engine import (
-    create_database,
     database_name,
     drop_database,
+    make_empty_database,
     named,
     start_temporary,
 )
@@ -70,8 +70,7 @@ def settings(worker_url: URL) -> Iterator[Settings]:
         threads=1,
         pool_timeout_seconds=0.3,
     )
-    drop_database(worker_url)
-    create_database(worker_url)
+    make_empty_database(worker_url)
     create_tables(made)
     yield made
     drop_database(worker_url)
@@ -84,15 +83,20 @@ def create_tables(settings: Settings) -> None:
         ProbeBase.metadata.create_all(connection)
 
 
-@pytest.fixture
-def empty_database(worker_url: URL) -> Iterator[Settings]:
-    """Settings with a database for this test that has no tables; DDL is allowed there."""
+@pytest.fixture(scope="session")
+def empty_url(worker_url: URL) -> Iterator[URL]:
+    """The URL of the database that is made empty for each test that uses it."""
     base = database_name(worker_url).removesuffix(SUFFIX)
     url = named(worker_url, f"{base}_empty{SUFFIX}")
+    yield url
     drop_database(url)
-    create_database(url)
-    yield Settings(environment="test", database_url=_secret(url))
-    drop_database(url)
+
+
+@pytest.fixture
+def empty_database(empty_url: URL) -> Settings:
+    """Settings with a database for this test that has no tables; DDL is allowed there."""
+    make_empty_database(empty_url)
+    return Settings(environment="test", database_url=_secret(empty_url))
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from {{ cookiecutter.__package }}.database import engine
 from {{ cookiecutter.__package }}.database.session import engine_options
 from {{ cookiecutter.__package }}.settings import Settings
 
-from .{{ cookiecutter.database }} import (
+from .{{ cookiecutter.__engine_module }} import (
 {% if cookiecutter.database != "sqlite" %}
     connection_number,
 {% endif %}
-    create_database,
     cut_off,
     database_name,
     deferred_checks,
@@ -22,6 +21,7 @@ from .{{ cookiecutter.database }} import (
     end_connection,
 {% endif %}
     is_transaction_open,
+    make_empty_database,
     named,
     open_transaction,
     run_script,
@@ -32,7 +32,6 @@ __all__ = [
 {% if cookiecutter.database != "sqlite" %}
     "connection_number",
 {% endif %}
-    "create_database",
     "cut_off",
     "database_name",
     "deferred_checks",
@@ -42,6 +41,7 @@ __all__ = [
     "end_connection",
 {% endif %}
     "is_transaction_open",
+    "make_empty_database",
     "make_engine",
     "make_migration_engine",
     "named",

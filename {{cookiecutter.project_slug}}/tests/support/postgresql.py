@@ -14,7 +14,6 @@ from dev.server_postgresql import create_database, drop_database, start_temporar
 
 __all__ = [
     "connection_number",
-    "create_database",
     "cut_off",
     "database_name",
     "deferred_checks",
@@ -22,6 +21,7 @@ __all__ = [
     "drop_database",
     "end_connection",
     "is_transaction_open",
+    "make_empty_database",
     "named",
     "open_transaction",
     "run_script",
@@ -29,6 +29,22 @@ __all__ = [
 ]
 
 MILLISECONDS_TO_END = 60_000
+
+# What the server's own template brings, such as an extension, would be gone with the schema.
+MAKE_EMPTY = """
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname <> 'plpgsql') OR EXISTS (
+    SELECT FROM pg_namespace
+    WHERE left(nspname, 3) <> 'pg_' AND nspname NOT IN ('public', 'information_schema')
+  ) THEN
+    RAISE 'This database holds more than tables';
+  END IF;
+  PERFORM pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  DROP SCHEMA public CASCADE;
+  CREATE SCHEMA public;
+END $$
+"""
 
 
 def database_name(url: URL) -> str:
@@ -39,6 +55,24 @@ def database_name(url: URL) -> str:
 def named(url: URL, name: str) -> URL:
     """Return the URL of the database `name` on the same server."""
     return url.set(database=name)
+
+
+def make_empty_database(url: URL) -> None:
+    """Give this database no tables, whether it exists or not.
+
+    One that exists is used again if it holds nothing but tables: a new one takes the server three
+    times as long, because it copies 300 files.
+    """
+    try:
+        with psycopg.connect(_conninfo(url), autocommit=True) as connection:
+            connection.execute(MAKE_EMPTY)
+    except psycopg.Error:
+        drop_database(url)
+        create_database(url)
+
+
+def _conninfo(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def run_script(driver: Any, script: str) -> None:

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 from {{ cookiecutter.__package }}.web.problems import TITLES
 
 NAMES_REFERENCES = {{ cookiecutter.database != "sqlite" }}
-"""True if the engine tells which reference is wrong."""
+"""True if the engine says which reference is wrong."""
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 
@@ -33,7 +33,7 @@ def problem(response: TestResponse, status: int) -> dict[str, Any]:
 
 
 def assert_conflict(response: TestResponse, member: str, *, is_reference: bool = False) -> None:
-    """Assert that it is a 409 that names the member; not every engine tells which reference."""
+    """Assert that it is a 409 that names the member; not every engine says which reference."""
     document = problem(response, 409)
     named = [error["pointer"] for error in document.get("errors", [])]
     assert named == ([] if is_reference and not NAMES_REFERENCES else [f"#/{member}"])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -71,7 +72,9 @@ class Program:
     def kill(self) -> None:
         """Kill its process group, if it still runs."""
         if self.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has only begun, and has no group yet
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.kill()
             self.wait()
 
 

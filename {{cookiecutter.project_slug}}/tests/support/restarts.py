@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import URL
 
 from dev.private_server import PrivateServer, free_port, temporary_folder
-from dev.server_{{ cookiecutter.database }} import create_database, server_account, start_development
+from dev.server_{{ cookiecutter.database }} import server_account, start_development
+
+from .engine import make_empty_database
 
 
 class RestartableServer:
@@ -22,8 +24,9 @@ class RestartableServer:
         self.running: PrivateServer | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it accepts connections."""
-        self.running = start_development(self.url, self.folder)
+        """Start it, unless it runs, and wait until it accepts connections."""
+        if self.running is None:
+            self.running = start_development(self.url, self.folder)
 
     def stop(self) -> None:
         """Stop it, if it runs, and wait for its end."""
@@ -32,15 +35,21 @@ class RestartableServer:
         self.running = None
 
 
-@pytest.fixture
-def restartable_server(worker_url: URL) -> Iterator[RestartableServer]:
-    """A server for this test, with an empty database; its data are deleted afterwards."""
+@pytest.fixture(scope="session")
+def server_with_data(worker_url: URL) -> Iterator[RestartableServer]:
+    """A server that does not run yet; its data, which take seconds to make, are made once."""
     folder = temporary_folder(server_account())
     server = RestartableServer(worker_url.drivername, folder)
     try:
-        server.start()
-        create_database(server.url)
         yield server
     finally:
         server.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def restartable_server(server_with_data: RestartableServer) -> RestartableServer:
+    """A running server for this test, with an empty database."""
+    server_with_data.start()
+    make_empty_database(server_with_data.url)
+    return server_with_data

@@ -32,8 +32,18 @@ class Route(NamedTuple):
 
     @property
     def takes_body(self) -> bool:
-        """True if requests have a body."""
-        return "requestBody" in self.operation
+        """True if requests have a body in JSON."""
+        return "application/json" in self._media_types
+
+    @property
+    def takes_other_body(self) -> bool:
+        """True if requests have a body of another media type, such as a file."""
+        return bool(self._media_types) and not self.takes_body
+
+    @property
+    def _media_types(self) -> Schema:
+        types: Schema = self.operation.get("requestBody", {}).get("content", {})
+        return types
 
     @property
     def body(self) -> Any:
@@ -67,7 +77,7 @@ def api_routes(app: Flask) -> list[Route]:
             rule.rule,
             rule.endpoint,
             path_of(rule),
-            paths.get(documented_path(rule), {}).get(method.lower(), {}),
+            paths.get(documented_path(rule.rule), {}).get(method.lower(), {}),
             document,
         )
         for method, rule in rules(app)
@@ -75,9 +85,9 @@ def api_routes(app: Flask) -> list[Route]:
     ]
 
 
-def documented_path(rule: Rule) -> str:
+def documented_path(rule: str) -> str:
     """Return the path of a rule as the document writes it."""
-    return re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule)
+    return re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule)
 
 
 def path_of(rule: Rule) -> str:

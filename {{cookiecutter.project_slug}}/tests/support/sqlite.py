@@ -38,8 +38,9 @@ def named(url: URL, name: str) -> URL:
     return url.set(database=str(Path(url.database or "").with_name(f"{name}.db")))
 
 
-def create_database(url: URL) -> None:
-    """Do nothing: the first connection creates the file."""
+def make_empty_database(url: URL) -> None:
+    """Give this database no tables: the first connection creates the file anew."""
+    drop_database(url)
 
 
 def drop_database(url: URL) -> None:

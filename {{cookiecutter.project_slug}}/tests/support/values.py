@@ -283,10 +283,15 @@ def optional(fields: Fields) -> list[str]:
     return [name for name, field in fields.items() if field.is_optional]
 
 
-def nullable(model: type[BaseModel]) -> set[str]:
-    """Return the members of a response that can be null, as the API document says."""
+def nullable(model: type[BaseModel], fields: Fields) -> set[str]:
+    """Return the members of a response that can be null, as the API document says.
+
+    Of one that can be any JSON value it says nothing about null: that one is as in the fields.
+    """
     members = model.model_json_schema(mode="serialization")["properties"]
-    return {name for name, each in members.items() if {"type": "null"} in each.get("anyOf", ())}
+    free = {name for name, each in members.items() if not each.keys() - {"title", "description"}}
+    null = {name for name, each in members.items() if {"type": "null"} in each.get("anyOf", ())}
+    return null | (free & set(optional(fields)))
 
 
 def new_body(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:

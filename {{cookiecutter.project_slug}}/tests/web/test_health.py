@@ -24,7 +24,7 @@ def draining() -> Iterator[None]:
     health.stop_draining()
 
 
-def away(app: Flask) -> None:
+def unreachable(app: Flask) -> None:
     """Put the application's database out of reach."""
 
     @event.listens_for(engine_of(app), "do_connect")
@@ -47,7 +47,7 @@ def test_the_process_lives_without_asking_the_database(app: Flask, queries: Quer
 
 def test_without_its_database_the_service_lives_and_is_not_ready(make_app: MakeApp) -> None:
     service = make_app()
-    away(service)
+    unreachable(service)
 
     response = service.test_client().get("/readyz")
 

@@ -1,25 +1,28 @@
 import json
+from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 import time_machine
-from flask import Flask, g
+from flask import Flask, Response, g
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from {{ cookiecutter.__package }}.clock import utc_now
 from {{ cookiecutter.__package }}.web import idempotency
 from {{ cookiecutter.__package }}.web.idempotency import (
     IdempotencyKey,
     purge_expired_keys,
 )
+from {{ cookiecutter.__package }}.web.responses import json_response
 
 from ..support.api import URL, errors_of, new_body
 from ..support.applications import MakeApp
-from ..support.probe import Probe
+from ..support.probe import Probe, routes
 from ..support.problems import problem
 from ..support.queries import Queries
 
@@ -45,6 +48,24 @@ def test_the_first_response_is_replayed(client: FlaskClient, session: Session) -
     assert first.status_code == 201
     assert content_of(again) == content_of(first)
     assert first.headers["X-Request-ID"] != again.headers["X-Request-ID"]
+    assert session.query(Probe).count() == 1
+
+
+def test_a_large_response_is_replayed(
+    client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def large_response(*arguments: Any) -> Response:
+        response = json_response(*arguments)
+        response.set_data(response.get_data() + b" " * 200_000)
+        return response
+
+    monkeypatch.setattr(routes, "json_response", large_response)
+
+    first, again = send(client), send(client)
+
+    assert first.status_code == 201
+    assert len(first.data) > 200_000
+    assert content_of(again) == content_of(first)
     assert session.query(Probe).count() == 1
 
 
@@ -129,6 +150,21 @@ def test_expired_keys_are_purged(client: FlaskClient, session: Session) -> None:
 
     assert session.query(IdempotencyKey).count() == 1
     assert session.query(Probe).count() == 3
+
+
+def test_many_expired_keys_are_purged_in_several_commits(session: Session) -> None:
+    old = utc_now() - idempotency.RETENTION - timedelta(seconds=1)
+    keys = [{"digest": f"{number:064}", "created_at": old} for number in range(2500)]
+    session.execute(insert(IdempotencyKey), [{**key, "body_digest": ""} for key in keys])
+    session.add(IdempotencyKey(digest="new", body_digest=""))
+    session.commit()
+    commits: list[Session] = []
+    event.listen(session, "after_commit", commits.append)
+
+    assert purge_expired_keys(session) == 2500
+
+    assert len(commits) == 3
+    assert session.scalars(select(IdempotencyKey.digest)).all() == ["new"]
 
 
 @pytest.mark.parametrize("key", ["", "two words", "\xe9", "a" * 201, "\t"])

@@ -29,6 +29,7 @@ from ..support.problems import problem
 
 Document = dict[str, Any]
 ONE = URL + "/{id}"
+MATCHES = {"If-Match", "If-None-Match"}
 BODY = re.compile(r"(Create|Patch)$")
 
 
@@ -104,6 +105,21 @@ def test_the_document_is_openapi_3_1(document: Document) -> None:
     assert document["info"]["version"] == "1"
 
 
+def test_the_document_says_whose_it_is_and_where_it_holds(document: Document) -> None:
+    assert document["info"]["license"].keys() == {"name", "identifier"}
+    assert document["info"]["contact"].keys() == {"name", "email"}
+    assert document["servers"] == [{"url": "/"}]
+    assert isinstance(document["security"], list)
+
+
+def test_every_operation_and_tag_is_described(document: Document) -> None:
+    assert all(tag["description"] for tag in document["tags"])
+    for path, method, operation in operations(document):
+        assert operation["description"].startswith(operation["summary"].rstrip(".")), path
+        parameters = {parameter["name"] for parameter in operation["parameters"]}
+        assert ("ETag" in operation["description"]) == bool(parameters & MATCHES), method
+
+
 def test_every_api_route_is_documented(app: Flask, document: Document) -> None:
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
@@ -127,6 +143,39 @@ def test_an_operation_without_parameters_is_documented(settings: Settings) -> No
     operation = app.spec_json["paths"]["/api/v1/clocks/start"]["post"]
     assert "parameters" not in operation
     assert operation["responses"].keys() >= {"400", "422", "500", "503"}
+
+
+def test_an_operation_without_a_docstring_is_described_by_its_id(settings: Settings) -> None:
+    app = new_app(settings)
+    assert isinstance(app, ApiFlask)
+    api = resource_blueprint("clocks")
+
+    @api.post("/stop")
+    def stop() -> Response:
+        return Response()
+
+    app.register_api(api)
+
+    app.generate_spec_json()
+
+    operation = app.spec_json["paths"]["/api/v1/clocks/stop"]["post"]
+    assert (operation["summary"], operation["description"]) == ("clocks_stop", "clocks_stop.")
+
+
+def test_a_later_version_has_a_path_and_names_of_its_own(settings: Settings) -> None:
+    app = new_app(settings)
+    assert isinstance(app, ApiFlask)
+    for version in (1, 2):
+        api = resource_blueprint("clocks", version=version)
+        api.get("")(Response)
+        app.register_api(api)
+
+    app.generate_spec_json()
+
+    paths = app.spec_json["paths"]
+    first, second = (paths[f"/api/v{version}/clocks"]["get"] for version in (1, 2))
+    assert (first["operationId"], first["tags"]) == ("clocks_Response", ["clocks"])
+    assert (second["operationId"], second["tags"]) == ("clocks_v2_Response", ["clocks_v2"])
 
 
 def test_operation_ids_are_unique(document: Document) -> None:

@@ -48,7 +48,7 @@ UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
-    """An application of the test's own, which answers errors as in production."""
+    """An application of the test's own, which handles errors as in production."""
     made = new_app(settings)
     yield made
     with made.app_context():
@@ -133,7 +133,7 @@ def test_an_unknown_url_is_a_problem(app: Flask, path: str) -> None:
     problem(app.test_client().get(f"/nothing-here{path}"), 404)
 
 
-def test_every_route_refuses_other_methods_and_names_its_own(
+def test_every_route_rejects_other_methods_and_names_its_own(
     app: Flask, client: FlaskClient
 ) -> None:
     for path in {path for _, path in routes(app)}:
@@ -144,12 +144,12 @@ def test_every_route_refuses_other_methods_and_names_its_own(
         }
 
 
-def test_every_route_of_the_api_refuses_unknown_parameters(app: Flask, client: FlaskClient) -> None:
+def test_every_route_of_the_api_rejects_unknown_parameters(app: Flask, client: FlaskClient) -> None:
     for method, path in api_routes(app):
         document = problem(
             client.open(f"{path}?colour=red", method=method, json=new_body(), headers=ANY), 422
         )
-        assert [fault["parameter"] for fault in document["errors"] if "parameter" in fault] == [
+        assert [each["parameter"] for each in document["errors"] if "parameter" in each] == [
             "colour"
         ]
 
@@ -178,7 +178,7 @@ def test_every_route_of_the_api_refuses_unknown_parameters(app: Flask, client: F
         (b'"' + b"a" * (1024 * 1024 - 1) + b'"', "application/json", 413),
     ],
 )
-def test_every_route_with_a_body_refuses_what_is_no_object(
+def test_every_route_with_a_body_rejects_what_is_not_an_object(
     app: Flask, client: FlaskClient, body: bytes, media_type: str | None, status: int
 ) -> None:
     for method, path in routes_with_a_body(app):
@@ -195,7 +195,7 @@ def test_what_a_body_should_be_is_said(client: FlaskClient) -> None:
     assert document["errors"] == [{"pointer": "#", "detail": "should be an object"}]
 
 
-def test_a_query_that_is_not_encoded_is_refused_in_a_sentence(client: FlaskClient) -> None:
+def test_a_query_that_is_not_encoded_is_rejected_in_a_sentence(client: FlaskClient) -> None:
     document = problem(client.get(URL, environ_overrides={"QUERY_STRING": "\xff"}), 400)
 
     assert document["detail"] == "The query must be percent-encoded."
@@ -313,15 +313,15 @@ def test_too_many_members_are_not_validated(
     problem(client.post(URL, json=body), 422)
 
 
-def test_every_route_of_the_api_says_that_the_database_is_away(make_app: MakeApp) -> None:
+def test_every_route_of_the_api_says_that_the_database_is_unreachable(make_app: MakeApp) -> None:
     app = make_app()
     with app.app_context():
         engine = db.engine
 
-    def refuse(*_arguments: object) -> Any:
+    def fail(*_arguments: object) -> Any:
         raise engine.dialect.loaded_dbapi.OperationalError(f"cannot connect with {SECRET}")
 
-    event.listen(engine, "do_connect", refuse)
+    event.listen(engine, "do_connect", fail)
     for method, path in api_routes(app):
         response = app.test_client().open(path, method=method, json=_body(method), headers=ANY)
         document = problem(response, 503)
@@ -448,7 +448,7 @@ def test_what_is_an_answer_already_is_left_alone(app: Flask, client: FlaskClient
         (PoolTimeout(SECRET), 503, "The service is busy."),
         (NotFound(""), 404, ""),
     ],
-    ids=["stale", "away", "busy", "nothing"],
+    ids=["stale", "unreachable", "busy", "nothing"],
 )
 def test_what_went_wrong_is_said_in_a_sentence(
     app: Flask, client: FlaskClient, error: Exception, status: int, detail: str
@@ -487,7 +487,7 @@ def test_a_conflict_and_a_row_that_is_not_there_are_said_in_a_sentence(
             " (docs/sessions.md)",
         ),
     ],
-    ids=["away", "exhausted"],
+    ids=["unreachable", "exhausted"],
 )
 def test_what_went_wrong_is_logged(
     app: Flask,

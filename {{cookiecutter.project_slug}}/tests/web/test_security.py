@@ -35,13 +35,13 @@ def test_every_answer_has_security_headers(app: Flask, path: str) -> None:
     ]
 
 
-def test_https_only_is_told_over_https_and_if_set(settings: Settings) -> None:
+def test_hsts_is_sent_over_https_and_if_set(settings: Settings) -> None:
     name = "Strict-Transport-Security"
-    told = make(settings, hsts_seconds=60)
+    secure = make(settings, hsts_seconds=60)
 
-    answer = told.get("/livez", base_url="https://localhost")
-    assert answer.headers[name] == "max-age=60; includeSubDomains"
-    assert name not in told.get("/livez", base_url="http://localhost").headers
+    response = secure.get("/livez", base_url="https://localhost")
+    assert response.headers[name] == "max-age=60; includeSubDomains"
+    assert name not in secure.get("/livez", base_url="http://localhost").headers
     assert name not in make(settings).get("/livez", base_url="https://localhost").headers
 
 
@@ -134,7 +134,7 @@ def test_trusted_hosts_are_served(settings: Settings, host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["example.com", "evilexample.org", "api.example.com.evil.net", "127.0.0.1"]
 )
-def test_other_hosts_are_refused_but_for_probes(settings: Settings, host: str) -> None:
+def test_other_hosts_are_rejected_but_for_probes(settings: Settings, host: str) -> None:
     client = make(settings, trusted_hosts=("api.example.com", ".example.org"))
 
     document = problem(client.get("/me", headers={"Host": host}), 400)
@@ -177,7 +177,7 @@ def test_the_address_of_the_caller_is_logged(
 
 
 def cors_headers(response: TestResponse) -> dict[str, str]:
-    """The headers of the answer about other origins."""
+    """The headers of the response about other origins."""
     return {
         name: value
         for name, value in response.headers
@@ -207,9 +207,9 @@ def test_an_origin_that_is_set_is_let_in(settings: Settings) -> None:
     assert headers["Vary"] == "Origin"
     assert "Access-Control-Allow-Credentials" not in headers
 
-    answer = preflight(client, ORIGIN)
-    headers = cors_headers(answer)
-    assert answer.status_code == 204
+    response = preflight(client, ORIGIN)
+    headers = cors_headers(response)
+    assert response.status_code == 204
     assert headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "PATCH" in headers["Access-Control-Allow-Methods"]
     for name in ("Content-Type", "If-Match", "Idempotency-Key", "X-Request-ID"):
@@ -225,7 +225,7 @@ def test_other_origins_are_not_let_in(settings: Settings, origin: str) -> None:
         assert response.headers["Vary"] == "Origin"
 
 
-def test_an_ordinary_options_request_is_no_preflight(settings: Settings) -> None:
+def test_an_ordinary_options_request_is_not_a_preflight(settings: Settings) -> None:
     response = make(settings, cors_origins=(ORIGIN,)).options("/livez")
 
     assert "GET" in response.headers["Allow"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from {{ cookiecutter.__package }}.base_settings import ServiceSettings, current_settings
 from {{ cookiecutter.__package }}.settings import Settings
 from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
-from {{ cookiecutter.__package }}.web.validation import MAX_ERRORS
+from {{ cookiecutter.__package }}.web.validation import MAX_ERRORS, read_body
 
 from ..support.api import URL
 from ..support.applications import new_app
@@ -79,7 +79,7 @@ def test_paths_have_the_prefix_of_a_trusted_proxy(
     assert response.get_json()["instance"] == f"{expected}/nothing"
 
 
-def test_settings_of_another_class_are_told(app: Flask) -> None:
+def test_settings_of_another_class_are_an_error(app: Flask) -> None:
     class Other(ServiceSettings):
         pass
 
@@ -111,3 +111,21 @@ def test_a_model_that_allows_unknown_members_allows_many(settings: Settings) -> 
     assert (accepted.status_code, accepted.json) == (200, {"number": 7})
     [error] = problem(rejected, 422)["errors"]
     assert error["pointer"] == "#/number"
+
+
+def test_a_body_of_any_media_type_is_read_within_the_limit(settings: Settings) -> None:
+    api = resource_blueprint("files")
+
+    @api.put("")
+    def put() -> Response:
+        return jsonify(length=len(read_body()))
+
+    client = new_app(settings, resources=[api]).test_client()
+    limit = settings.max_body_bytes
+    accepted, rejected = (
+        client.put("/api/v1/files", data=bytes(length), content_type="application/pdf")
+        for length in (limit, limit + 1)
+    )
+
+    assert (accepted.status_code, accepted.json) == (200, {"length": limit})
+    problem(rejected, 413)

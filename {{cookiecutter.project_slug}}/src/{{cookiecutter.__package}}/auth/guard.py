@@ -28,7 +28,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated caller: a unique id and the scopes."""
+    """An authenticated caller: the scopes, and a unique id that outlives its credentials."""
 
     id: str
     scopes: frozenset[str]

@@ -15,6 +15,7 @@ from jwt import PyJWK
 from jwt.exceptions import InvalidTokenError, PyJWTError
 
 from ..base_settings import ServiceSettings
+from ..observability.logs import add_request_fields
 from ..web.problems import unavailable
 from .guard import Authenticate, Principal, reject_token
 from .provider import Fetch
@@ -95,7 +96,7 @@ class JwksCache:
         self._tried_at = time.monotonic()
         try:
             found = Fetch(self._read, PROVIDER_TIMEOUT_SECONDS).result()
-        except Exception as error:  # whatever somebody else's server answers
+        except Exception as error:  # whatever somebody else's server sends
             log.warning("The keys of %s cannot be fetched: %r", self._issuer, error)
             raise ProviderUnavailableError from None
         self._keys, self._parsed = found, {}
@@ -117,6 +118,7 @@ def authenticator(settings: ServiceSettings) -> Authenticate:
 
     def authenticate(token: str) -> Principal:
         claims = _verified(token, cache, settings)
+        add_request_fields(caller=claims["sub"])
         return Principal(claims["sub"], _scopes(claims, settings.oidc_scope_prefix))
 
     return authenticate
@@ -136,7 +138,7 @@ def _is_usable(jwk: object) -> bool:
 
 
 def _verified(token: str, cache: JwksCache, settings: ServiceSettings) -> dict[str, Any]:
-    """Return the claims of a token. Answers 401, or 503 if its key cannot be looked up."""
+    """Return the claims of a token. Responds with 401, or 503 if its key cannot be looked up."""
     try:
         header = jwt.get_unverified_header(token)
         _check_type(header)

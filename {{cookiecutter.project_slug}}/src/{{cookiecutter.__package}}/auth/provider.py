@@ -24,7 +24,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 
 
 class NoRedirects(HTTPRedirectHandler):
-    """Follows no redirect: it could lead away from HTTPS."""
+    """Follows no redirect: it could leave HTTPS."""
 
     def redirect_request(self, *_: Any) -> None:
         """Return no further request, so that the redirect is an error."""
@@ -46,7 +46,7 @@ class Fetch(Thread):
         """Do the work of the thread."""
         try:
             self._result = self._read(self)
-        except Exception as error:  # whatever somebody else's server answers
+        except Exception as error:  # whatever somebody else's server sends
             self._error = error
 
     def result(self) -> Any:
@@ -55,7 +55,7 @@ class Fetch(Thread):
         self.join(self._timeout_seconds)
         if self.is_alive():
             self._close()
-            raise TimeoutError("no whole answer in time")
+            raise TimeoutError("no whole response in time")
         if self._error is not None:
             raise self._error
         return self._result

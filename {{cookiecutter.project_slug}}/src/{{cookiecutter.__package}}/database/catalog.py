@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from sqlalchemy import Connection
+
 
 class ReportedColumn(NamedTuple):
     """A column in the engine's own words; the type includes length, precision and collation."""
@@ -16,3 +18,10 @@ class ReportedTable(NamedTuple):
 
     columns: Mapping[str, ReportedColumn]
     checks: Mapping[str, str]
+
+
+def rename_column(connection: Connection, table: str, old: str, new: str) -> tuple[str, str]:
+    """Return what renames a column, and what takes that back."""
+    quote = connection.dialect.identifier_preparer.quote
+    rename = f"ALTER TABLE {quote(table)} RENAME COLUMN"
+    return f"{rename} {quote(old)} TO {quote(new)}", f"{rename} {quote(new)} TO {quote(old)}"

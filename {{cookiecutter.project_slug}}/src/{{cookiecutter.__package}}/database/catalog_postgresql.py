@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 
 from alembic.operations import ops
-from sqlalchemy import Connection, Dialect, inspect, text
+from sqlalchemy import Connection, Dialect, String, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from .catalog import ReportedColumn, ReportedTable
+from .catalog import rename_column as rename_column
+from .column_types import LongText
 
 MAX_READINGS = 5
 
@@ -31,6 +33,10 @@ CHECKS = text(
 TRIGGERS = text(
     "SELECT DISTINCT trigger_name FROM information_schema.triggers"
     " WHERE trigger_schema = current_schema() ORDER BY trigger_name"
+)
+EXCLUDING = text(
+    "SELECT DISTINCT c.relname FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid"
+    " WHERE x.contype = 'x' AND pg_table_is_visible(c.oid) ORDER BY c.relname"
 )
 
 KEYS_ARE_INDEXES = False
@@ -65,6 +71,11 @@ def triggers(connection: Connection) -> list[str]:
     return list(connection.scalars(TRIGGERS))
 
 
+def excluding(connection: Connection) -> list[str]:
+    """Return the names of the tables that have an exclusion constraint."""
+    return list(connection.scalars(EXCLUDING))
+
+
 def normal_checks(connection: Connection, table: str, checks: Mapping[str, str]) -> dict[str, str]:
     """Return the CHECKs as the engine writes them in the end, by a temporary table.
 
@@ -94,7 +105,7 @@ def _normal(connection: Connection, table: str, check: str) -> str:
 
 
 def runnable(operation: ops.MigrateOperation, dialect: Dialect) -> list[ops.MigrateOperation]:
-    """Return operations that change a type with its rows: it has to be told how to cast them."""
+    """Return operations that change a type with its rows: it needs the cast."""
     if not isinstance(operation, ops.AlterColumnOp) or operation.modify_type is None:
         return [operation]
     existing = operation.existing_type
@@ -110,7 +121,10 @@ def runnable(operation: ops.MigrateOperation, dialect: Dialect) -> list[ops.Migr
     if operation.existing_server_default:
         steps.append(ops.ExecuteSQLOp(f"{alter} DROP DEFAULT"))
         default = operation.existing_server_default if default is False else default
-    steps.append(ops.ExecuteSQLOp(f"{alter} TYPE {new} USING CAST({column} AS {new})"))
+    # A cast cuts a text that is too long; without one the engine raises an error.
+    is_text = isinstance(operation.modify_type, String | LongText)
+    using = "" if is_text else f" USING CAST({column} AS {new})"
+    steps.append(ops.ExecuteSQLOp(f"{alter} TYPE {new}{using}"))
     if operation.modify_nullable is not None or default is not False:
         steps.append(
             ops.AlterColumnOp(

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from alembic.operations import ops
-from sqlalchemy import Connection, Dialect, Integer, String, text
+from sqlalchemy import Connection, Dialect, text
 
+from .casts_sqlite import with_cast
 from .catalog import ReportedColumn, ReportedTable
-from .column_types import ExactDecimal
+from .catalog import rename_column as rename_column
 
 WORD = re.compile(
     r"""
@@ -66,49 +67,11 @@ def normal_checks(
 
 
 def runnable(operation: ops.MigrateOperation, dialect: Dialect) -> list[ops.MigrateOperation]:
-    """Return the operation, and what gives values another scale if a decimal comes or goes.
+    """Return the operation, with what casts the values of rows if a column changes its type.
 
-    The engine casts all other values itself.
+    Raises MigrationError for a cast that would lose values.
     """
-    if not isinstance(operation, ops.AlterColumnOp) or operation.modify_type is None:
-        return [operation]
-    old, new = operation.existing_type, operation.modify_type
-    if _scale(old) == _scale(new):
-        return [operation]
-    quote = dialect.identifier_preparer.quote
-    column = quote(operation.column_name)
-    is_number = isinstance(new, (ExactDecimal, Integer))
-    value = _scaled(column, _scale(new) - _scale(old)) if is_number else _written(column, old)
-    scale = ops.ExecuteSQLOp(
-        f"UPDATE {quote(operation.table_name)} SET {column} = {value}"  # noqa: S608
-        f" WHERE {column} IS NOT NULL"
-    )
-    # A string such as '1.25' would be cast to an integer first.
-    return [scale, operation] if isinstance(old, String) else [operation, scale]
-
-
-def _scale(kind: object) -> int:
-    """Return how many digits after the point an integer in the database has; 0 for other types."""
-    return kind.scale if isinstance(kind, ExactDecimal) else 0
-
-
-def _scaled(column: str, shift: int) -> str:
-    """Return the SQL of a number with so many more digits; fewer are rounded, half away from 0."""
-    factor = 10 ** abs(shift)
-    if shift < 0:
-        half = f"{factor // 2} * (({column} > 0) - ({column} < 0))"
-        return f"({column} + {half}) / {factor}"
-    rounded = f"CAST(round({column} * {factor}) AS INTEGER)"
-    return f"CASE typeof({column}) WHEN 'integer' THEN {column} * {factor} ELSE {rounded} END"
-
-
-def _written(column: str, kind: object) -> str:
-    """Return the SQL of a decimal as a text, from the integer that was stored."""
-    units = f"CAST({column} AS INTEGER)"
-    factor = 10 ** _scale(kind)
-    sign = f"CASE WHEN {units} < 0 THEN '-' ELSE '' END"
-    digits = f"abs({units}) / {factor}, abs({units}) % {factor}"
-    return f"printf('%s%d.%0{_scale(kind)}d', {sign}, {digits})"
+    return with_cast(operation, dialect)
 
 
 def rename_index(_dialect: Dialect, _table: str, _old: str, _new: str) -> str:

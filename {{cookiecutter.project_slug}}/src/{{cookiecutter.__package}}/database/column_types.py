@@ -9,13 +9,16 @@ from typing import Any
 
 import uuid_utils.compat
 {% if cookiecutter.database == "sqlite" %}
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, String, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, LargeBinary, String, Text
 from sqlalchemy.ext.compiler import compiles
 {% elif cookiecutter.database == "postgresql" %}
-from sqlalchemy import JSON, DateTime, Dialect, Enum, Numeric, String, Text
+from sqlalchemy import JSON, DateTime, Dialect, Enum, LargeBinary, Numeric, String, Text
+{% elif cookiecutter.database == "mysql" %}
+from sqlalchemy import Dialect, Enum, Numeric, String
+from sqlalchemy.dialects.mysql import DATETIME, LONGBLOB, LONGTEXT
 {% else %}
 from sqlalchemy import JSON, Dialect, Enum, Numeric, String
-from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
+from sqlalchemy.dialects.mysql import DATETIME, LONGBLOB, LONGTEXT
 {% endif %}
 from sqlalchemy.types import TypeDecorator
 
@@ -24,8 +27,8 @@ MAX_ENUM_LENGTH = 40
 SCALED_INTEGER = "SCALED_INTEGER"
 """The type of decimals in the database, for which SQLite has none."""
 {% endif %}
-{% if cookiecutter.database == "mariadb" %}
-EXACT = "utf8mb4_nopad_bin"
+{% if cookiecutter.database in ("mariadb", "mysql") %}
+EXACT = {{ '"utf8mb4_0900_bin"' if cookiecutter.database == "mysql" else '"utf8mb4_nopad_bin"' }}
 """The collation that compares character by character, trailing spaces included."""
 {% endif %}
 
@@ -39,7 +42,7 @@ class ExactString(String):
     """A string of at most `length` characters, compared character by character."""
 
     def __init__(self, length: int) -> None:
-{% if cookiecutter.database == "mariadb" %}
+{% if cookiecutter.database in ("mariadb", "mysql") %}
         super().__init__(length, collation=EXACT)
 {% else %}
         super().__init__(length)
@@ -49,7 +52,7 @@ class ExactString(String):
 class LongText(TypeDecorator[str]):
     """A string of any length, compared character by character; it cannot have an index."""
 
-{% if cookiecutter.database == "mariadb" %}
+{% if cookiecutter.database in ("mariadb", "mysql") %}
     impl = LONGTEXT(collation=EXACT)
 {% else %}
     impl = Text
@@ -64,6 +67,21 @@ class LongText(TypeDecorator[str]):
     def python_type(self) -> type[str]:
         """The type of the values."""
         return str
+
+
+class LongBinary(TypeDecorator[bytes]):
+    """Bytes, of any number; they cannot have an index."""
+
+{% if cookiecutter.database in ("mariadb", "mysql") %}
+    impl = LONGBLOB
+{% else %}
+    impl = LargeBinary
+{% endif %}
+    cache_ok = True
+
+    def __repr__(self) -> str:
+        """Return the type as a new migration writes it."""
+        return "LongBinary()"
 
 
 def string_enum(values: type[StrEnum], name: str) -> Enum:
@@ -82,9 +100,9 @@ def string_enum(values: type[StrEnum], name: str) -> Enum:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: takes any time zone, refuses a naive time, and comes back in UTC."""
+    """A timestamp: takes any time zone, rejects a naive time, and comes back in UTC."""
 
-{% if cookiecutter.database == "mariadb" %}
+{% if cookiecutter.database in ("mariadb", "mysql") %}
     impl = DATETIME(fsp=6)
 {% else %}
     impl = DateTime(timezone=True)
@@ -97,7 +115,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Raise ValueError for a naive time: it names no instant."""
+        """Raise ValueError for a naive time: it is not a point in time."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -110,8 +128,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Read what the driver gives: an aware time, or a naive one that is in UTC."""
         if value is None:
             return None
-        instant: datetime = value
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        timestamp: datetime = value
+        return timestamp.astimezone(UTC) if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -120,7 +138,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
 
     SQLite would make it a float, so it is stored as an integer count of its smallest unit: it
     compares and sorts as a number, and holds up to 18 digits. The name of the type in the database
-    tells both numbers, and INT in it makes the values integers.
+    has both numbers, and INT in it makes the values integers.
     """
 
     impl = BigInteger
@@ -192,11 +210,16 @@ class ExactJson(TypeDecorator[Any]):
 {% if cookiecutter.database == "sqlite" %}
 
     SQLite's own JSON type would store `1.0` as `1`, so the column holds text.
+{% elif cookiecutter.database == "mysql" %}
+
+    MySQL's own JSON type would round numbers of more than 64 bits, so the column holds text.
 {% endif %}
     """
 
 {% if cookiecutter.database == "sqlite" %}
     impl = Text
+{% elif cookiecutter.database == "mysql" %}
+    impl = LONGTEXT(collation=EXACT)
 {% else %}
     impl = JSON(none_as_null=True)
 {% endif %}
@@ -209,7 +232,7 @@ class ExactJson(TypeDecorator[Any]):
     def compare_values(self, x: Any, y: Any) -> bool:
         """Return true if both are the same JSON value."""
         return _canonical(x) == _canonical(y)
-{% if cookiecutter.database == "sqlite" %}
+{% if cookiecutter.database in ("sqlite", "mysql") %}
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Return the JSON text. Raises ValueError for NaN and infinity, which JSON has not."""

@@ -28,12 +28,15 @@ from sqlalchemy import (
     Table,
     inspect,
 )
+{% if cookiecutter.database == "postgresql" %}
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+{% endif %}
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.elements import conv
 
-from . import catalog_{{ cookiecutter.database }} as catalog
+from . import catalog_{{ cookiecutter.__engine_module }} as catalog
 from .catalog import ReportedTable
 from .literals import single_percents
 
@@ -151,8 +154,15 @@ class Comparison:
         return present.columns[model.name].default != wanted.columns[model.name].default
 
     def not_comparable(self, metadata: MetaData) -> list[str]:
-        """Return what exists and is not compared: triggers, views, partial, expression indexes."""
+        """Return what exists and is not compared: see docs/migrations.md."""
         inspector = inspect(self.connection)
+{% if cookiecutter.database == "postgresql" %}
+        excluding = {*catalog.excluding(self.connection)} | {
+            table.name
+            for table in metadata.tables.values()
+            if any(isinstance(each, ExcludeConstraint) for each in table.constraints)
+        }
+{% endif %}
         return [
             *(f"trigger {name}" for name in catalog.triggers(self.connection)),
             *(f"view {name}" for name in inspector.get_view_names()),
@@ -162,6 +172,15 @@ class Comparison:
                 for index in sorted(table.indexes, key=lambda index: str(index.name))
                 if is_partial_or_expression(index)
             ),
+            *(
+                f"the expression of the generated column {table.name}.{column.name}"
+                for table in metadata.tables.values()
+                for column in table.columns
+                if column.computed is not None
+            ),
+{% if cookiecutter.database == "postgresql" %}
+            *(f"the exclusion constraints of {table}" for table in sorted(excluding)),
+{% endif %}
         ]
 
 

@@ -10,7 +10,7 @@ Kind = Literal["unique", "reference", "check", "other"]
 
 
 class Violation(NamedTuple):
-    """A constraint that a statement violates, as far as the engine tells it."""
+    """A constraint that a statement violates, as far as the engine names it."""
 
     kind: Kind
     constraint: str = ""

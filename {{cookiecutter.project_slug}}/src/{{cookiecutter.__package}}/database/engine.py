@@ -1,6 +1,6 @@
 """The engine of this service, {{ cookiecutter.__engine }}: other modules import it from here."""
 
-from .{{ cookiecutter.database }} import (
+from .{{ cookiecutter.__engine_module }} import (
     MIGRATION_OPTIONS,
     POOL_OPTIONS,
     beyond,

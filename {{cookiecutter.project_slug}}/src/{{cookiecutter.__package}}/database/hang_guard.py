@@ -1,4 +1,4 @@
-"""Fails at once while the database server is known to hang: it takes connects and answers none.
+"""Fails at once while the database server is known to hang: it takes connects and does not respond.
 
 Each connect waits for its whole timeout then, and the requests behind it wait in turn. So after one
 that took long, others fail without a try, for a moment.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 HANG_SECONDS = 1.0
-"""A connect that fails after so long was not answered; a refused one fails at once."""
+"""A connect that fails after so long got no response; a refused one fails at once."""
 
 PAUSE_SECONDS = 1.0
 

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from threading import Timer
 from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, make_url
+from sqlalchemy import Connection, Engine, MetaData, make_url
 from sqlalchemy.exc import DBAPIError
 
 from ..base_settings import ServiceSettings
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 10
 """How often a revision that cannot get its locks is begun."""
+
+WAITS = "Waiting for a lock: another migration or a writer holds it. This goes on when it is free."
 
 Result = TypeVar("Result")
 
@@ -66,12 +70,23 @@ def alembic_config(
 @contextmanager
 def locked_connection(settings: ServiceSettings) -> Iterator[Connection]:
     """A connection of its own in one transaction, which holds the lock of migrations."""
-    engine = make_migration_engine(settings.url_for_migrations)
-    with (
-        engine.begin() as connection,
-        migration_lock(connection, settings.migration_lock_timeout_seconds),
-    ):
-        yield connection
+    seconds = settings.migration_lock_timeout_seconds
+    waiting = Timer(seconds, log.warning, [WAITS])
+    waiting.daemon = True
+    with _engine(settings.url_for_migrations).connect() as connection:
+        waiting.start()
+        try:
+            with connection.begin(), migration_lock(connection, seconds):
+                waiting.cancel()
+                yield connection
+        finally:
+            waiting.cancel()
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """The engine of this database: it caches the compiled statements of comparisons."""
+    return make_migration_engine(url)
 
 
 @contextmanager

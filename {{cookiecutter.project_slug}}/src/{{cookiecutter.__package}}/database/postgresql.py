@@ -92,7 +92,7 @@ CAUSES = (
 
 
 class TimeLimitedConnection(psycopg.Connection[Any]):
-    """A connection that is closed when the server does not answer within `time_limit` seconds.
+    """A connection that is closed when the server does not respond within `time_limit` seconds.
 
     A server that is stopped, or cut off by the network, cannot apply a limit of its own.
     """
@@ -100,7 +100,7 @@ class TimeLimitedConnection(psycopg.Connection[Any]):
     time_limit: float | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for the server. Raises psycopg.OperationalError when it does not answer in time."""
+        """Wait for the server. Raises psycopg.OperationalError when it does not respond in time."""
         try:
             return super().wait(gen, interval, timeout or self.time_limit)
         except psycopg.OperationalError:
@@ -157,7 +157,7 @@ def _check_limit(connection: TimeLimitedConnection, milliseconds: int) -> None:
 
 
 def _ping_in_time(do_ping: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Return the dialect's `do_ping` with a limit of its own: an idle connection answers at once.
+    """Return the dialect's `do_ping` with a limit of its own: an idle connection responds at once.
 
     SQLAlchemy has no option for it. Without it, a request waits for the statement limit first and
     for a new connection afterwards.

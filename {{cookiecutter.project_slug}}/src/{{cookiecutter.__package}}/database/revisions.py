@@ -5,7 +5,7 @@ holds all that were applied, so that a release recognises a database that is ahe
 """
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,8 @@ INTERNAL_TABLES = frozenset({VERSION_TABLE, APPLIED_TABLE, PROGRESS_TABLE})
 
 BREAKS_OLDER_CODE = "breaks_older_code"
 """Write `breaks_older_code = True` into a migration that an older release cannot run on."""
+NAMES = ("revision", "down_revision", BREAKS_OLDER_CODE)
+"""The names in a migration that the service reads."""
 
 APPLIED = Table(
     APPLIED_TABLE,
@@ -51,7 +53,7 @@ BROKEN_BY = (
     "The database schema is at {present}, which this release cannot run on; deploy a newer one."
 )
 PRESENT_TWICE = (
-    "{one} and {two} are both the revision {revision}. Take away the one that is a copy; write the"
+    "{one} and {two} are both the revision {revision}. Delete the one that is a copy; write the"
     " other anew by `make migration`, if they differ."
 )
 PARENT_MISSING = (
@@ -59,9 +61,18 @@ PARENT_MISSING = (
     " it was not committed, or a merge has lost it."
 )
 
+UNREADABLE = (
+    "The migration {file} cannot be read: {error}. Correct the file; a merge may have left conflict"
+    " markers in it."
+)
+NAME_MISSING = (
+    "The migration {file} does not set {name}. Write `{name} = ...` into it as in the other files"
+    " of migrations/versions, or delete the file."
+)
+
 
 class MigrationError(RuntimeError):
-    """A migration cannot go on; the message tells what is wrong and what to do."""
+    """A migration cannot go on; the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ class History:
 
 
 class SchemaStatus(NamedTuple):
-    """The answer to whether this code can serve on a database, and the reason if it cannot."""
+    """True if this code can serve on a database; the reason if it cannot."""
 
     ready: bool
     detail: str = ""
@@ -117,7 +128,7 @@ class SchemaStatus(NamedTuple):
 def history(folder: Path | None = None) -> History:
     """Return the revisions in the folder, by default those of the service.
 
-    Raises MigrationError if a file is missing, or there twice.
+    Raises MigrationError if a file is missing, there twice, or not that of a migration.
     """
     return _read(folder or FOLDER)
 
@@ -134,7 +145,7 @@ def _read(folder: Path) -> History:
             one, two = files[revision], path.name
             raise MigrationError(PRESENT_TWICE.format(one=one, two=two, revision=revision))
         files[revision] = path.name
-        parents[revision] = _parents(names.get("down_revision"))
+        parents[revision] = _parents(names["down_revision"])
         if names.get(BREAKS_OLDER_CODE):
             breaking.add(revision)
     for revision, above in parents.items():
@@ -214,14 +225,26 @@ def schema_status(connection: Connection) -> SchemaStatus:
 
 
 def _names_of(path: Path) -> dict[str, object]:
-    """Read the names that a migration gives a constant, without running it."""
-    names: dict[str, object] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if name in ("revision", "down_revision", BREAKS_OLDER_CODE):
-                names[name] = ast.literal_eval(node.value)
+    """Read the names that a migration gives a constant, without running it.
+
+    Raises MigrationError if the file is not Python, or its revision is not in it.
+    """
+    try:
+        names = dict(_constants(ast.parse(path.read_text(encoding="utf-8"), path.name)))
+    except (SyntaxError, ValueError) as error:
+        raise MigrationError(UNREADABLE.format(file=path.name, error=error)) from error
+    for name in ("revision", "down_revision"):
+        if name not in names:
+            raise MigrationError(NAME_MISSING.format(file=path.name, name=name))
     return names
+
+
+def _constants(module: ast.Module) -> Iterator[tuple[str, object]]:
+    for node in module.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id in NAMES:
+                yield target.id, ast.literal_eval(node.value)
 
 
 def _parents(named: Any) -> tuple[str, ...]:

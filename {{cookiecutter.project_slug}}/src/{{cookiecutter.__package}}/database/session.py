@@ -141,7 +141,7 @@ class RemoveSessionTeardown:
 class SeparateContextMiddleware:
     """Gives a request a context of its own where it is sent inside `with app.app_context():`.
 
-    Flask 3.1 would answer it in that same context: with its session, and without ending it. Flask
+    Flask 3.1 would run it in that same context: with its session, and without ending it. Flask
     3.2 does not (https://github.com/pallets/flask/pull/5812), and this can go. A server has no such
     context, so this costs it nothing.
     """
@@ -153,7 +153,7 @@ class SeparateContextMiddleware:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a request."""
+        """Respond to a request."""
         if not has_app_context():
             return self._wsgi_app(environ, start_response)
         with self._app.app_context():

@@ -103,7 +103,7 @@ def is_conflict(error: DBAPIError) -> bool:
 
 
 def violation_of(error: DBAPIError) -> Violation:
-    """Return the constraint of a conflict; SQLite tells no name of a reference."""
+    """Return the constraint of a conflict; SQLite does not name a reference."""
     extended = _extended_code(error)
     _, _, what = str(error.orig).rpartition("constraint failed: ")
     if extended in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):

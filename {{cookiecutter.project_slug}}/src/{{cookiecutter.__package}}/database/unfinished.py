@@ -6,8 +6,9 @@ error that says that it is done already is none.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -30,7 +31,9 @@ from .revisions import INTERNAL_TABLES, PROGRESS_TABLE, MigrationError
 CHANGES_OF_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 READS = ("SELECT", "SHOW", "DESCRIBE", "EXPLAIN", "SET")
 
-DONE_ALREADY = frozenset({1005, 1050, 1051, 1060, 1061, 1068, 1091, 1826, 1146, 1054})
+DONE_ALREADY = frozenset(
+    {1005, 1050, 1051, 1060, 1061, 1068, 1091, 1826, 1146, 1054, 3821, 3822, 3940}
+)
 """Table or column or key exists, or does not exist any more: the server's error codes."""
 
 PROGRESS = Table(
@@ -66,11 +69,13 @@ def recorded_progress(
     engine = connection.engine
     event.listen(engine, "do_execute", recorder.execute)
     event.listen(engine, "do_execute_no_params", recorder.execute_without_parameters)
+    event.listen(engine, "do_executemany", recorder.execute_many)
     try:
         yield
     finally:
         event.remove(engine, "do_execute", recorder.execute)
         event.remove(engine, "do_execute_no_params", recorder.execute_without_parameters)
+        event.remove(engine, "do_executemany", recorder.execute_many)
     connection.execute(delete(PROGRESS))
 
 
@@ -94,12 +99,22 @@ class _Recorder:
         """Do the same for a statement without parameters."""
         return self.execute(cursor, statement, None, context)
 
+    def execute_many(self, cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+        """Do the same for a statement with several sets of parameters, which tell it apart."""
+        run = partial(cursor.executemany, statement, parameters)
+        return self._record(cursor, statement, run, f"{statement}\n{parameters!r}")
+
     def execute(self, cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
         """Return True if the statement was executed here, or is done already."""
+        return self._record(cursor, statement, partial(cursor.execute, statement, parameters))
+
+    def _record(
+        self, cursor: Any, statement: str, run: Callable[[], object], identity: str = ""
+    ) -> bool:
         if _is_read(statement) or _is_internal(statement):
             return False
         position, self.position = self.position, self.position + 1
-        digest = hashlib.sha256(statement.encode()).hexdigest()
+        digest = hashlib.sha256((identity or statement).encode()).hexdigest()
         begun = position < len(self.recorded)
         if begun:
             recorded, done = self.recorded[position]
@@ -110,7 +125,7 @@ class _Recorder:
         record = cursor.connection.cursor()
         record.execute(BEGIN, (position, self.step, digest))
         try:
-            cursor.execute(statement, parameters)
+            run()
         except cursor.connection.Error as error:
             if not begun or error.args[0] not in DONE_ALREADY:
                 record.execute(FORGET, (position,))
@@ -131,7 +146,7 @@ def _is_internal(statement: str) -> bool:
 
 
 def _is_over(step: str, applied: Collection[str]) -> bool:
-    """Return whether the step came to its end all the same, but for taking its record away."""
+    """Return whether the step came to its end all the same, but for the delete of its record."""
     direction, revision = step.split()
     return (revision in applied) is (direction == "upgrade")
 

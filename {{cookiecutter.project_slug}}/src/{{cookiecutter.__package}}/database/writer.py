@@ -8,14 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from alembic.autogenerate import render_python_code
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Table, inspect
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    inspect,
+)
 
-from . import catalog_{{ cookiecutter.database }} as catalog
+from . import catalog_{{ cookiecutter.__engine_module }} as catalog
 from .arrangement import (
     apart_from_sql,
     arranged,
@@ -25,8 +34,9 @@ from .arrangement import (
     type_before_required,
     without_type_constraints,
 )
-from .comparison import Comparison
+from .comparison import Comparison, is_partial_or_expression
 from .literals import sql_literal
+from .notes import Change, notes_on
 from .revision_ids import revision_id
 from .revisions import MigrationError
 
@@ -38,6 +48,16 @@ NEEDS_VALUE = (
     "{column} is required, and rows that exist have no value for it. Give them one by"
     " default={column}:VALUE, or say default={column}: with nothing after the colon if the table"
     " has no rows."
+)
+NEEDS_UNIQUE_VALUES = (
+    "{column} is required and unique, and rows that exist have no value for it; one value for all"
+    " rows cannot be unique. Fill it by hand: make the column optional, fill it in a migration made"
+    ' by `make migration m="..." empty=yes`, and make it required after that, by default={column}:'
+    " with nothing after the colon. If the table has no rows, say that now."
+)
+NO_VALUE_BACK = (
+    "The way back makes {column} required and unique again: no single value can fill it, and it"
+    " fails while a row has none."
 )
 NEEDS_VALUE_BACK = (
     "The way back makes {column} required again, and fails while a row has no value for it;"
@@ -86,11 +106,7 @@ class Wishes:
         for old, new in self.renames:
             table, _, column = old.partition(".")
             if column:
-                rename = f"ALTER TABLE {quote(table)} RENAME COLUMN"
-                before, after = quote(column), quote(new)
-                statements.append(
-                    (f"{rename} {before} TO {after}", f"{rename} {after} TO {before}")
-                )
+                statements.append(catalog.rename_column(connection, table, column, new))
         for old, new in self.renames:
             if "." not in old:
                 before, after = quote(old), quote(new)
@@ -185,8 +201,8 @@ class Writer:
         ]
         if self.errors:
             raise MigrationError("\n".join(dict.fromkeys(self.errors)))
-        forwards.ops = [*(ops.ExecuteSQLOp(sql) for sql, _ in self.renames), *forwards.ops]
-        back.ops = [*back.ops, *(ops.ExecuteSQLOp(sql) for _, sql in reversed(self.renames))]
+        forwards.ops = [*(_sql(sql) for sql, _ in self.renames), *forwards.ops]
+        back.ops = [*back.ops, *(_sql(sql) for _, sql in reversed(self.renames))]
         plain = MigrationContext.configure(dialect=context.dialect)
         content = render_python_code(forwards, migration_context=plain)
         above = [self.above] if self.above else []
@@ -231,6 +247,8 @@ class Writer:
         """Return operations that run with rows, in their order."""
         found: list[ops.MigrateOperation] = []
         every = list(operations)
+        tables = [op for op in every if isinstance(op, ops.CreateTableOp | ops.DropTableOp)]
+        whole = {op.table_name for op in tables}
         for operation in every:
             if isinstance(operation, ops.ModifyTableOps):
                 rename_indexes(
@@ -241,17 +259,49 @@ class Writer:
         for operation in arranged(every, keys):
             if isinstance(operation, ops.ModifyTableOps):
                 without_type_constraints(operation.ops)
+                if operation.table_name not in whole:
+                    change = self._change(operation, context, whole, back=back)
+                    self.notes += notes_on(change, back=back)
                 operation.ops = [
                     step
                     for op in operation.ops
                     for part in type_before_required(op)
-                    for step in catalog.runnable(part, context.dialect)
+                    for step in self._cast(part, context)
                 ]
                 for step in self._in_steps(operation, context, used, back=back):
                     found += apart_from_sql(step)
             else:
                 found.append(operation)
         return found
+
+    def _change(
+        self,
+        table: ops.ModifyTableOps,
+        context: MigrationContext,
+        new_tables: set[str],
+        *,
+        back: bool,
+    ) -> Change:
+        """Return the operations with what is known beside them, for notes."""
+        assert self.comparison is not None  # noqa: S101
+        model = self.models.tables[table.table_name]
+        checks = [each.checks for each in self.comparison.reported(model)]
+        exist, wanted = reversed(checks) if back else checks
+        names = [name.split(".") for name, value in self.wishes.defaults.items() if value]
+        filled = {column for name, column in names if name == table.table_name}
+        quote = context.dialect.identifier_preparer.quote
+        renames = bool(self.renames) and not back
+        return Change(table, model, exist, wanted, filled, new_tables, quote, renames)
+
+    def _cast(
+        self, operation: ops.MigrateOperation, context: MigrationContext
+    ) -> list[ops.MigrateOperation]:
+        """Return the operation with what casts the values of rows; tell if nothing can."""
+        try:
+            return catalog.runnable(operation, context.dialect)
+        except MigrationError as error:
+            self.errors.append(str(error))
+            return []
 
     def _in_steps(
         self,
@@ -274,7 +324,11 @@ class Writer:
                 continue
             name = f"{table.table_name}.{column.name}"
             used.add(name)
-            fills += self._fill(name, table.table_name, column, context, back=back)
+            is_unique = str(column.name) in self._unique_columns(table)
+            if is_unique:
+                self._tell_unique(name, back=back)
+            else:
+                fills += self._fill(name, table.table_name, column, context, back=back)
             if isinstance(operation, ops.AddColumnOp):
                 before.append(
                     ops.AddColumnOp(table.table_name, column_without(column, nullable=True))
@@ -296,6 +350,27 @@ class Writer:
             ops.ModifyTableOps(table.table_name, after, schema=table.schema),
         ]
         return [op for op in steps if not isinstance(op, ops.ModifyTableOps) or op.ops]
+
+    def _tell_unique(self, column: str, *, back: bool) -> None:
+        """Say that one value cannot fill a unique column, unless the table has no rows."""
+        value = self.wishes.defaults.get(column)
+        if back and value is None:
+            self.notes.append(NO_VALUE_BACK.format(column=column))
+        elif value != "":
+            sentence = NO_VALUE_BACK if back else NEEDS_UNIQUE_VALUES
+            self.errors.append(sentence.format(column=column))
+
+    def _unique_columns(self, table: ops.ModifyTableOps) -> set[str]:
+        """Return the columns that are unique each alone, in the model or by these operations."""
+        model = self.models.tables.get(table.table_name)
+        keys: list[object] = [] if model is None else [*model.constraints, *model.indexes]
+        for operation in table.ops:
+            if isinstance(operation, ops.CreateUniqueConstraintOp):
+                keys.append(operation.to_constraint())
+            elif isinstance(operation, ops.CreateIndexOp):
+                keys.append(operation.to_index())
+        columns = [each.columns.keys() for each in keys if _is_unique(each)]
+        return {names[0] for names in columns if len(names) == 1}
 
     def _fill(
         self,
@@ -330,8 +405,20 @@ class Writer:
         ]
 
 
+def _is_unique(key: object) -> TypeGuard[Index | UniqueConstraint]:
+    """Return whether no two rows can have the same values."""
+    if isinstance(key, Index):
+        return bool(key.unique) and not is_partial_or_expression(key)
+    return isinstance(key, UniqueConstraint)
+
+
 def _keys(table: Table) -> list[ForeignKeyConstraint]:
     return sorted(table.foreign_key_constraints, key=lambda key: tuple(key.column_keys))
+
+
+def _sql(statement: str) -> ops.ExecuteSQLOp:
+    """Return the operation for SQL that names no parameter, which a colon could stand for."""
+    return ops.ExecuteSQLOp(statement.replace(":", r"\:"))
 
 
 def _becomes_required(operation: ops.MigrateOperation) -> bool:

@@ -17,7 +17,7 @@ SECONDS_TO_CLEAN_UP = 5
 CLIENT_SECONDS = 3
 
 # Options of the transports of Redis (socket_..., unacked_...) and of RabbitMQ (the others). Who
-# publishes fails when the broker does not answer soon; a worker waits for it.
+# publishes fails when the broker does not respond soon; a worker waits for it.
 WAITS = ("socket_connect_timeout", "socket_timeout", "read_timeout", "write_timeout")
 CLIENT = dict.fromkeys(WAITS, CLIENT_SECONDS) | {"max_retries": 0, "confirm_publish": True}
 WORKER: dict[str, Any] = {
@@ -39,7 +39,6 @@ class ServiceCelery(Celery):
     def __init__(self, app: Flask, settings: ServiceSettings) -> None:
         super().__init__(NAME, task_cls=ServiceTask, set_as_current=False)
         self.flask_app, self.settings = app, settings
-        limit = settings.job_seconds + SECONDS_TO_CLEAN_UP
         self.conf.update(
             broker_url=broker_address(settings.broker_url.get_secret_value()),
             broker_connection_timeout=CLIENT_SECONDS,
@@ -55,10 +54,11 @@ class ServiceCelery(Celery):
             worker_prefetch_multiplier=1,
             # The first limit raises an error in the task, the second ends its process.
             task_soft_time_limit=settings.job_seconds,
-            task_time_limit=limit,
+            task_time_limit=settings.job_seconds + SECONDS_TO_CLEAN_UP,
             worker_send_task_events=True,
         )
         self.conf.update(json.loads(settings.celery))
+        limit = self.conf.task_time_limit
         transport = {"visibility_timeout": MAX_BACKOFF_SECONDS + 3 * limit} | CLIENT
         self.conf.broker_transport_options = transport | self.conf.broker_transport_options
         visibility = self.conf.broker_transport_options["visibility_timeout"]

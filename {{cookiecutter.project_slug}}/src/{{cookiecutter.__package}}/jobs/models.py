@@ -51,7 +51,7 @@ class Job(Base):
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was last heard of
     retries: Mapped[int] = mapped_column(default=0)  # as Celery counts
-    runs: Mapped[int] = mapped_column(default=0)  # given to workers since the last retry
+    runs: Mapped[int] = mapped_column(default=0)  # messages that came back since the last retry
     error: Mapped[str | None] = mapped_column(ExactString(1000))
 
     __table_args__ = (Index(None, "state", "queue", "due_at"),)

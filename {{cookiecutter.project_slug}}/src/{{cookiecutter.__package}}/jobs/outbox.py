@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from ..database.column_types import uuid7
 from ..observability.request_ids import current_request_ids
 from .models import Job, database_time
+from .spans import trace_header
 
 if TYPE_CHECKING:
     from celery.canvas import Signature
@@ -40,6 +41,8 @@ def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
     task, args, kwargs = signature.type, signature.args, signature.kwargs
     inspect.signature(task.run).bind(*args, **kwargs)
     options = {"queue": getattr(task, "queue", None)} | signature.options
+    if header := trace_header():
+        options["headers"] = header | (options.get("headers") or {})
     countdown, eta = options.get("countdown"), options.get("eta")
     if countdown:
         eta = database_time(session) + timedelta(seconds=countdown)

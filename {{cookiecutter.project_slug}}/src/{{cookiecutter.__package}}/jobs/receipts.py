@@ -6,10 +6,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from celery.exceptions import Ignore
-from sqlalchemy import Table, bindparam, delete, event, select, update
+from sqlalchemy import Table, TextClause, bindparam, delete, event, select, update
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from ..database import db
+from ..database.batches import delete_in_batches
 from ..database.transactions import run_in_transaction
 from ..observability.logs import redact
 from .models import Job, JobState, change_rows, current_time, database_time
@@ -17,7 +18,10 @@ from .models import Job, JobState, change_rows, current_time, database_time
 log = logging.getLogger(__name__)
 
 MAX_RUNS = 10
-"""A task that was given to workers so often without a word of its end is failed."""
+"""A task whose message came back so often, without a word of its end, is failed."""
+
+# The beginning of a statement in plain SQL that changes nothing.
+READS = ("SELECT", "VALUES", "SHOW", "EXPLAIN", "PRAGMA")
 
 ENDED = "Rolled back: another run was faster, or this one has committed changes. Commit only once."
 
@@ -56,7 +60,7 @@ class Receipt:
         self._session.commit()
 
     def _note_change(self, source: Session | ORMExecuteState, *_: object) -> None:
-        self._is_changed = self._is_changed or not getattr(source, "is_select", False)
+        self._is_changed = self._is_changed or not _only_reads(source)
 
     def _delete_row(self, session: Session) -> None:
         if session.in_nested_transaction():  # only a savepoint
@@ -72,8 +76,17 @@ class Receipt:
             self._is_changed = False
 
 
+def _only_reads(source: Session | ORMExecuteState) -> bool:
+    """Return whether a statement only reads; a session that flushes changes rows."""
+    if isinstance(source, Session):
+        return False
+    if isinstance(source.statement, TextClause):
+        return source.statement.text.lstrip()[:10].upper().startswith(READS)
+    return source.is_select
+
+
 def begin(request: Any, limit: float) -> int:
-    """Return how often a task was given to workers. Raises ReceiptEndedError for an old message.
+    """Return how often a message came back. Raises ReceiptEndedError for an old message.
 
     Most runs begin with a read. Written down is a run whose message was delivered again, or so late
     that the receipt could be published again before its end, after `limit` seconds.
@@ -117,10 +130,9 @@ def note(
 
 
 def purge_failed(session: Session, days: int = 30) -> int:
-    """Delete tasks that failed more than so many days ago; return how many. The caller commits."""
+    """Delete tasks that failed more than so many days ago, commit, and return how many."""
     since = database_time(session) - timedelta(days=days)
-    old = delete(Job).where(Job.state == JobState.FAILED, Job.heard_at < since)
-    return change_rows(session, old)
+    return delete_in_batches(session, Job.id, Job.state == JobState.FAILED, Job.heard_at < since)
 
 
 def describe_error(error: object) -> str:

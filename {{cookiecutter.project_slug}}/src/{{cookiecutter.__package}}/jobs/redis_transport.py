@@ -3,7 +3,7 @@
 A worker of kombu 5.7 that loses Redis in the middle of a task ends: it gives back or acknowledges
 the message of that task on a channel which is closed by then, whose `pool` raises an AttributeError
 (https://github.com/celery/kombu/blob/v5.7.0/kombu/transport/redis.py). Celery expects an error of
-the connection there, and goes on. tests/jobs/test_redis_transport.py tells when this
+the connection there, and goes on. tests/jobs/test_redis_transport.py shows when this
 can go.
 """
 

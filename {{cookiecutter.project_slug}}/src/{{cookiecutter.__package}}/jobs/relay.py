@@ -7,14 +7,18 @@ queues pass it.
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from kombu.exceptions import EncodeError
+from kombu.exceptions import OperationalError
 from kombu.utils import json
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -36,51 +40,92 @@ SECONDS_AFTER_AN_ERROR = 2.0
 CLAIM_SECONDS = 30
 """How long a relay has for what it publishes; if it is killed meanwhile, another one goes on."""
 
+by_queue = attrgetter("queue")
+
 PULSE = Path(tempfile.gettempdir(), f"{NAME}-relay")
 """Touched after each look: a liveness probe reads its age."""
 
 
+class QueueError(Exception):
+    """The broker rejects messages for some queues, such as one that has other options there."""
+
+    def __init__(self, *queues: str) -> None:
+        super().__init__(f"the broker rejects messages for {', '.join(queues)}")
+        self.queues = queues
+
+
 def run(celery: ServiceCelery, stop: Event) -> None:
-    """Publish what is due until told to stop; a broker or database that is down only delays it."""
+    """Publish what is due until it is stopped; a broker or database that is down only delays it."""
     pause = 0.0
+    resting: dict[str, float] = {}
     while not stop.wait(pause):
         pause = SECONDS_BETWEEN_LOOKS
+        now = time.monotonic()
+        resting = {queue: end for queue, end in resting.items() if end > now}
         try:
-            publish_due(celery, partial(publish_batch, celery))
+            publish_due(celery, partial(publish_batch, celery), resting)
+        except QueueError as error:
+            log.warning("Tasks wait, %s: %s", error, type(error.__cause__).__name__)
+            resting |= dict.fromkeys(error.queues, now + SECONDS_AFTER_AN_ERROR)
         except Exception as error:
             log.warning("Tasks wait, they cannot be published: %s", type(error).__name__)
             pause = SECONDS_AFTER_AN_ERROR
-        PULSE.touch()
+        with suppress(OSError):  # a probe that misses it restarts the relay, which loses nothing
+            PULSE.touch()
 
 
-def publish_due(celery: ServiceCelery, publish: Callable[[Sequence[Job]], object]) -> None:
-    """Publish what is due, as far as the bound allows.
+def publish_due(
+    celery: ServiceCelery,
+    publish: Callable[[Sequence[Job]], object],
+    resting: Collection[str] = (),
+) -> None:
+    """Publish what is due, queue by queue but for those that rest, as far as the bound allows.
 
-    No transaction is open while the broker is waited for. Raises what `publish` raises; what was
-    not published is then due again.
+    No transaction is open while the broker is waited for. Raises what `publish` raises, after a
+    `QueueError` when the other queues are done; what was not published is then due again.
     """
     with celery.flask_app.app_context():
-        jobs, claimed_at = run_in_transaction(lambda session: _claim(session, celery))
-        if not jobs:
-            return
-        mine = update(Job).where(
-            Job.id.in_([job.id for job in jobs]),
-            Job.state == JobState.SENT,
-            Job.heard_at == claimed_at,  # or its task has begun, and may have ended, by now
-        )
-        noted = mine.values(state=JobState.WAITING)
+        jobs, claimed_at = run_in_transaction(lambda session: _claim(session, celery, resting))
+        waiting = [list(some) for _, some in groupby(sorted(jobs, key=by_queue), by_queue)]
+        rejected: list[QueueError] = []
         try:
-            publish(jobs)
-            noted = mine.values(heard_at=func.current_timestamp(), runs=Job.runs + 1)
+            for some in waiting.copy():
+                try:
+                    publish(some)
+                except QueueError as error:
+                    rejected.append(error)
+                else:
+                    waiting.remove(some)
+                    _note_claimed(some, claimed_at, heard_at=func.current_timestamp())
         finally:
-            run_in_transaction(lambda session: session.execute(noted))
+            if unsent := [job for some in waiting for job in some]:
+                _note_claimed(unsent, claimed_at, state=JobState.WAITING)
+        if rejected:
+            queues = [queue for error in rejected for queue in error.queues]
+            raise QueueError(*queues) from rejected[0].__cause__
+
+
+def _note_claimed(jobs: Sequence[Job], claimed_at: datetime, **values: Any) -> None:
+    """Change claimed receipts, but for those whose task has begun, and may have ended, by now."""
+    mine = update(Job).where(
+        Job.id.in_([job.id for job in jobs]),
+        Job.state == JobState.SENT,
+        Job.heard_at == claimed_at,
+    )
+    run_in_transaction(lambda session: session.execute(mine.values(values)))
 
 
 def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
-    """Give tasks to the broker; one that cannot be made a message is failed."""
+    """Give tasks of a queue to the broker; one that cannot be made a message is failed.
+
+    Raises QueueError if the broker does not take messages for this queue.
+    """
     with celery.connection_for_write() as connection:
         producer: Any = celery.amqp.Producer(connection)
-        with producer.batch():
+        channel_errors: Any = connection.channel_errors
+        errors: Any = (*connection.connection_errors, *channel_errors)
+        errors = tuple(each for each in errors if each is not KeyError)  # of an unknown option
+        with _naming(jobs[0].queue, channel_errors), producer.batch():
             for job in jobs:
                 headers = {RECEIPT: True, "request_id": job.request_id, "trace_id": job.trace_id}
                 try:
@@ -88,12 +133,29 @@ def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
                     options |= {"queue": job.queue, "retries": job.retries, "producer": producer}
                     options |= {"headers": headers | options.get("headers", {})}
                     celery.send_task(job.task, args, kwargs, task_id=str(job.id), **options)
-                except (EncodeError, LookupError, TypeError, ValueError) as error:
+                except (OperationalError, *errors):
+                    raise
+                except Exception as error:  # whatever its options make Celery raise
                     log.exception("The task %s %s cannot be published", job.task, job.id)
                     note(celery, str(job.id), error)
 
 
-def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], datetime]:
+@contextmanager
+def _naming(queue: str, channel_errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Raise QueueError for an error of the channel: the connection works, the queue does not."""
+    try:
+        yield
+    except OperationalError as error:  # Celery's word for those after which a retry may help
+        if not isinstance(error.__cause__, channel_errors):
+            raise
+        raise QueueError(queue) from error.__cause__
+    except channel_errors as error:
+        raise QueueError(queue) from error
+
+
+def _claim(
+    session: Session, celery: ServiceCelery, resting: Collection[str]
+) -> tuple[Sequence[Job], datetime]:
     """Take what is due: new tasks of each queue, and those that were not heard of for too long.
 
     A claim looks like a task that was last heard of so long ago that it is soon published again.
@@ -102,8 +164,11 @@ def _claim(session: Session, celery: ServiceCelery) -> tuple[Sequence[Job], date
     silent_since = now - timedelta(seconds=celery.silence_seconds)
     claimed_at = silent_since + timedelta(seconds=CLAIM_SECONDS)
     bound = celery.settings.jobs_in_flight
-    jobs = _take(session, bound, Job.state == JobState.SENT, Job.heard_at <= silent_since)
+    silent = (Job.state == JobState.SENT, Job.heard_at <= silent_since)
+    jobs = _take(session, bound, *silent, Job.queue.not_in(resting))
     for queue in _waiting_queues(session):
+        if queue in resting:
+            continue
         sent = select(func.count()).where(Job.state == JobState.SENT, Job.queue == queue)
         room = max(0, bound - session.scalars(sent).one())
         due = (Job.state == JobState.WAITING, Job.queue == queue, Job.due_at <= now)
@@ -131,11 +196,15 @@ def _waiting_queues(session: Session) -> Iterator[str]:
 
 
 def serve_metrics(celery: ServiceCelery) -> None:
-    """Serve the metrics of the table, if a port is set for them; OSError if it is taken."""
+    """Serve the metrics of the table, if a port is set for them and free."""
     settings, registry = celery.settings, CollectorRegistry()
     registry.register(JobsCollector(celery))
     if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.metrics_host, registry)
+        try:
+            start_http_server(settings.metrics_port, settings.metrics_host, registry)
+        except OSError as error:  # such as the port of the service, on the same machine
+            place = f"{settings.metrics_host}:{settings.metrics_port}"
+            log.error("The relay serves no metrics at %s: %s", place, error.strerror)
 
 
 class JobsCollector(Collector):

@@ -1,5 +1,6 @@
-"""The base class of all tasks, and what Celery tells of their runs."""
+"""The base class of all tasks, and what Celery reports of their runs."""
 
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -13,8 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..clock import utc_now
 from ..database import db
+from ..observability import tracing
 from . import receipts
 from .outbox import dump_payload, origin_ids
+from .spans import task_span, trace_header
+
+log = logging.getLogger(__name__)
 
 RECEIPT = "receipt"
 """The header of a message whose task has a receipt."""
@@ -42,7 +47,7 @@ class ServiceTask(Task[..., Any]):
         if self.request.called_directly:
             return super().__call__(*args, **kwargs)
         celery: Any = self.app
-        with celery.flask_app.app_context():
+        with celery.flask_app.app_context(), task_span(self.name, self.request):
             has_receipt = (self.request.headers or {}).get(RECEIPT)
             commit = self._begin().end if has_receipt else db.session.commit
             try:
@@ -84,7 +89,7 @@ class ServiceTask(Task[..., Any]):
         headers = options.get("headers") or {}
         if headers.get(RECEIPT) and options.get("retries"):
             return self._postpone(options, dump_payload(args, kwargs, options))
-        options["headers"] = origin_ids() | headers
+        options["headers"] = origin_ids() | trace_header() | headers
         return super().apply_async(args, kwargs, *more, **options)
 
     def _postpone(self, options: Mapping[str, Any], payload: str) -> None:
@@ -93,6 +98,8 @@ class ServiceTask(Task[..., Any]):
         values = {name: options[name] for name in ("retries", "queue") if name in options}
         values |= {"payload": payload, "runs": 0}
         if not receipts.note(self.app, options["task_id"], error, due_in, **values):
+            reason = receipts.describe_error(error)
+            log.error("The task has ended, so it is not run again: %s", reason)
             raise receipts.ReceiptEndedError
 
 
@@ -126,7 +133,7 @@ def bind_ids(task: Any, **_: Any) -> None:
 
 @signals.task_postrun.connect
 def unbind_ids(task: Any, **_: Any) -> None:
-    """Take them away again."""
+    """Remove them again."""
     structlog.contextvars.reset_contextvars(**task.request.bound)
 
 
@@ -136,3 +143,9 @@ def leave_connections(**_: Any) -> None:
     celery: Any = current_app
     with celery.flask_app.app_context():
         db.engine.dispose(close=False)
+
+
+@signals.worker_process_shutdown.connect
+def export_spans(**_: Any) -> None:
+    """Export the spans that wait, if tracing is on."""
+    tracing.shutdown()

@@ -1,4 +1,4 @@
-"""Tells another service of events, at the URL of its webhook.
+"""Notifies another service of events, at the URL of its webhook.
 
 Requests are signed as https://www.standardwebhooks.com specifies.
 """
@@ -6,14 +6,23 @@ Requests are signed as https://www.standardwebhooks.com specifies.
 import hmac
 import json
 import time
-from base64 import b64encode
-from urllib.request import Request, urlopen
+from base64 import b64decode, b64encode
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from pydantic import BaseModel
 
-from ..base_settings import current_settings
+from ..base_settings import SECRET_PREFIX, current_settings
 
 TIMEOUT_SECONDS = 10
+
+
+class NoRedirects(HTTPRedirectHandler):
+    """Follows no redirect: the next request would be a GET without the event."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return no further request, so that the redirect is an error."""
 
 
 def send_to_webhook(event: str, subject: str, data: BaseModel) -> None:
@@ -22,7 +31,7 @@ def send_to_webhook(event: str, subject: str, data: BaseModel) -> None:
     Event and `subject` are the id of the message, the same each time: the receiver can tell that it
     has it already. With `WEBHOOK_SECRET` it can tell that the message is from here. Call this
     without an open transaction: it takes up to 10 seconds. Raises OSError if the receiver cannot be
-    reached, or answers with an error or a redirect that ends in one.
+    reached, or responds with an error or a redirect.
     """
     settings = current_settings()
     if not settings.webhook_url:
@@ -32,8 +41,12 @@ def send_to_webhook(event: str, subject: str, data: BaseModel) -> None:
     headers = {"Content-Type": "application/json", **ids}
     if secret := settings.webhook_secret.get_secret_value():
         signed = ".".join(ids.values()).encode() + b"." + body
-        digest = hmac.digest(secret.encode(), signed, "sha256")
+        digest = hmac.digest(b64decode(secret.removeprefix(SECRET_PREFIX)), signed, "sha256")
         headers["webhook-signature"] = f"v1,{b64encode(digest).decode()}"
     request = Request(settings.webhook_url, body, headers)  # noqa: S310 - an HTTP URL
-    with urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310 - as validated by the settings
-        pass
+    try:
+        with build_opener(NoRedirects).open(request, timeout=TIMEOUT_SECONDS):
+            pass
+    except HTTPError as error:
+        with error:  # it holds the connection
+            raise

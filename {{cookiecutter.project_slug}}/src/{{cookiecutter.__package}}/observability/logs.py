@@ -1,8 +1,8 @@
 """Logs on standard error: a line for each request, and those of libraries in the same format.
 
 One JSON object a line, or text for people; docs/operations.md names the fields. Secrets are removed
-from every line but that of a request, which holds none. A line that cannot be written is lost and
-counted: logging never fails or delays a response.
+from every line; in that of a request only added fields can hold one. A line that cannot be written
+is lost and counted: logging never fails or delays a response.
 """
 
 import json
@@ -14,7 +14,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask, has_request_context
+from flask import Flask, has_request_context, request
+from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
 from ..base_settings import ServiceSettings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 MAX_TEXT_LENGTH = 16_384
+FIELDS = "service.log_fields"
 
 NAMES = r"pass(?:word|wd|phrase)|authorization|cookie|credential|secret|token|api[_-]?key|signature"
 SECRET_NAME = re.compile(NAMES, re.IGNORECASE)
@@ -120,17 +122,26 @@ def init_app(app: Flask, settings: ServiceSettings) -> None:
             "trace_id": ids.trace_id,
             "client": request.remote_addr,
         }
+        if FIELDS in environ:
+            line.update(redact(None, "", environ[FIELDS]))
         handler.write_line(render(stamp(None, "", line)))
 
     add_response_hook(app, log_request)
 
 
+def add_request_fields(**fields: object) -> None:
+    """Add fields to the line of the current request; secrets are removed from them."""
+    request.environ.setdefault(FIELDS, {}).update(fields)
+
+
 def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add the ids of the request that the line belongs to, if it belongs to one."""
+    """Add the ids of the request that the line belongs to, or the trace id of another span."""
     if has_request_context():
         ids = current_request_ids()
         event["request_id"] = ids.request_id
         event["trace_id"] = ids.trace_id
+    elif (span := trace.get_current_span().get_span_context()).is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
     return event
 
 

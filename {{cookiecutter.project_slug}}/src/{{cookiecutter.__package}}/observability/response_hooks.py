@@ -50,11 +50,11 @@ class ResponseHooksMiddleware:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a request."""
+        """Respond to a request."""
         request_ids_of(environ)
 
         def start(status: str, headers: Headers, error: Any = None) -> Callable[[bytes], object]:
-            if environ.get("werkzeug.request") is None:  # a copied context that ended took it away
+            if environ.get("werkzeug.request") is None:  # removed by a copied context that ended
                 environ["werkzeug.request"] = request
             code = int(status[:3])
             for hook in self._hooks:

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import SessionInterface
-from flask_openapi import Info, OpenAPI
+from flask_openapi import OpenAPI, Server
 from werkzeug.routing import RequestRedirect
 
 from ..base_settings import ServiceSettings
+from .about import INFO
 from .openapi import complete_document
 from .problems import Problem
 from .validation import validation_error_response
@@ -56,11 +57,8 @@ class ApiFlask(OpenAPI):
     def __init__(self, import_name: str, settings: ServiceSettings) -> None:
         super().__init__(
             import_name,
-            info=Info(
-                title={{ cookiecutter.project_name | python_string }},
-                description={{ cookiecutter.description | python_string }},
-                version="1",
-            ),
+            info=INFO,
+            servers=[Server(url="/")],  # of the host that serves the document
             doc_ui=False,
             static_folder=None,
             validation_error_model=Problem,
@@ -69,6 +67,7 @@ class ApiFlask(OpenAPI):
         self.url_map.merge_slashes = False  # such a URL is not found, rather than redirected
         self.document_hooks: list[Callable[[dict[str, Any]], None]] = []
         self.json = BoundedJSONProvider(self)
+        self.openapi_extensions["security"] = []  # auth/ replaces it
         self.openapi_version = "3.1.0"  # client generators reject 3.2
         self.session_interface = NullSessionInterface()
         self.secret_key = settings.secret_key.get_secret_value()

@@ -4,16 +4,18 @@ from flask_openapi import APIBlueprint, Tag
 
 from .validation import validate_request
 
-PREFIX = "/api/v1"
 
+def resource_blueprint(name: str, *, version: int = 1) -> APIBlueprint:
+    """Make the blueprint of a resource; add it to the list in `resources/__init__.py`.
 
-def resource_blueprint(name: str) -> APIBlueprint:
-    """Make the blueprint of a resource; add it to the list in `resources/__init__.py`."""
+    That of a later version is called `<name>_v<version>`, as are its scopes and its tag.
+    """
+    versioned = name if version == 1 else f"{name}_v{version}"
     blueprint = APIBlueprint(
-        name,
+        versioned,
         __name__,
-        url_prefix=f"{PREFIX}/{name}",
-        abp_tags=[Tag(name=name)],
+        url_prefix=f"/api/v{version}/{name}",
+        abp_tags=[Tag(name=versioned, description=f"Operations on {versioned.replace('_', ' ')}.")],
         operation_id_callback=_operation_id,
     )
     blueprint.before_request(validate_request)

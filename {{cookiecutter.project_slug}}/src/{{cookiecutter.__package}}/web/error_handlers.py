@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error of the application with a problem document."""
+    """Respond to every error of the application with a problem document."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StaleDataError, _stale_data)
     app.register_error_handler(DBAPIError, _database_error)
@@ -66,7 +66,7 @@ def _database_error(error: DBAPIError) -> Response:
 
 
 def _constraint_violated(violation: Violation, cause: str) -> Response:
-    """409 that names the member of the body, where the engine tells it; 422 for a value.
+    """409 that names the member of the body, where the engine names it; 422 for a value.
 
     The database rejects a value that the validation of the request should have rejected: a warning.
     """

@@ -1,6 +1,6 @@
-"""Probes: `/livez` asks whether the process answers, `/readyz` whether it can serve.
+"""Probes: `/livez` asks whether the process responds, `/readyz` whether it can serve.
 
-Under gunicorn the management process answers both too (management.py), whatever the threads of the
+Under gunicorn the management process serves both too (management.py), whatever the threads of the
 workers wait for.
 """
 
@@ -38,12 +38,12 @@ _HEARTBEAT_OFFSET = 8
 
 
 def start_draining() -> None:
-    """Make `/readyz` of this process, and of those it forked, answer 503."""
+    """Make `/readyz` of this process, and of those it forked, respond with 503."""
     _shared[0] = 1
 
 
 def stop_draining() -> None:
-    """Make `/readyz` answer as before."""
+    """Make `/readyz` respond as before."""
     _shared[0] = 0
 
 
@@ -71,13 +71,13 @@ def init_app(app: Flask) -> None:
 
 @probes.get("/livez")
 def live() -> Response:
-    """The process answers; the database is not asked, or its outage would restart every worker."""
+    """The process responds; the database is not asked, or its outage would restart every worker."""
     return jsonify(status="alive")
 
 
 @probes.get("/readyz")
 def ready() -> Response:
-    """The database answers, and its schema is at the revision of this code or ahead of it.
+    """The database responds, and its schema is at the revision of this code or ahead of it.
 
     Not while the service drains: it still serves, and a load balancer takes it out of its list.
     """

@@ -1,6 +1,6 @@
-"""A create that may be sent again: the same `Idempotency-Key` gives the first answer.
+"""A create that may be sent again: the same `Idempotency-Key` gives the first response.
 
-The key is claimed and its answer kept in the transaction of the create itself, so neither exists
+The key and its response are stored in the transaction of the create itself, so neither exists
 without the other, and a request that fails leaves no key behind. The primary key makes simultaneous
 requests with one key wait for the first of them.
 """
@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 
 from flask import Response, abort, g, json, request
 from pydantic import Field
-from sqlalchemy import Delete, LargeBinary, delete
+from sqlalchemy import ColumnElement, delete
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import utc_now
 from ..database import Base
-from ..database.column_types import ExactString, UtcDateTime
+from ..database.batches import delete_in_batches
+from ..database.column_types import ExactString, LongBinary, UtcDateTime
 from ..database.engine import is_retryable
 from .schemas import Parameters
 from .validation import unprocessable
@@ -40,12 +41,12 @@ class CreateHeaders(Parameters):
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="the same key and body within 24 hours give the first answer again",
+        description="the same key and body within 24 hours give the first response again",
     )
 
 
 class IdempotencyKey(Base):
-    """A key that was used, as a digest with its route, and the answer that it stands for."""
+    """A key that was used, as a digest with its route, and the response that it stands for."""
 
     __tablename__ = "idempotency_keys"
 
@@ -53,24 +54,24 @@ class IdempotencyKey(Base):
     body_digest: Mapped[str] = mapped_column(ExactString(64))
     status: Mapped[int] = mapped_column(default=0)
     headers: Mapped[str] = mapped_column(ExactString(2000), default="{}")
-    body: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    body: Mapped[bytes] = mapped_column(LongBinary, default=b"")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
 
     @property
     def response(self) -> Response:
-        """The first answer again."""
+        """The first response again."""
         return Response(self.body, self.status, json.loads(self.headers))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The state of a create's key: nothing, a claim to fill in, or the first answer."""
+    """The state of a create's key: nothing, a claim to fill in, or the first response."""
 
     claimed: IdempotencyKey | None = None
     stored_response: Response | None = None
 
     def store_response(self, response: Response) -> None:
-        """Store the answer with the claimed key, if there is one; the caller commits both."""
+        """Store the response with the claimed key, if there is one; the caller commits both."""
         if self.claimed is None:
             return
         kept = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
@@ -80,9 +81,9 @@ class Claim:
 
 
 def claim_idempotency_key(session: Session, headers: CreateHeaders) -> Claim:
-    """Claim the request's Idempotency-Key, or find the answer that it stands for already.
+    """Claim the request's Idempotency-Key, or find the response that it stands for already.
 
-    A key that was used with another body is answered with 422.
+    A key that was used with another body gets 422.
     """
     key = headers.idempotency_key
     if key is None:
@@ -101,12 +102,12 @@ def principal() -> str:
 
 
 def purge_expired_keys(session: Session) -> int:
-    """Delete the keys that are no longer kept and return how many they were; the caller commits."""
-    return len(session.scalars(_expired_keys().returning(IdempotencyKey.digest)).all())
+    """Delete the keys that are no longer kept, commit, and return how many they were."""
+    return delete_in_batches(session, IdempotencyKey.digest, _is_expired())
 
 
-def _expired_keys() -> Delete:
-    return delete(IdempotencyKey).where(IdempotencyKey.created_at < utc_now() - RETENTION)
+def _is_expired() -> ColumnElement[bool]:
+    return IdempotencyKey.created_at < utc_now() - RETENTION
 
 
 def _find(session: Session, digest: str) -> IdempotencyKey | None:
@@ -114,7 +115,7 @@ def _find(session: Session, digest: str) -> IdempotencyKey | None:
     if record is None or record.created_at >= utc_now() - RETENTION:
         return record
     session.expunge(record)
-    session.execute(_expired_keys().where(IdempotencyKey.digest == digest))
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.digest == digest, _is_expired()))
     return None
 
 
@@ -130,7 +131,7 @@ def _insert(session: Session, digest: str, body_digest: str) -> IdempotencyKey:
         session.add(record)
         try:
             session.flush()
-        except IntegrityError:  # a simultaneous request was first, and its answer is committed
+        except IntegrityError:  # a simultaneous request was first, and its response is committed
             session.rollback()
             return session.get_one(IdempotencyKey, digest)
         except DBAPIError as error:

@@ -1,6 +1,6 @@
 """The management port: metrics and both probes, served by a process of its own.
 
-The threads of all workers may wait for a database that hangs: this process still answers. It is
+The threads of all workers may wait for a database that hangs: this process still responds. It is
 forked before gunicorn has a socket or a worker, so it inherits no connection. It learns from
 heartbeats whether the workers live, and has one database connection, with short limits.
 """
@@ -66,7 +66,7 @@ class ManagementServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request, and closes the connection."""
+    """Serves one request, and closes the connection."""
 
     server: ManagementServer
     server_version = "management"
@@ -74,14 +74,14 @@ class Handler(BaseHTTPRequestHandler):
     timeout = CLIENT_TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
-        """Answer a GET."""
+        """Respond to a GET."""
         routes: dict[str, Callable[[], Content]] = {
             "/livez": _live,
             "/readyz": partial(_ready, self.server),
             "/metrics": partial(_metrics, self.server),
         }
-        answer = routes.get(self.path.partition("?")[0])
-        status, media_type, body = answer() if answer else _state(HTTPStatus.NOT_FOUND, "not found")
+        serve = routes.get(self.path.partition("?")[0])
+        status, media_type, body = serve() if serve else _state(HTTPStatus.NOT_FOUND, "not found")
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))

@@ -4,6 +4,7 @@ flask-openapi 5.0 documents neither the problems that every operation can return
 responses.
 """
 
+from threading import Lock
 from typing import Any
 
 from flask import Response, json, request
@@ -38,27 +39,37 @@ HEADERS_BY_STATUS = {
 HEADERS_BY_PARAMETER = {"cursor": "Link", "If-Match": "ETag", "If-None-Match": "ETag"}
 """The header in a 200 response of an operation with this parameter."""
 
+DESCRIPTIONS_BY_PARAMETER = {
+    "cursor": "`next` of a page is the `cursor` of the one that follows; it is null on the last.",
+    "Idempotency-Key": "An Idempotency-Key is kept for 24 hours, with the first response.",
+    "If-Match": "If-Match takes the ETag of the state that you know, or `*` for any.",
+    "If-None-Match": "If-None-Match takes the ETag that you know: 304 if it is still the same.",
+}
+"""A sentence for the description of an operation with this parameter."""
+
 
 def serve_document(app: OpenAPI) -> None:
-    """Serve the document at `/openapi.json`; built once, because two first requests would race."""
-    document = json.dumps(app.api_doc)
+    """Serve the document at `/openapi.json`; the first request for it builds it."""
+    building = Lock()
 
     @app.get("/openapi.json", doc_ui=False)
     def openapi_document() -> Response:
-        prefix = request.script_root
-        prefixed = {**app.api_doc, "servers": [{"url": prefix}]}
-        body = json.dumps(prefixed) if prefix else document
-        return Response(body, content_type="application/json")
+        with building:  # two first requests would build it at once, each over that of the other
+            document = app.api_doc
+        if prefix := request.script_root:
+            document = {**document, "servers": [{"url": prefix}]}
+        return Response(json.dumps(document), content_type="application/json")
 
 
 def complete_document(document: dict[str, Any]) -> None:
-    """Add the common problems to every operation, and the headers to every response."""
+    """Describe every operation, add the common problems to it and the headers to its responses."""
     document["components"]["headers"] = {
         name: {"description": description, "schema": {"type": "string"}}
         for name, description in HEADERS.items()
     }
     for path in document["paths"].values():
         for operation in path.values():
+            _complete_description(operation)
             _complete_responses(operation)
     _restore_integers(document)
 
@@ -72,6 +83,14 @@ def _restore_integers(part: Any) -> None:
     for each in part.values() if isinstance(part, dict) else part:
         if isinstance(each, dict | list):
             _restore_integers(each)
+
+
+def _complete_description(operation: dict[str, Any]) -> None:
+    """Add what its parameters mean; an operation without a docstring is described by its id."""
+    own = operation.get("description") or operation.setdefault("summary", operation["operationId"])
+    names = [parameter["name"] for parameter in operation.get("parameters", ())]
+    added = [text for name, text in DESCRIPTIONS_BY_PARAMETER.items() if name in names]
+    operation["description"] = " ".join([f"{own.rstrip('.')}.", *added])
 
 
 def _complete_responses(operation: dict[str, Any]) -> None:

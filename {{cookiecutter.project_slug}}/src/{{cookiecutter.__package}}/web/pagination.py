@@ -152,7 +152,7 @@ def paginate(
 
     The statement selects entities, or columns among which are the sort key and `id`; it has any
     clause but an order and a limit. A cursor that was changed, or belongs to another sort or
-    filter, is answered with 422.
+    filter, gets 422.
     """
     if query.cursor is not None:
         value, row_id = _decode_cursor(query.cursor, query, sort_key)
@@ -175,7 +175,7 @@ def _cursor_after(item: Any, query: PageQuery, sort_key: SortKey) -> str:
 
 
 def _decode_cursor(cursor: str, query: PageQuery, sort_key: SortKey) -> tuple[Any, UUID]:
-    """Return the value and the id of the last row; answer 422 unless it was signed for `query`."""
+    """Return value and id of the last row; respond with 422 unless it was signed for `query`."""
     try:
         position = urlsafe_b64decode(cursor.encode())[SIGNATURE_BYTES:]
     except ValueError:

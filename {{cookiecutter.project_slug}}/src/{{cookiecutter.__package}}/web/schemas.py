@@ -56,7 +56,7 @@ MODELS: dict[tuple[str, str], type[ApiModel]] = {}
 
 
 class RequestModel(ApiModel):
-    """The base of request bodies: unknown members are refused."""
+    """The base of request bodies: unknown members are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,19 +84,19 @@ class PathParameters(Parameters):
 
 
 class QueryParameters(Parameters):
-    """The base of query parameters: unknown ones are refused."""
+    """The base of query parameters: unknown ones are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class ResponseModel(ApiModel):
-    """The base of answers, made from the attributes of a row."""
+    """The base of responses, made from the attributes of a row."""
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
     def from_row(cls, source: object) -> Self:
-        """The answer that shows `source`."""
+        """The response that shows `source`."""
         return cls.model_validate(source)
 
 

@@ -69,7 +69,7 @@ class PrefixMiddleware:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a request."""
+        """Respond to a request."""
         prefix = environ.get("SCRIPT_NAME", "")
         if prefix:
             environ["SCRIPT_NAME"] = prefix.rstrip("/") if PREFIX.fullmatch(prefix) else ""
@@ -108,7 +108,7 @@ def _check_hosts(app: Flask, hosts: tuple[str, ...]) -> None:
 
 
 def _allow_origins(app: Flask, origins: frozenset[str]) -> None:
-    """Allow pages of these origins to read responses, and answer preflight requests."""
+    """Allow pages of these origins to read responses, and respond to preflight requests."""
 
     @app.before_request
     def answer_preflight() -> Response | None:

@@ -87,15 +87,17 @@ def read_json() -> Any:
         raise UnsupportedMediaType("The body must be application/json.")
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise UnsupportedMediaType("The body must not be compressed.")
-    _read_whole_body()
+    read_body()
     try:
         return request.get_json()
     except (BadRequest, RecursionError):
         raise BadRequest("The body is not valid JSON in UTF-8.") from None
 
 
-def _read_whole_body() -> None:
-    """Read the body, which the request keeps. Raises 400 if it is cut off, 413 if it is too long.
+def read_body() -> bytes:
+    """Return the whole body of any media type, which the request keeps.
+
+    Raises the HTTP errors 400 if it is cut off, and 413 if it is longer than `MAX_BODY_BYTES`.
 
     Werkzeug cuts a chunked body silently where `MAX_CONTENT_LENGTH` ends, one byte beyond the
     allowed length; a server may end a body early where its client does.
@@ -110,6 +112,7 @@ def _read_whole_body() -> None:
         raise RequestEntityTooLarge
     if request.content_length is not None and len(body) != request.content_length:
         raise BadRequest("The body is shorter than its Content-Length.")
+    return body
 
 
 def _query_errors(view: Callable[..., Any]) -> dict[str, str]:

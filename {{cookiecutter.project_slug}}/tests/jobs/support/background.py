@@ -22,6 +22,7 @@ from {{ cookiecutter.__package }}.jobs.relay import publish_due
 from {{ cookiecutter.__package }}.jobs.tasks import RECEIPT
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
+DELIVERED_AGAIN = {"exchange": "", "routing_key": "celery", "redelivered": True}
 BROKER_IS_DOWN = SecretStr("redis://127.0.0.1:1/0")
 
 
@@ -75,6 +76,7 @@ def take_due(app: Flask) -> list[Job]:
 def deliver(app: Flask, job: Job, **changes: Any) -> str:
     """Run the task of a message as a worker does; return Celery's state of the run."""
     celery = celery_of(app)
+    args, kwargs, options = celery_json(job)
     request = {
         "id": str(job.id),
         "retries": job.retries,
@@ -82,9 +84,9 @@ def deliver(app: Flask, job: Job, **changes: Any) -> str:
         RECEIPT: True,
         "request_id": job.request_id,
         "trace_id": job.trace_id,
+        **options.get("headers", {}),
         **changes,
     }
-    args, kwargs, _ = celery_json(job)
     trace = build_tracer(job.task, celery.tasks[job.task], app=celery)
     outcome = trace(str(job.id), args, kwargs, request).info
     return outcome.state if outcome else "SUCCESS"
@@ -96,13 +98,13 @@ def celery_json(job: Job) -> list[Any]:
     return payload
 
 
-def run_all(app: Flask) -> list[str]:
+def run_all(app: Flask, **changes: Any) -> list[str]:
     """Run what waits, as if it was all due; return the states of the runs."""
     with app.app_context():
         waiting = update(Job).where(Job.state == JobState.WAITING)
         db.session.execute(waiting.values(due_at=PAST))
         db.session.commit()
-    return [deliver(app, job) for job in take_due(app)]
+    return [deliver(app, job, **changes) for job in take_due(app)]
 
 
 def seconds_between(first: datetime, second: datetime) -> float:

@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
-SECRET = "a-secret-that-signs"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @dataclass
 class Webhook:
-    """The requests that the receiver got, and the status of its answers."""
+    """The requests that the receiver got, and the status of its responses."""
 
     received: list[Any] = field(default_factory=list)
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
@@ -35,13 +35,15 @@ def webhook(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             webhook.requests.append((headers, body))
             self.send_response(webhook.status)
+            if webhook.status == 302:
+                self.send_header("Location", "/elsewhere")
             self.end_headers()
 
         def log_message(self, *_arguments: object) -> None:
             """Print nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/events"
     settings = app.extensions["settings"].model_copy(

@@ -42,7 +42,7 @@ class ProbeCreate(RequestModel):
 
 
 class ProbePatch(RequestModel):
-    """The members to change: one that is absent stays as it is, null takes a value away."""
+    """The members to change: one that is absent stays as it is, null removes a value."""
 
     code: Code | MISSING = Field(default=MISSING, description="unique key")
     name: ShortText | MISSING = MISSING

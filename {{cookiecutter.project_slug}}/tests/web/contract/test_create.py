@@ -35,9 +35,9 @@ def test_what_is_created_is_shown_and_stored(client: FlaskClient, session: Sessi
     assert response.headers["Location"] == f"{URL}/{shown['id']}"
     assert response.headers["ETag"] == '"1"'
     assert UUID(shown["id"]).version == 7
-    for instant in ("created_at", "updated_at"):
-        assert shown[instant].endswith("Z")
-        assert before <= datetime.fromisoformat(shown.pop(instant)) <= datetime.now(UTC)
+    for timestamp in ("created_at", "updated_at"):
+        assert shown[timestamp].endswith("Z")
+        assert before <= datetime.fromisoformat(shown.pop(timestamp)) <= datetime.now(UTC)
     row = session.get_one(Probe, UUID(shown.pop("id")))
     assert shown == {
         "code": "A-1001",
@@ -79,9 +79,8 @@ def test_a_create_is_one_checkout_one_insert_and_one_commit(
 def test_a_code_that_is_taken_is_a_conflict(client: FlaskClient, session: Session) -> None:
     create(client)
 
-    document = problem(client.post(URL, json=new_body(name="another")), 409)
+    problem(client.post(URL, json=new_body(name="another")), 409)
 
-    assert errors_of({"errors": [], **document}).keys() <= {"#/code"}
     assert [row.name for row in session.query(Probe)] == ["a name"]
 
 
@@ -175,7 +174,7 @@ def test_all_faults_are_named_at_once(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "value", ["1000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2030-01-31t12:00:00.1z"]
 )
-def test_instants_come_back_as_they_are(client: FlaskClient, value: str) -> None:
+def test_timestamps_come_back_as_they_are(client: FlaskClient, value: str) -> None:
     location = create(client, available_at=value).headers["Location"]
 
     shown = client.get(location).json

@@ -36,12 +36,12 @@ def test_what_others_belong_to_is_a_conflict(client: FlaskClient, session: Sessi
     assert session.query(Probe).count() == 2
 
 
-def test_a_delete_that_is_based_on_nothing_is_refused(client: FlaskClient) -> None:
+def test_a_delete_that_is_based_on_nothing_is_rejected(client: FlaskClient) -> None:
     problem(client.delete(create(client).headers["Location"]), 428)
 
 
 @pytest.mark.parametrize("state", ['"2"', 'W/"1"', ""])
-def test_a_delete_that_is_based_on_another_state_is_refused(
+def test_a_delete_that_is_based_on_another_state_is_rejected(
     client: FlaskClient, session: Session, state: str
 ) -> None:
     location = create(client).headers["Location"]
@@ -51,7 +51,7 @@ def test_a_delete_that_is_based_on_another_state_is_refused(
     assert session.query(Probe).count() == 1
 
 
-def test_a_query_is_refused(client: FlaskClient) -> None:
+def test_a_query_is_rejected(client: FlaskClient) -> None:
     document = problem(client.delete(f"{MISSING_URL}?force=1", headers=ANY), 422)
 
     assert errors_of(document) == {"force": "is unknown"}

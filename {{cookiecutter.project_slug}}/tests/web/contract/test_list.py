@@ -67,7 +67,7 @@ def test_pages_are_as_long_as_asked_for(client: FlaskClient, limit: int, sizes: 
 
 
 @pytest.mark.parametrize("limit", [0, -1, 101, 10**30, "", "x", "1.5", "\udcff", "%", "1,2"])
-def test_other_lengths_are_refused(client: FlaskClient, limit: int | str) -> None:
+def test_other_lengths_are_rejected(client: FlaskClient, limit: int | str) -> None:
     query = urlencode({"limit": limit}, errors="surrogateescape")
 
     document = problem(client.get(f"{URL}?{query}"), 422)
@@ -157,7 +157,7 @@ def test_filters_choose_rows(client: FlaskClient) -> None:
         ("%00", {"\x00"}),
     ],
 )
-def test_what_is_no_filter_or_order_is_refused(
+def test_what_is_not_a_filter_or_order_is_rejected(
     client: FlaskClient, query: str, names: set[str]
 ) -> None:
     document = problem(client.get(f"{URL}?{query}"), 422)
@@ -165,7 +165,7 @@ def test_what_is_no_filter_or_order_is_refused(
     assert errors_of(document).keys() == names
 
 
-def test_a_query_that_is_not_encoded_is_refused(client: FlaskClient) -> None:
+def test_a_query_that_is_not_encoded_is_rejected(client: FlaskClient) -> None:
     problem(client.get(URL, environ_overrides={"QUERY_STRING": "status=\xff"}), 400)
 
 
@@ -187,7 +187,7 @@ def test_a_cursor_is_good_for_its_own_sort_and_filters(client: FlaskClient, quer
     assert client.get(f"{URL}?limit=2&cursor={cursor}").status_code == 200
 
 
-def test_a_cursor_that_was_changed_is_refused(client: FlaskClient) -> None:
+def test_a_cursor_that_was_changed_is_rejected(client: FlaskClient) -> None:
     ProbeFactory.create_batch(3)
     cursor = next_cursor(client)
 
@@ -199,7 +199,7 @@ def test_a_cursor_that_was_changed_is_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "=", "%00", "%ff", "%F0%9F%98%80", "A" * 2001, "null"])
-def test_what_is_no_cursor_is_refused(client: FlaskClient, cursor: str) -> None:
+def test_what_is_not_a_cursor_is_rejected(client: FlaskClient, cursor: str) -> None:
     document = problem(client.get(f"{URL}?cursor={cursor}"), 422)
 
     assert errors_of(document).keys() == {"cursor"}

@@ -39,7 +39,7 @@ def test_only_what_is_given_changes(client: FlaskClient, session: Session) -> No
     assert (row.name, row.status, row.version) == ("new", ProbeStatus.RETIRED, 2)
 
 
-def test_absent_leaves_a_value_and_null_takes_it_away(client: FlaskClient) -> None:
+def test_absent_leaves_a_value_and_null_removes_it(client: FlaskClient) -> None:
     parent = ProbeFactory.create()
     location = create(
         client, available_at="2030-01-31T12:00:00Z", parent_id=str(parent.id)
@@ -75,7 +75,7 @@ def test_a_change_is_one_select_and_one_update(client: FlaskClient, queries: Que
 
 
 @pytest.mark.parametrize("name", ["code", "name", "status", "price"])
-def test_null_is_no_value_for_what_is_required(client: FlaskClient, name: str) -> None:
+def test_null_is_not_a_value_for_what_is_required(client: FlaskClient, name: str) -> None:
     location = create(client).headers["Location"]
 
     document = problem(client.patch(location, json={name: None}, headers=ANY), 422)
@@ -126,14 +126,14 @@ def test_a_parent_that_is_not_there_is_a_conflict(client: FlaskClient) -> None:
     problem(client.patch(location, json=nobody, headers=ANY), 409)
 
 
-def test_a_change_that_is_based_on_nothing_is_refused(client: FlaskClient) -> None:
+def test_a_change_that_is_based_on_nothing_is_rejected(client: FlaskClient) -> None:
     location = create(client).headers["Location"]
 
     problem(client.patch(location, json={"name": "new"}), 428)
 
 
 @pytest.mark.parametrize("state", ['"2"', 'W/"1"', '"0", "2"', "", '"'])
-def test_a_change_that_is_based_on_another_state_is_refused(
+def test_a_change_that_is_based_on_another_state_is_rejected(
     client: FlaskClient, session: Session, state: str
 ) -> None:
     location = create(client).headers["Location"]
@@ -157,7 +157,7 @@ def test_what_is_not_there_is_a_problem(client: FlaskClient) -> None:
     problem(client.patch(f"{URL}/nothing", json={}, headers=ANY), 404)
 
 
-def test_of_two_changes_of_one_state_one_wins(make_app: MakeApp) -> None:
+def test_one_of_two_concurrent_patches_wins(make_app: MakeApp) -> None:
     app = make_app(threads=2, pool_timeout_seconds=5.0)
     location = create(app.test_client()).headers["Location"]
     statuses: list[int] = []

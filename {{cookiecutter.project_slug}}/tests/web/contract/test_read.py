@@ -26,11 +26,11 @@ def test_what_is_not_there_is_a_problem(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("place", ["nothing", "%00", "%ff%fe", "a" * 3000, "..%2f", "1"])
-def test_what_is_no_id_is_a_problem(client: FlaskClient, place: str) -> None:
+def test_what_is_not_an_id_is_a_problem(client: FlaskClient, place: str) -> None:
     problem(client.get(f"{URL}/{place}"), 404)
 
 
-def test_a_query_is_refused(client: FlaskClient) -> None:
+def test_a_query_is_rejected(client: FlaskClient) -> None:
     row = ProbeFactory.create()
 
     document = problem(client.get(f"{URL}/{row.id}?verbose=1"), 422)

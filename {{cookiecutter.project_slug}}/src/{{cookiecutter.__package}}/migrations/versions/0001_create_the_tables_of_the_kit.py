@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("body_digest", column_types.ExactString(64), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("headers", column_types.ExactString(2000), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("body", column_types.LongBinary(), nullable=False),
         sa.Column("created_at", column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_idempotency_keys")),
     )

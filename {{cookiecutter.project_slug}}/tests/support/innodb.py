@@ -1,4 +1,4 @@
-"""Helpers of the test kit for MariaDB."""
+"""Helpers of the test kit for {{ cookiecutter.__engine }}."""
 
 import re
 import time
@@ -9,11 +9,10 @@ from typing import Any
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from sqlalchemy import URL, Connection, Engine, Table, delete
 
-from dev.server_mariadb import create_database, drop_database, start_temporary
+from dev.server_{{ cookiecutter.database }} import create_database, drop_database, start_temporary
 
 __all__ = [
     "connection_number",
-    "create_database",
     "cut_off",
     "database_name",
     "deferred_checks",
@@ -21,6 +20,7 @@ __all__ = [
     "drop_database",
     "end_connection",
     "is_transaction_open",
+    "make_empty_database",
     "named",
     "open_transaction",
     "run_script",
@@ -40,6 +40,12 @@ def named(url: URL, name: str) -> URL:
     return url.set(database=name)
 
 
+def make_empty_database(url: URL) -> None:
+    """Give this database no tables, whether it exists or not."""
+    drop_database(url)
+    create_database(url)
+
+
 def run_script(driver: Any, script: str) -> None:
     """Run an SQL script, as the engine's own shell would."""
     for statement in re.split(r";\s*", script):
@@ -54,12 +60,12 @@ def open_transaction(connection: Connection) -> None:
 
 
 def is_transaction_open(driver: Any) -> bool:
-    """Return whether the transaction of the test is still open; DDL ends it silently in MariaDB."""
+    """Return whether the transaction of the test is still open; DDL ends it silently."""
     return bool(driver.server_status & SERVER_STATUS_IN_TRANS)
 
 
 def deferred_checks(_sessions: object, _metadata: object) -> AbstractContextManager[None]:
-    """Do nothing: MariaDB defers no constraint to the commit."""
+    """Do nothing: this engine defers no constraint to the commit."""
     return nullcontext()
 
 

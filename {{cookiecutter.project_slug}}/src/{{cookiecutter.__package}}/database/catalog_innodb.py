@@ -1,12 +1,26 @@
-"""MariaDB's report of its tables, by SHOW: it lists temporary tables nowhere else."""
+"""The server's report of its tables, by SHOW: it lists temporary tables nowhere else."""
 
 import re
 from collections.abc import Mapping
 
 from alembic.operations import ops
+{% if cookiecutter.database == "mysql" %}
+from sqlalchemy import Connection, Dialect, Integer, String
+{% else %}
 from sqlalchemy import Connection, Dialect
+{% endif %}
 
-from .catalog import ReportedColumn, ReportedTable
+{% if cookiecutter.database == "mysql" %}
+from . import catalog
+{% endif %}
+from .catalog import ReportedTable
+{% if cookiecutter.database == "mariadb" %}
+from .catalog import rename_column as rename_column
+{% endif %}
+{% if cookiecutter.database == "mysql" %}
+from .column_types import LongText
+{% endif %}
+from .{{ cookiecutter.database }} import reported_column
 
 CHECK = re.compile(r"^ *CONSTRAINT `((?:[^`]|``)+)` CHECK \((.*)\),?$", re.MULTILINE)
 COLUMN_CHECK = re.compile(r"^ *`((?:[^`]|``)+)` .* CHECK \((.*)\),?$", re.MULTILINE)
@@ -24,22 +38,7 @@ def report(connection: Connection, table: str, *, temporary: bool = False) -> Re
     columns = connection.exec_driver_sql(f"SHOW FULL COLUMNS FROM {quoted}").mappings()
     checked = {_unquoted(name): check for name, check in COLUMN_CHECK.findall(created)}
     return ReportedTable(
-        {
-            row["Field"]: ReportedColumn(
-                " ".join(
-                    str(part)
-                    for part in (
-                        row["Type"],
-                        row["Collation"],
-                        row["Extra"],
-                        checked.get(row["Field"]),
-                    )
-                    if part
-                ),
-                row["Default"],
-            )
-            for row in columns
-        },
+        {row["Field"]: reported_column(row, checked.get(row["Field"])) for row in columns},
         {_unquoted(name): definition for name, definition in CHECK.findall(created)},
     )
 
@@ -62,11 +61,50 @@ def normal_checks(
     return checks
 
 
+{% if cookiecutter.database == "mysql" %}
+def runnable(operation: ops.MigrateOperation, dialect: Dialect) -> list[ops.MigrateOperation]:
+    """Return the operation, with what fails for a text that is no integer: it would be rounded."""
+    if (
+        not isinstance(operation, ops.AlterColumnOp)
+        or not isinstance(operation.modify_type, Integer)
+        or not isinstance(operation.existing_type, String | LongText)
+    ):
+        return [operation]
+    quote = dialect.identifier_preparer.quote
+    column = quote(operation.column_name)
+    table = quote(operation.table_name)
+    cast = f"UPDATE {table} SET {column} = CAST({column} AS SIGNED)"  # noqa: S608 - quoted names
+    return [ops.ExecuteSQLOp(cast), operation]
+{% else %}
 def runnable(operation: ops.MigrateOperation, _dialect: Dialect) -> list[ops.MigrateOperation]:
     """Return the operation: the engine casts rows itself."""
     return [operation]
+{% endif %}
 
 
+{% if cookiecutter.database == "mysql" %}
+def rename_column(connection: Connection, table: str, old: str, new: str) -> tuple[str, str]:
+    """Return what renames a column with the CHECKs that use it, and what takes that back."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    before = {
+        name: check
+        for name, check in report(connection, table).checks.items()
+        if quote(old) in check
+    }
+    if not before:
+        return catalog.rename_column(connection, table, old, new)
+    after = {name: check.replace(quote(old), quote(new)) for name, check in before.items()}
+    drops = [f"DROP CHECK {quote(name)}" for name in before]
+
+    def rename(one: str, other: str, checks: Mapping[str, str]) -> str:
+        adds = [f"ADD CONSTRAINT {quote(name)} CHECK ({text})" for name, text in checks.items()]
+        actions = [*drops, f"RENAME COLUMN {quote(one)} TO {quote(other)}", *adds]
+        return f"ALTER TABLE {quote(table)} {', '.join(actions)}"
+
+    return rename(old, new, after), rename(new, old, before)
+
+
+{% endif %}
 def rename_index(dialect: Dialect, table: str, old: str, new: str) -> str:
     """Return what renames an index or a unique key."""
     quote = dialect.identifier_preparer.quote
