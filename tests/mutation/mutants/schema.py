@@ -417,9 +417,16 @@ SCHEMA_MUTANTS = (
         "more enum values reported as a danger",
         "a change that no row can stop has no note",
         NOTES,
-        (("    if is_wider(before, after) or (", "    if ("),),
+        (("before == after or is_wider(before, after)", "before == after"),),
         (f"{TESTS_OF_NOTES}::test_one_more_enum_value_can_stop_the_way_back_only",),
         database="mariadb",
+    ),
+    Mutant(
+        "a CHECK with another name reported as a danger",
+        "a change that no row can stop has no note",
+        NOTES,
+        (("before == after or is_wider(before, after)", "is_wider(before, after)"),),
+        (f"{TESTS_OF_NOTES}::test_a_check_with_another_name_alone_has_no_note[column and CHECK]",),
     ),
     Mutant(
         "a column changes its type and becomes required at once (MariaDB)",

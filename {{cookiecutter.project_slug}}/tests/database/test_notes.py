@@ -9,6 +9,7 @@ from alembic.operations import ops
 from {{ cookiecutter.__package }}.database import authoring, migrations
 from {{ cookiecutter.__package }}.database.notes import Change, is_wider, notes_on
 from {{ cookiecutter.__package }}.database.revisions import MigrationError
+from {{ cookiecutter.__package }}.database.writer import Wishes
 from {{ cookiecutter.__package }}.settings import Settings
 
 from ..support.schemas import migration_connection
@@ -115,6 +116,25 @@ def test_a_column_that_goes_with_its_check_has_no_note(begun: Settings) -> None:
     without = things(CHECK("name <> ''", name="name"), size=None)
 
     assert authoring.write_migration(begun, "Go on", models=without).notes == []
+
+
+@pytest.mark.parametrize(
+    ("column", "wishes"),
+    [("size", {}), ("length", {"rename": "things.size:length"})],
+    ids=["CHECK", "column and CHECK"],
+)
+def test_a_check_with_another_name_alone_has_no_note(
+    begun: Settings, column: str, wishes: dict[str, str]
+) -> None:
+    columns: dict[str, sa.Column[object] | None] = {"size": None}
+    columns[column] = sa.Column(column, sa.Integer, server_default="3")
+    models = things(CHECK(f"{column} > 0", name="positive"), **columns)
+
+    written = authoring.write_migration(begun, "Go on", Wishes.parse(**wishes), models=models)
+
+    assert written.notes == []
+    migrations.upgrade(begun)
+    migrations.downgrade(begun, "-1")
 
 
 def noted(*operations: ops.MigrateOperation, **others: object) -> list[str]:

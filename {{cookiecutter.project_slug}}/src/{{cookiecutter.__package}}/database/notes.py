@@ -127,14 +127,15 @@ def _unique_note(name: str, columns: list[str], change: Change) -> str:
 
 
 def _check_note(operation: ops.CreateCheckConstraintOp, change: Change) -> str:
-    """Return the sentence, unless the CHECK allows more than before, or is of new columns alone."""
+    """Return the sentence, unless another CHECK held all rows to it, or its columns are all new."""
     name = str(operation.constraint_name)
     condition = str(operation.condition).replace("\\:", ":")
     words = LITERAL.sub(" ", condition)
     names = {column.name for column in change.model.columns} | change.new
     used = {each for each in names if re.search(rf"\b{each}\b", words)}
-    before, after = change.exist.get(name, ""), change.wanted.get(name, "")
-    if is_wider(before, after) or (used and used <= change.new):
+    after = change.wanted.get(name, "")
+    held = any(before == after or is_wider(before, after) for before in change.exist.values())
+    if held or (used and used <= change.new):
         return ""
     query = f"SELECT * FROM {change.quote(change.model.name)} WHERE NOT ({condition})"  # noqa: S608
     return BREAKS.format(table=change.model.name, name=name) + _shown(query, used, change)
