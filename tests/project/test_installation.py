@@ -154,6 +154,9 @@ def test_the_defaults_give_a_service_that_is_set_up_and_runs(
 
 def test_make_demo_serves_the_resource_until_ctrl_c(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
+    [first_request] = re.findall(
+        r"^curl .+$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
     with until_ctrl_c(
         *(ROOT / "tools" / "demo.sh", tmp_path / "demo", str(port)),
         folder=ROOT,
@@ -161,7 +164,11 @@ def test_make_demo_serves_the_resource_until_ctrl_c(tmp_path: Path) -> None:
         log=log,
     ):
         page = json.loads(wait_for_response(port, "/api/v1/items", log, seconds=300))
+        command = ["bash", "-c", first_request.replace(":5000", f":{port}")]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert page == {"items": [], "next": None}
+    assert said.startswith("HTTP/1.1 201 ")
+    assert "\nLocation: /api/v1/items/" in said
     assert f"http://127.0.0.1:{port}/api/v1/items" in log.read_text()
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.harness.variants import PROMPTS, ROOT
-from tools import make_badges
+from tools import make_badges, make_recording
 
 IMAGES = ROOT / "docs" / "images"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -37,18 +37,26 @@ def test_the_recording_shows_every_question_and_a_project_that_is_set_up() -> No
     assert re.search(r"libraryisready:\d+testspassedonSQLite", shown)
 
 
-def test_the_recording_contains_nothing_of_its_machine_or_date() -> None:
-    picture = (IMAGES / "generation.svg").read_text(encoding="utf-8")
-    shown = text_of(IMAGES / "generation.svg")
+def test_the_recording_shows_a_further_resource_whose_tests_pass() -> None:
+    shown = text_of(IMAGES / "resource.svg")
+    wishes = {name: re.sub(r"\s", "", value) for name, value in make_recording.FURTHER.items()}
+    assert f'$makeresourcename={wishes["name"]}fields="{wishes["fields"]}"Adding' in shown
+    assert re.search(r"\+tests\d+s\d+passed", shown)
+    assert "src/library/resources/loans" in shown
+
+
+@pytest.mark.parametrize("name", ["generation", "resource"])
+def test_the_recordings_contain_nothing_of_their_machine_or_date(name: str) -> None:
+    picture = (IMAGES / f"{name}.svg").read_text(encoding="utf-8")
+    shown = text_of(IMAGES / f"{name}.svg")
     assert not DATE.search(shown)
     assert not re.search(r"/(tmp|home|root|Users|work)/", picture)
     assert not re.search(r"\d\.\d+s", shown), "seconds are rounded"
 
 
 def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
-    picture = tmp_path / "generation.svg"
     done = subprocess.run(
-        [sys.executable, ROOT / "tools" / "make_recording.py", "--without-setup", picture],
+        [sys.executable, ROOT / "tools" / "make_recording.py", "--without-setup", tmp_path],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -56,6 +64,7 @@ def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    picture = tmp_path / "generation.svg"
     shown = text_of(picture)
     assert [question for question in questions() if question not in shown] == []
     assert re.search(r"libraryisgeneratedfromrelease[\d.]+:booksonSQLite,.*Next:cdlibrary", shown)
@@ -63,10 +72,11 @@ def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
     assert "prefers-reduced-motion" in picture.read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_both() -> None:
+def test_the_readme_shows_all() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"docs/images/[\w.-]+", text)
-    assert {"docs/images/generation.svg", "docs/images/docs-page.png"} < set(shown)
+    drawn = ("generation.svg", "resource.svg", "docs-page.png")
+    assert {f"docs/images/{name}" for name in drawn} < set(shown)
     assert all((ROOT / path).exists() for path in shown)
     assert (IMAGES / "docs-page.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 

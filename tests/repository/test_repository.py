@@ -85,6 +85,7 @@ def test_named_make_targets_exist(document: Path) -> None:
 
 def test_each_command_of_the_readme_is_run_by_a_test() -> None:
     """By the test that is named here, or as a part of this run."""
+    demo = "project/test_installation.py::test_make_demo_serves_the_resource_until_ctrl_c"
     run_by = {
         "cookiecutter path/to/this/repository": (
             "repository/test_pictures.py::test_a_recording_is_made_of_a_real_generation"
@@ -92,9 +93,9 @@ def test_each_command_of_the_readme_is_run_by_a_test() -> None:
         "cd my-service && make run": (
             "project/test_installation.py::test_the_defaults_give_a_service_that_is_set_up_and_runs"
         ),
-        "make demo": (
-            "project/test_installation.py::test_make_demo_serves_the_resource_until_ctrl_c"
-        ),
+        "make demo": demo,
+        "curl -i http://127.0.0.1:5000/api/v1/items"
+        """ -H "Content-Type: application/json" -d '{"name": "first"}'""": demo,
         "make test": (
             "repository/test_repository.py::test_continuous_integration_runs_the_whole_proof"
         ),
