@@ -99,7 +99,6 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         {"database": ("postgresql", "mariadb", "mysql")},
         (
             "dev/development_server.py",
-            "src/{package}/database/hang_guard.py",
             "tests/database/sessions/test_concurrency_servers.py",
             "tests/database/sessions/test_outages_servers.py",
             "tests/database/test_migration_locks_servers.py",

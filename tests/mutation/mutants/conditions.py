@@ -1,6 +1,6 @@
 """Mutants of what holds in hard conditions: failing logs, hanging servers, hostile callers."""
 
-from .mutant import MYSQL, PACKAGE, POSTGRESQL, SQLITE, Mutant
+from .mutant import MYSQL, OUTAGES_SQLITE, PACKAGE, POSTGRESQL, SQLITE, Mutant
 
 OBSERVABILITY = f"{PACKAGE}/observability"
 STANDARD_ERROR = f"{OBSERVABILITY}/standard_error.py"
@@ -147,6 +147,13 @@ CONDITION_MUTANTS = (
         ),
         ("tests/auth/test_api_keys.py::test_an_unknown_key_does_not_wait_for_the_write_lock",),
         options=WITH_KEYS,
+    ),
+    Mutant(
+        "each writer waits behind one that waited in vain (SQLite)",
+        "more callers than threads do not wait one after the other for a lock",
+        SQLITE,
+        (("HangGuard(_begin_immediate)", "_begin_immediate"),),
+        (f"{OUTAGES_SQLITE}::test_a_writer_does_not_wait_after_one_that_waited_in_vain",),
     ),
     Mutant(
         "SQLite's lock waited for without the limit",

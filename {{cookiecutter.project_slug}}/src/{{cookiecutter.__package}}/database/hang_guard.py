@@ -1,37 +1,38 @@
-"""Fails at once while the database server is known to hang: it takes connects and does not respond.
+"""Fails at once while the database is known to hang: it takes a request and does not respond.
 
-Each connect waits for its whole timeout then, and the requests behind it wait in turn. So after one
-that took long, others fail without a try, for a moment.
+Each call waits for its whole limit then, and the requests behind it wait in turn. So after one that
+waited in vain, others fail without a try, for a moment.
 """
 
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import Generic, TypeVar
 
 HANG_SECONDS = 1.0
-"""A connect that fails after so long got no response; a refused one fails at once."""
+"""A call that fails after so long got no response; one that is refused fails at once."""
 
 PAUSE_SECONDS = 1.0
 
-Connection = TypeVar("Connection")
+Result = TypeVar("Result")
 
 
-class HangGuard(Generic[Connection]):
-    """Calls `connect`, except for `PAUSE_SECONDS` after a call that a hanging server let fail."""
+class HangGuard(Generic[Result]):
+    """Calls `attempt`, except for `PAUSE_SECONDS` after a call that a hanging database let fail."""
 
-    def __init__(self, connect: Callable[..., Connection]) -> None:
-        self._connect = connect
+    def __init__(self, attempt: Callable[..., Result]) -> None:
+        self._attempt = attempt
         self._error: Exception | None = None
         self._failed_at = float("-inf")
 
-    def __call__(self, *args: object, **parameters: object) -> Connection:
-        """Return a new connection. Raises the driver's error."""
+    def __call__(self, *args: object, **parameters: object) -> Result:
+        """Return what the call returns. Raises the driver's error."""
         began = time.monotonic()
         error = self._error
         if error is not None and began - self._failed_at < PAUSE_SECONDS:
-            raise type(error)(*error.args)
+            raise copy(error)
         try:
-            return self._connect(*args, **parameters)
+            return self._attempt(*args, **parameters)
         except Exception as error:
             if time.monotonic() - began > HANG_SECONDS:
                 self._error, self._failed_at = error, time.monotonic()

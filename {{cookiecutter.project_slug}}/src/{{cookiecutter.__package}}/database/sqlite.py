@@ -7,7 +7,7 @@ https://www.sqlite.org/lang_transaction.html
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .column_types import SCALED_INTEGER, ExactDecimal
 from .constraints import Violation
+from .hang_guard import HangGuard
 from .revisions import MigrationError
 
 MIGRATION_OPTIONS = {"render_as_batch": True, "transactional_ddl": True}
@@ -63,7 +64,7 @@ def make_engine(url: str, *, statement_timeout_seconds: float, **options: Any) -
         **options,
     )
     # Not by engine events: their dispatch alone takes a fifth of the time of a short SELECT.
-    engine.dialect.do_begin = _begin  # type: ignore[assignment,method-assign]
+    engine.dialect.do_begin = _make_begin()  # type: ignore[assignment,method-assign]
     # A reflected table has the type, and a migration that copies a table copies what is reflected.
     known = {**SQLiteDialect.ischema_names, SCALED_INTEGER: ExactDecimal}
     engine.dialect.ischema_names = known  # type: ignore[attr-defined]
@@ -213,10 +214,22 @@ def recorded_progress(
     return nullcontext()
 
 
-def _begin(connection: PoolProxiedConnection) -> None:
-    """IMMEDIATE takes the write lock at once, so that a read-then-write loses no update."""
-    mode = g.get("sqlite_begin") if has_app_context() else None
-    cast(sqlite3.Connection, connection.driver_connection).execute(f"BEGIN {mode or 'IMMEDIATE'}")
+def _make_begin() -> Callable[[PoolProxiedConnection], None]:
+    """Return what begins the transactions of an engine: as a writer, unless `g` has the mark."""
+    begin_immediate = HangGuard(_begin_immediate)
+
+    def begin(connection: PoolProxiedConnection) -> None:
+        if has_app_context() and g.get("sqlite_begin") == "DEFERRED":
+            _begin_deferred(connection)
+        else:
+            begin_immediate(connection)
+
+    return begin
+
+
+def _begin_immediate(connection: PoolProxiedConnection) -> None:
+    """Take the write lock at once, so that a read-then-write loses no update."""
+    cast(sqlite3.Connection, connection.driver_connection).execute("BEGIN IMMEDIATE")
 
 
 def _begin_deferred(connection: PoolProxiedConnection) -> None:

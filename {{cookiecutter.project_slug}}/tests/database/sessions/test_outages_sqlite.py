@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from {{ cookiecutter.__package }}.database.hang_guard import PAUSE_SECONDS
 
 from ...support.api import URL, new_body
 from ...support.applications import MakeApp
@@ -63,4 +66,20 @@ def test_reads_work_while_another_program_holds_the_lock(make_app: MakeApp) -> N
         assert client.get(URL).status_code == 200
         assert client.get("/readyz").status_code == 200
         problem(client.post(URL, json=new_body()), 503)
+    assert client.post(URL, json=new_body()).status_code == 201
+
+
+@pytest.mark.slow
+def test_a_writer_does_not_wait_after_one_that_waited_in_vain(make_app: MakeApp) -> None:
+    """Callers that wait for a thread would wait again, each for the whole limit."""
+    limit_seconds = 1.5
+    app = make_app(statement_timeout_seconds=limit_seconds)
+    client = app.test_client()
+    with locked(str(engine_of(app).url.database)):
+        problem(client.post(URL, json=new_body()), 503)
+        began = time.monotonic()
+        problem(client.post(URL, json=new_body()), 503)
+        assert time.monotonic() - began < limit_seconds
+        assert client.get(URL).status_code == 200
+    time.sleep(PAUSE_SECONDS)
     assert client.post(URL, json=new_body()).status_code == 201
