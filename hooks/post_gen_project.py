@@ -39,11 +39,13 @@ MANIFEST: tuple[tuple[str, Choices | tuple[Choices, ...], tuple[str, ...]], ...]
         (
             "src/{package}/database/sqlite.py",
             "src/{package}/database/casts_sqlite.py",
+            "src/{package}/database/copies_sqlite.py",
             "src/{package}/database/catalog_sqlite.py",
             "tests/database/sessions/test_transactions_sqlite.py",
             "tests/database/sessions/test_outages_sqlite.py",
             "tests/support/sqlite.py",
             "tests/database/test_casts_sqlite.py",
+            "tests/database/test_copies_sqlite.py",
             "tests/database/test_sqlite.py",
             "tests/database/test_migration_locks_sqlite.py",
         ),

@@ -112,6 +112,63 @@ def test_the_expression_of_a_generated_column_is_named_as_not_compared(begun: Se
     not_compared = authoring.check(begun, models).not_compared
 
     assert not_compared == ["the expression of the generated column things.double"]
+
+
+def with_generated(**columns: sa.Column[object] | None) -> sa.MetaData:
+    """The tables, of which one has a generated column."""
+    generated = sa.Computed("size * 2", persisted=True)
+    double: sa.Column[object] = sa.Column("double", sa.Integer, generated)
+    return things(double=double, **columns)
+
+
+def test_a_generated_column_does_not_keep_other_changes_from_being_written(begun: Settings) -> None:
+    write(begun, with_generated())
+    migrations.upgrade(begun)
+    assert authoring.check(begun, with_generated()).found == []
+
+    longer = with_generated(name=sa.Column("name", sa.String(30), nullable=False))
+    write(begun, longer)
+    migrations.upgrade(begun)
+
+    assert authoring.check(begun, longer).found == []
+    migrations.downgrade(begun, "base")
+{% if cookiecutter.database in ("sqlite", "postgresql") %}
+
+
+def test_a_partial_index_is_written(begun: Settings) -> None:
+    def models(**changes: sa.Column[object] | None) -> sa.MetaData:
+        where = sa.text("size > 5")
+        return things(sa.Index("ix_big", "size", {{ cookiecutter.database }}_where=where), **changes)
+
+    write(begun, models())
+    migrations.upgrade(begun)
+    longer = models(name=sa.Column("name", sa.String(30), nullable=False))
+    write(begun, longer)
+    migrations.upgrade(begun)
+
+    assert authoring.check(begun, longer).found == []
+    with migration_connection(begun) as connection:
+        [index] = sa.inspect(connection).get_indexes("things")
+    assert "size > 5" in str(index["dialect_options"]["{{ cookiecutter.database }}_where"])
+    migrations.downgrade(begun, "base")
+{% endif %}
+{% if cookiecutter.database == "postgresql" %}
+
+
+def test_an_identity_does_not_keep_other_changes_from_being_written(begun: Settings) -> None:
+    def models(**changes: sa.Column[object] | None) -> sa.MetaData:
+        number: sa.Column[object] = sa.Column("number", sa.BigInteger, sa.Identity(always=True))
+        return things(number=number, **changes)
+
+    write(begun, models())
+    migrations.upgrade(begun)
+    longer = models(name=sa.Column("name", sa.String(30), nullable=False))
+    write(begun, longer)
+    migrations.upgrade(begun)
+
+    assert authoring.check(begun, longer).found == []
+    migrations.downgrade(begun, "base")
+{% endif %}
 {% if cookiecutter.database == "postgresql" %}
 
 

@@ -1,6 +1,6 @@
 """Helpers for tests of migrations: schemas, and migrations that are not part of the project."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from {{ cookiecutter.__package }}.database import migrations
 from {{ cookiecutter.__package }}.database.comparison import (
     Comparison,
-    without_circle_warnings,
+    without_noise,
 )
 from {{ cookiecutter.__package }}.database.migrations import alembic_config
 from {{ cookiecutter.__package }}.database.revisions import (
@@ -80,7 +80,7 @@ def alter(settings: Settings, change: Callable[[Operations], object]) -> None:
 
 def schema_of(settings: Settings) -> dict[str, Any]:
     """Return a description of the schema, independent of the order in which it was created."""
-    with migration_connection(settings) as connection:
+    with migration_connection(settings) as connection, without_noise():
         inspector = inspect(connection)
         names = set(inspector.get_table_names()) - INTERNAL_TABLES
         return {name: _table(inspector, name) for name in sorted(names)}
@@ -96,8 +96,14 @@ def _table(inspector: Inspector, name: str) -> dict[str, Any]:
         "foreign keys": _sorted(inspector.get_foreign_keys(name)),
         "unique": _sorted(inspector.get_unique_constraints(name)),
         "checks": _sorted(inspector.get_check_constraints(name)),
-        "indexes": _sorted(inspector.get_indexes(name)),
+        "indexes": _sorted(_index(each) for each in inspector.get_indexes(name)),
     }
+
+
+def _index(reported: Mapping[str, Any]) -> dict[str, Any]:
+    """An index, of which a condition is given as SQL."""
+    options = {name: str(value) for name, value in reported.get("dialect_options", {}).items()}
+    return {**reported, "dialect_options": options}
 
 
 def differences(connection: Connection, model: type[DeclarativeBase]) -> list[Any]:
@@ -113,7 +119,7 @@ def differences(connection: Connection, model: type[DeclarativeBase]) -> list[An
         "target_metadata": table.metadata,
     }
     context = MigrationContext.configure(connection, opts=options)
-    with without_circle_warnings():
+    with without_noise():
         return list(compare_metadata(context, table.metadata))
 
 

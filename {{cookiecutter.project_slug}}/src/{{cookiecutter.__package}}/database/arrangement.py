@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alembic.operations import ops
-from sqlalchemy import Column, Enum, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ClauseElement, Column, Enum, ForeignKeyConstraint, UniqueConstraint
 
 Operations = list[ops.MigrateOperation]
 Keys = Mapping[str, Sequence[ForeignKeyConstraint]]
@@ -79,8 +79,10 @@ def _parts_of(operation: ops.MigrateOperation, keys_are_indexes: bool) -> IndexP
     if isinstance(operation, (ops.DropIndexOp, ops.CreateIndexOp)):
         index = operation.to_index()
         columns = tuple(str(getattr(each, "name", each)) for each in index.expressions)
-        options = tuple(sorted(f"{k}={v}" for k, v in index.dialect_kwargs.items() if v))
-        return IndexParts(str(index.name), bool(index.unique), False, columns, options)
+        given = index.dialect_kwargs.items()
+        # SQL, such as the condition of a partial index, is neither true nor false.
+        options = sorted(f"{k}={v}" for k, v in given if isinstance(v, ClauseElement) or v)
+        return IndexParts(str(index.name), bool(index.unique), False, columns, tuple(options))
     assert isinstance(operation, (ops.DropConstraintOp, ops.CreateUniqueConstraintOp))  # noqa: S101
     key = operation.to_constraint()
     assert isinstance(key, UniqueConstraint)  # noqa: S101

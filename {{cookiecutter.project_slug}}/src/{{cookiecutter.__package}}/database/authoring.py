@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData
 
 from ..base_settings import ServiceSettings
 from . import revisions
-from .comparison import Comparison
+from .comparison import Comparison, without_noise
 from .engine import interrupted_step
 from .migrations import alembic_config, known_heads, locked_connection, resolve
 from .revision_ids import revision_id
@@ -114,9 +114,8 @@ def _path(scripts: Script | list[Script | None] | None) -> Path | None:
 
 @contextmanager
 def _without_noise() -> Iterator[None]:
-    """Ignore the warnings about indexes that are named as not compared, and about NOT VALID."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "autogenerate skipping")
+    """Ignore the warnings of a comparison, and those about NOT VALID."""
+    with without_noise(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'")
         yield
 

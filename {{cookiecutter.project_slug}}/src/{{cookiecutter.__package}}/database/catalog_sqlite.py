@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Dialect, text
 from .casts_sqlite import with_cast
 from .catalog import ReportedColumn, ReportedTable
 from .catalog import rename_column as rename_column
+from .copies_sqlite import CopyingImpl as CopyingImpl  # Alembic uses it from now on
 
 WORD = re.compile(
     r"""

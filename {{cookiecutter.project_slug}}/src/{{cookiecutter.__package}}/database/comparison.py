@@ -19,6 +19,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    DefaultClause,
 {% if cookiecutter.database == "postgresql" %}
     Enum,
 {% endif %}
@@ -39,6 +40,13 @@ from sqlalchemy.sql.elements import conv
 from . import catalog_{{ cookiecutter.__engine_module }} as catalog
 from .catalog import ReportedTable
 from .literals import single_percents
+
+NOISE = (
+    "Skipped unsupported reflection of expression-based index",
+    "Generating approximate signature for index",
+    "autogenerate skipping",
+    "Computed default on .* cannot be modified",
+)
 
 PLUGINS = ("alembic.autogenerate.*", "service.constraints")
 
@@ -75,7 +83,7 @@ class Comparison:
         return {
             "autogenerate_plugins": PLUGINS,
             "compare_type": self.compare_type,
-            "compare_server_default": self.compare_server_default,
+            "compare_server_default": True,
             "comparison": self,
         }
 
@@ -140,16 +148,8 @@ class Comparison:
             )
 {% endif %}
 
-    def compare_server_default(
-        self,
-        _context: object,
-        _inspected: Column[Any],
-        model: Column[Any],
-        _inspected_default: object,
-        _model_default: object,
-        _rendered: object,
-    ) -> bool:
-        """Return whether the server defaults differ; for Alembic."""
+    def compare_server_default(self, model: Column[Any]) -> bool:
+        """Return whether the server defaults differ."""
         present, wanted = self.reported(model.table)
         return present.columns[model.name].default != wanted.columns[model.name].default
 
@@ -185,12 +185,15 @@ class Comparison:
 
 
 @contextmanager
-def without_circle_warnings() -> Iterator[None]:
-    """Keep SQLAlchemy from warning that tables which refer to each other have no order.
+def without_noise() -> Iterator[None]:
+    """Ignore warnings about what a comparison does not need, or names as not compared.
 
-    A comparison needs none.
+    That is an order of tables that refer to each other, and what Alembic and SQLAlchemy cannot
+    read or change: an index of an expression, the expression of a generated column.
     """
     with warnings.catch_warnings():
+        for message in NOISE:
+            warnings.filterwarnings("ignore", message)
         warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
         yield
 
@@ -219,6 +222,30 @@ def compare_constraints(
         table_ops.ops += _renamed_foreign_keys(context.inspector, table_ops, present, model)
         comparison.by_hand += _primary_key(context.inspector, model)
     return PriorityDispatchResult.CONTINUE
+
+
+def compare_server_defaults(
+    context: AutogenContext,
+    operation: ops.AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _name: str,
+    present: Column[Any],
+    model: Column[Any],
+) -> PriorityDispatchResult:
+    """Compare by what the engine reports; generated columns and identities are left to Alembic.
+
+    A function for the option `compare_server_default` is not called for them, but fails:
+    https://github.com/sqlalchemy/alembic/blob/rel_1_18_0/alembic/autogenerate/compare/server_defaults.py
+    """
+    defaults = (present.server_default, model.server_default)
+    if not any(defaults) or not all(isinstance(each, DefaultClause | None) for each in defaults):
+        return PriorityDispatchResult.CONTINUE
+    comparison: Comparison = context.opts["comparison"]
+    operation.existing_server_default = present.server_default
+    if comparison.compare_server_default(model):
+        operation.modify_server_default = model.server_default
+    return PriorityDispatchResult.STOP
 
 
 def _check_operations(
@@ -285,6 +312,9 @@ def _primary_key(inspector: Inspector, model: Table) -> Iterator[str]:
 
 
 _plugin = Plugin(PLUGINS[1])
+_plugin.add_autogenerate_comparator(
+    compare_server_defaults, "column", "server_default", priority=DispatchPriority.FIRST
+)
 _plugin.add_autogenerate_comparator(
     compare_constraints, "table", "constraints", priority=DispatchPriority.LAST
 )

@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateTable
 
 from {{ cookiecutter.__package }}.database.comparison import (
     Comparison,
-    without_circle_warnings,
+    without_noise,
 )
 from {{ cookiecutter.__package }}.database.engine import (
     MIGRATION_OPTIONS,
@@ -62,7 +62,7 @@ def migrate() -> None:
     connection = attributes["connection"]
     timeout = attributes["lock_timeout_seconds"]
     lock = nullcontext() if attributes["locked"] else migration_lock(connection, timeout)
-    with lock, without_circle_warnings():
+    with lock, without_noise():
         context.configure(connection=connection, **OPTIONS, **Comparison(connection).options)
         with context.begin_transaction():
             context.run_migrations()
