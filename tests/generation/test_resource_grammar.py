@@ -225,3 +225,8 @@ def test_any_text_is_parsed_or_explained(text: str) -> None:
     parsed = grammar.parse_fields(text, "sqlite")
 
     assert parsed.fields or parsed.errors
+
+
+def test_a_plural_that_hides_the_routes_of_another_resource_is_rejected() -> None:
+    [found] = errors_of("name:string", "tags_api_key", "tags_api")
+    assert found.startswith("plural 'tags_api': and the routes of tags would have one name")

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from .support.api import URL, new_body
 from .support.applications import MakeApp, new_app
 from .support.databases import create_tables
 from .support.probe import PROBES
+from .support.programs import PROJECT
+
+SOURCE = PROJECT / "src"
 
 
 def test_create_app_does_not_touch_the_database(settings: Settings) -> None:
@@ -37,6 +43,19 @@ def test_a_database_url_is_the_only_required_setting() -> None:
     made = create_app(Settings(database_url=SecretStr(EXAMPLE_URL)))
 
     assert made.test_client().get("/livez").status_code == 200
+
+
+def test_every_model_is_imported_with_the_service() -> None:
+    """A table whose model is not imported is not migrated, or dropped."""
+    models = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in SOURCE.glob("{{ cookiecutter.__package }}/resources/**/models.py")
+    }
+    program = "import sys, {{ cookiecutter.__package }}; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    said = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
+
+    assert models - {*said.split()} == set(), "import them in resources/__init__.py"
 
 
 def test_settings_are_loaded_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

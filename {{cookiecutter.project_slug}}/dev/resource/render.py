@@ -72,6 +72,10 @@ def specify(name: str, plural: str, fields: str, context: Context) -> Resource:
     if plural in context.resources:
         remedy = "use another word, or remove that resource first"
         errors.append(FieldError(f"plural {plural!r}", "is a resource that exists", remedy))
+    for other in context.resources:
+        if plural == f"{other}_api" or other == f"{plural}_api":
+            rule = f"and the routes of {other} would have one name in resources/__init__.py"
+            errors.append(FieldError(f"plural {plural!r}", rule, "use another word"))
     parsed = parse_fields(fields, context.database, plural)
     errors += parsed.errors
     resource = Resource(name, plural, parsed.fields)

@@ -650,3 +650,59 @@ def test_a_new_value_of_a_native_enum_is_written(empty_database: Settings) -> No
     assert authoring.check(empty_database, models).found == []
 {% endif %}
 {% endif %}
+
+
+def test_a_model_in_a_schema_of_its_own_is_an_error(begun: Settings) -> None:
+    models = sa.MetaData(schema="audit")
+    sa.Table("entries", models, sa.Column("id", sa.Integer, primary_key=True))
+
+    with pytest.raises(MigrationError, match="entries: the model has the schema 'audit'"):
+        write(begun, models)
+{% if cookiecutter.database == "postgresql" %}
+
+
+def test_a_native_enum_without_its_type_is_an_error(begun: Settings) -> None:
+    models = things(kind=sa.Column("kind", sa.Enum("a", "b", name="tone")))
+
+    with pytest.raises(MigrationError, match=r"things\.kind: the type tone is not .*string_enum"):
+        authoring.check(begun, models)
+{% endif %}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Why?", "Why"),
+        ('say """hello"""', "say '''hello'''"),
+        ("two\nlines", "two lines"),
+        ("a\\d", "a/d"),
+    ],
+)
+def test_any_message_is_the_docstring_of_a_migration(
+    begun: Settings, message: str, expected: str
+) -> None:
+    path = authoring.write_migration(begun, message, empty=True).path
+
+    assert path
+    assert path.read_text(encoding="utf-8").startswith(f'"""{expected}."""\n')
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "error"),
+    [
+        (sa.String(3), "abcd", "it has more than 3 characters"),
+        (sa.Float(), "heavy", "could not convert"),
+        (sa.Numeric(5, 2), "12345", "it has more than 3 digits before the point"),
+        (sa.LargeBinary(), "x", "has to be written into the migration by hand"),
+        (sa.Interval(), "3600", "has to be written into the migration by hand"),
+        (sa.Time(), "noon", "Invalid isoformat string"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, TypeEngine) else None,
+)
+def test_a_default_that_the_column_cannot_hold_is_an_error(
+    begun: Settings, column: TypeEngine[Any], value: str, error: str
+) -> None:
+    models = things(more=sa.Column("more", column, nullable=False))
+
+    with pytest.raises(MigrationError, match=error):
+        write(begun, models, default=f"things.more:{value}")

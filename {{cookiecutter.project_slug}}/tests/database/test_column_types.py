@@ -10,7 +10,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, Connection, Engine, Enum, MetaData, Table, Uuid, insert, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Engine,
+    Enum,
+    MetaData,
+    Table,
+    Uuid,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.exc import StatementError
 
 from {{ cookiecutter.__package }}.clock import utc_now
@@ -39,6 +51,7 @@ VALUES = Table(
     MetaData(),
     Column("id", Uuid, primary_key=True),
     Column("timestamp", UtcDateTime),
+    Column("stored_at", UtcDateTime, server_default=func.now()),
     Column("amount", ExactDecimal(18, 2)),
     Column("share", ExactDecimal(9, 9)),
     Column("whole", ExactDecimal(18, 0)),
@@ -196,6 +209,29 @@ def test_naive_time_is_rejected(stored: Connection) -> None:
 def test_now_is_aware_and_has_microseconds() -> None:
     assert utc_now().tzinfo is UTC
     assert any(utc_now().microsecond % 1000 for _ in range(100))
+
+
+def test_a_whole_number_is_a_decimal(stored: Connection) -> None:
+    stored.execute(insert(VALUES).values(id=uuid7(), amount=Decimal("2.00")))
+    amount = VALUES.c.amount
+
+    assert stored.scalar(select(amount).where(amount > 1, amount.in_([2, 3]))) == 2
+
+
+def test_a_time_of_the_database_is_found_by_its_value(stored: Connection) -> None:
+    stored.execute(insert(VALUES).values(id=uuid7()))
+    stored_at = VALUES.c.stored_at
+
+    value = stored.scalar(select(stored_at))
+
+    assert value is not None
+    assert abs(value - utc_now()) < timedelta(minutes=2)
+    assert stored.scalars(select(stored_at).where(stored_at == value)).all() == [value]
+
+
+def test_a_float_is_no_decimal(stored: Connection) -> None:
+    with pytest.raises(StatementError, match=r"0.5 is a float.* use Decimal\('0.5'\)"):
+        stored.scalar(select(func.count()).where(VALUES.c.amount > 0.5))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import pytest
 import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 
 from {{ cookiecutter.__package }}.database import authoring, migrations
 from {{ cookiecutter.__package }}.database.revisions import MigrationError
@@ -48,6 +50,22 @@ def test_indexes_of_expressions_and_triggers_outlive_a_change(begun: Settings) -
     assert {INDEX, TRIGGER} <= made(begun)
 
 
+def test_an_index_of_an_expression_that_is_missing_is_written(begun: Settings) -> None:
+    lower = sa.func.lower(sa.column("note", sa.String))
+    models = things(sa.Index("uq_note", lower, unique=True))
+    missing = "things: the index uq_note is not in the database."
+    assert authoring.check(begun, models).found == [missing]
+
+    write(begun, models)
+    migrations.upgrade(begun)
+
+    created = "CREATE UNIQUE INDEX uq_note ON things (lower(note))"
+    assert created in made(begun)
+    assert authoring.check(begun, models).found == []
+    migrations.downgrade(begun, "-1")
+    assert created not in made(begun)
+
+
 def test_a_table_that_a_view_names_can_be_changed(begun: Settings) -> None:
     execute(begun, VIEW)
     write(begun, shorter())
@@ -85,3 +103,11 @@ def test_a_column_that_counts_without_reuse_still_does(empty_database: Settings)
     [created] = [sql for sql in made(empty_database) if sql and "counters" in sql]
     assert "AUTOINCREMENT" in created
     assert authoring.check(empty_database, counters(10)).found == []
+
+
+def test_a_rename_reaches_the_keys_of_other_tables(begun: Settings) -> None:
+    with migration_connection(begun) as connection:
+        Operations(MigrationContext.configure(connection)).rename_table("owners", "people")
+        [key] = sa.inspect(connection).get_foreign_keys("things")
+
+    assert key["referred_table"] == "people"

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData
 
 from ..base_settings import ServiceSettings
 from . import revisions
-from .comparison import Comparison, without_noise
+from .comparison import Comparison, require_known_models, without_noise
 from .engine import interrupted_step
 from .migrations import alembic_config, known_heads, locked_connection, resolve
 from .revision_ids import revision_id
@@ -51,10 +51,12 @@ def write_migration(
 
     Raises MigrationError if it could not run, with what to say so that it can.
     """
+    message = _one_line(message)
     if empty:
         return _write_empty(settings, message)
     with locked_connection(settings) as connection:
         newest = _require_newest(connection)
+        require_known_models(connection, models)
         wishes.check_renames(connection, models)
         renames = wishes.rename_statements(connection)
         writer = Writer(models, wishes, renames, above=newest)
@@ -80,6 +82,7 @@ def check(settings: ServiceSettings, models: MetaData = Base.metadata) -> Differ
 
     with locked_connection(settings) as connection:
         _require_newest(connection)
+        require_known_models(connection, models)
         config = alembic_config(settings, connection, models=models, locked=True)
         with _without_noise():
             command.revision(config, autogenerate=True, process_revision_directives=describe)
@@ -91,11 +94,17 @@ def merge(settings: ServiceSettings, message: str) -> Path:
     heads = revisions.history().heads
     if len(heads) < 2:
         raise MigrationError("There is one newest revision already: nothing to merge.")
+    message = _one_line(message)
     revision = revision_id(heads, message)
     script = command.merge(alembic_config(settings), heads, message, rev_id=revision)
     revisions.forget_history()
     assert script is not None  # noqa: S101
     return Path(script.path)
+
+
+def _one_line(message: str) -> str:
+    """Return the message as a docstring can hold it; a full stop follows there."""
+    return " ".join(message.split()).replace("\\", "/").replace('"', "'").rstrip(".!?")
 
 
 def _write_empty(settings: ServiceSettings, message: str) -> Written:

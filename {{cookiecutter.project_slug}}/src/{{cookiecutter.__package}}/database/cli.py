@@ -18,7 +18,7 @@ AGREE = "Models and database agree: there is nothing to migrate."
 DIFFER = 'Models and database differ; `make migration m="..."` writes what is missing:'
 
 # Alembic logs each plug-in and each difference; the commands say what they found themselves.
-QUIET_LOGGERS = ("alembic.runtime.plugins", "alembic.autogenerate")
+QUIET_LOGGERS = ("alembic.runtime.plugins", "alembic.autogenerate", "alembic.ddl")
 
 
 def database_commands(settings: ServiceSettings) -> AppGroup:

@@ -11,6 +11,7 @@ import uuid_utils.compat
 {% if cookiecutter.database == "sqlite" %}
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, LargeBinary, String, Text
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import now
 {% elif cookiecutter.database == "postgresql" %}
 from sqlalchemy import JSON, DateTime, Dialect, Enum, LargeBinary, Numeric, String, Text
 {% elif cookiecutter.database == "mysql" %}
@@ -169,10 +170,13 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """The type of the values."""
         return Decimal
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Decimal | int | None, dialect: Dialect) -> Any:
         """Raise ValueError for a value that the column cannot hold exactly."""
         if value is None:
             return None
+        if isinstance(value, float):
+            raise ValueError(f"{value} is a float, which is not exact; use Decimal('{value}')")
+        value = Decimal(value)
         units = value.scaleb(self.scale) if value.is_finite() else None
         if units is None or units != units.to_integral_value() or abs(units) >= 10**self.precision:
             raise ValueError(
@@ -194,6 +198,12 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return Decimal(value)
 {% endif %}
 {% if cookiecutter.database == "sqlite" %}
+
+
+@compiles(now, "sqlite")
+def _to_the_microsecond(_now: object, _compiler: object, **_options: object) -> str:
+    """Write `func.now()` as SQLAlchemy stores times: SQLite compares them as texts."""
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
 @compiles(ExactDecimal)

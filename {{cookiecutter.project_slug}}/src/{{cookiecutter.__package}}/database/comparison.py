@@ -28,9 +28,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     inspect,
+{% if cookiecutter.database == "sqlite" %}
+    text,
+{% endif %}
 )
 {% if cookiecutter.database == "postgresql" %}
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql.base import PGInspector
 {% endif %}
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.compiler import compiles
@@ -40,6 +44,7 @@ from sqlalchemy.sql.elements import conv
 from . import catalog_{{ cookiecutter.__engine_module }} as catalog
 from .catalog import ReportedTable
 from .literals import single_percents
+from .revisions import MigrationError
 
 NOISE = (
     "Skipped unsupported reflection of expression-based index",
@@ -184,6 +189,31 @@ class Comparison:
         ]
 
 
+def require_known_models({% if cookiecutter.database == "postgresql" %}connection{% else %}_connection{% endif %}: Connection, metadata: MetaData) -> None:
+    """Raise MigrationError for models that no comparison and no migration can handle."""
+    for table in metadata.tables.values():
+        if table.schema is not None:
+            raise MigrationError(
+                f"{table.name}: the model has the schema {table.schema!r}, and migrations know one"
+                " schema only, that of DATABASE_URL: remove it from the model."
+            )
+{% if cookiecutter.database == "postgresql" %}
+    inspector = inspect(connection)
+    assert isinstance(inspector, PGInspector)  # noqa: S101
+    types = {each["name"] for each in inspector.get_enums()}
+    exist = {*inspector.get_table_names()}
+    for table in metadata.tables.values():
+        for column in table.columns if table.name in exist else ():
+            kind = column.type
+            if isinstance(kind, Enum) and kind.native_enum and kind.name not in types:
+                raise MigrationError(
+                    f"{table.name}.{column.name}: the type {kind.name} is not in the database. Use"
+                    " `string_enum`, whose values migrations follow, or create the type by hand:"
+                    ' `make migration m="..." empty=yes`.'
+                )
+{% endif %}
+
+
 @contextmanager
 def without_noise() -> Iterator[None]:
     """Ignore warnings about what a comparison does not need, or names as not compared.
@@ -221,6 +251,9 @@ def compare_constraints(
         table_ops.ops += _check_operations(comparison, present, model)
         table_ops.ops += _renamed_foreign_keys(context.inspector, table_ops, present, model)
         comparison.by_hand += _primary_key(context.inspector, model)
+{% if cookiecutter.database == "sqlite" %}
+        table_ops.ops += _missing_indexes(comparison.connection, model)
+{% endif %}
     return PriorityDispatchResult.CONTINUE
 
 
@@ -297,6 +330,18 @@ def _renamed_foreign_keys(
             yield ops.CreateForeignKeyOp.from_constraint(key)
 
 
+{% if cookiecutter.database == "sqlite" %}
+def _missing_indexes(connection: Connection, model: Table) -> Iterator[ops.MigrateOperation]:
+    """Yield what creates indexes of expressions, which Alembic does not compare."""
+    query = text("SELECT name FROM sqlite_master WHERE type = 'index'")
+    names = {*connection.scalars(query)}
+    for index in model.indexes:
+        of_columns = all(isinstance(each, Column) for each in index.expressions)
+        if not of_columns and index.name not in names:
+            yield ops.CreateIndexOp.from_index(index)
+
+
+{% endif %}
 def _target(columns: Any, table: str) -> tuple[tuple[str, ...], str]:
     return tuple(columns), table
 

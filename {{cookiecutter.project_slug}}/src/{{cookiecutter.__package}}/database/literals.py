@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,23 +14,27 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Enum,
+    Float,
     Integer,
+    Interval,
+    LargeBinary,
     Numeric,
     String,
+    Time,
     Uuid,
     literal,
 )
 from sqlalchemy.exc import CompileError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from .column_types import ExactDecimal, ExactJson
+from .column_types import ExactDecimal, ExactJson, UtcDateTime
 
 BOOLEANS = {"true": True, "false": False}
 
 
 def sql_literal(kind: TypeEngine[Any], value: str, dialect: Dialect) -> str:
     """Return the SQL of the value for a column of this type. Raises ValueError if it is none."""
-    if isinstance(kind, TypeDecorator) and isinstance(kind.impl_instance, DateTime):
+    if isinstance(kind, UtcDateTime):
         return _datetime(value)
     parsed = _parser(kind)(value)
     if isinstance(parsed, str):  # JSON too, for which SQLAlchemy writes no literals, and enums
@@ -61,11 +65,33 @@ def _parser(kind: TypeEngine[Any]) -> Callable[[str], Any]:
     parsers: tuple[tuple[Any, Callable[[str], Any]], ...] = (
         (Boolean, _boolean),
         (Integer, int),
-        (Numeric, _decimal),
+        (Float, float),
+        (Numeric, lambda value: _decimal_of(inner, value)),
         (Uuid, UUID),
         (Date, date.fromisoformat),
+        (Time, time.fromisoformat),
+        ((DateTime, Interval, LargeBinary), _rejected),
+        (String, lambda value: _string_of(inner, value)),
     )
     return next((parse for known, parse in parsers if isinstance(inner, known)), str)
+
+
+def _rejected(_value: str) -> NoReturn:
+    raise ValueError("a value of this type has to be written into the migration by hand")
+
+
+def _string_of(kind: String, value: str) -> str:
+    if kind.length and len(value) > kind.length:
+        raise ValueError(f"it has more than {kind.length} characters")
+    return value
+
+
+def _decimal_of(kind: Numeric[Any], value: str) -> Decimal:
+    parsed = _decimal(value)
+    places = kind.scale or 0
+    if kind.precision and abs(parsed) >= 10 ** (kind.precision - places):
+        raise ValueError(f"it has more than {kind.precision - places} digits before the point")
+    return parsed
 
 
 def _one_of(kind: Enum, value: str) -> str:
