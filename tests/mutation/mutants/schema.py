@@ -15,6 +15,8 @@ ARRANGEMENT = "tests/database/test_arrangement.py"
 COMPARISON = f"{PACKAGE}/database/comparison.py"
 KEEPS_VALUE = "test_a_number_keeps_its_value_when_its_type_changes"
 CASTS = f"{PACKAGE}/database/casts_sqlite.py"
+COPIES = f"{PACKAGE}/database/copies_sqlite.py"
+TESTS_OF_COPIES = "tests/database/test_copies_sqlite.py"
 TESTS_OF_CASTS = "tests/database/test_casts_sqlite.py"
 STOPS = "test_a_value_that_does_not_fit_stops_the_migration"
 STOPS_HERE = "test_a_value_that_does_not_fit_the_new_type_stops_the_migration"
@@ -420,6 +422,41 @@ SCHEMA_MUTANTS = (
         (("before == after or is_wider(before, after)", "before == after"),),
         (f"{TESTS_OF_NOTES}::test_one_more_enum_value_can_stop_the_way_back_only",),
         database="mariadb",
+    ),
+    Mutant(
+        "a table that is changed loses triggers and indexes of expressions (SQLite)",
+        "a change of a table keeps what was written by hand",
+        COPIES,
+        (("for row in self.connection.execute(text(LOST), named)", "for row in ()"),),
+        (f"{TESTS_OF_COPIES}::test_indexes_of_expressions_and_triggers_outlive_a_change",),
+    ),
+    Mutant(
+        "a table that a view names cannot be changed (SQLite)",
+        "a change of a table keeps what was written by hand",
+        COPIES,
+        (("legacy_alter_table=ON", "legacy_alter_table=OFF"),),
+        (f"{TESTS_OF_COPIES}::test_a_table_that_a_view_names_can_be_changed",),
+    ),
+    Mutant(
+        "a generated column is copied as if it took values (SQLite)",
+        "a generated column does not keep other changes from being written",
+        COPIES,
+        (("if column.computed is not None:", "if column.computed is None and False:"),),
+        (f"{AUTHORING}::test_a_generated_column_does_not_keep_other_changes_from_being_written",),
+    ),
+    Mutant(
+        "times of the database without microseconds (SQLite)",
+        "a time that the database sets is found by its value",
+        f"{PACKAGE}/database/column_types.py",
+        (("%f000', 'now'", "%S', 'now'"),),
+        ("tests/database/test_column_types.py::test_a_time_of_the_database_is_found_by_its_value",),
+    ),
+    Mutant(
+        "a missing index of an expression is not seen (SQLite)",
+        "a migration is written for each index of the models",
+        f"{PACKAGE}/database/comparison.py",
+        (("if not of_columns and index.name not in names:", "if of_columns and not names:"),),
+        (f"{TESTS_OF_COPIES}::test_an_index_of_an_expression_that_is_missing_is_written",),
     ),
     Mutant(
         "a CHECK with another name reported as a danger",
