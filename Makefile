@@ -46,6 +46,7 @@ bench: build/benchmarks/ready servers ## measure the service and its tests; only
 pictures: build/benchmarks/ready browser ## draw the pictures of README.md
 	@$(PYTHON) tools/make_recording.py
 	@build/benchmarks/bin/python tools/make_screenshot.py
+	@$(PYTHON) tools/make_trace.py --python build/benchmarks/bin/python
 
 matrix: .venv/ready ## write docs/proof.md, docs/example.md and the badges from the template
 	@$(PYTHON) -m tests.repository.matrix

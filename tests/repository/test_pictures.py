@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.harness.environments import Environment
 from tests.harness.variants import PROMPTS, ROOT
 from tools import make_badges, make_recording
 
@@ -72,10 +73,20 @@ def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
     assert "prefers-reduced-motion" in picture.read_text(encoding="utf-8")
 
 
+def test_the_trace_is_that_of_a_request(environment: Environment, tmp_path: Path) -> None:
+    picture = tmp_path / "trace.svg"
+    command = [sys.executable, ROOT / "tools" / "make_trace.py", "--python", environment.python]
+    subprocess.run([*command, picture], check=True, capture_output=True, timeout=120)
+
+    for drawn in (picture, IMAGES / "trace.svg"):
+        shown = text_of(drawn)
+        assert re.match(r"POST/api/v1/books[\d.]+mswaitforaconnection[\d.]+msINSERTlibrary", shown)
+
+
 def test_the_readme_shows_all() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"docs/images/[\w.-]+", text)
-    drawn = ("generation.svg", "resource.svg", "docs-page.png")
+    drawn = ("generation.svg", "resource.svg", "trace.svg", "docs-page.png")
     assert {f"docs/images/{name}" for name in drawn} < set(shown)
     assert all((ROOT / path).exists() for path in shown)
     assert (IMAGES / "docs-page.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
