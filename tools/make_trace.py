@@ -2,7 +2,8 @@
 
     python tools/make_trace.py [--python PROGRAM] [picture]
 
-The spans are those of a generated service on SQLite; only durations differ from run to run. PROGRAM is a Python that has the libraries of the service, by default this one.
+The spans are those of a generated service on SQLite; only durations differ from run to run. PROGRAM
+is a Python that has the libraries of the service, by default this one.
 """
 
 import argparse
