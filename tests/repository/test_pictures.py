@@ -75,7 +75,8 @@ def test_a_recording_is_made_of_a_real_generation(tmp_path: Path) -> None:
 
 def test_the_trace_is_that_of_a_request(environment: Environment, tmp_path: Path) -> None:
     picture = tmp_path / "trace.svg"
-    command = [sys.executable, ROOT / "tools" / "make_trace.py", "--python", environment.python]
+    tool = ROOT / "tools" / "make_trace.py"
+    command: list[str | Path] = [sys.executable, tool, "--python", environment.python]
     subprocess.run([*command, picture], check=True, capture_output=True, timeout=120)
 
     for drawn in (picture, IMAGES / "trace.svg"):
