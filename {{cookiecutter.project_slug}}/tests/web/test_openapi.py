@@ -16,6 +16,7 @@ from {{ cookiecutter.__package }}.settings import Settings
 from {{ cookiecutter.__package }}.web.app import ApiFlask
 from {{ cookiecutter.__package }}.web.blueprints import resource_blueprint
 from {{ cookiecutter.__package }}.web.health import PROBES
+from {{ cookiecutter.__package }}.web.problems import problem_responses
 from {{ cookiecutter.__package }}.web.schemas import (
     MODELS,
     Parameters,
@@ -38,6 +39,13 @@ class ThingQuery(QueryParameters):
 
     tag: list[str] = Field(default=[])
     size: int = 1
+
+
+class SpeedQuery(QueryParameters):
+    """Query parameters with bounds."""
+
+    speed: float = Field(ge=0.5, le=2.5)
+    number: int = Field(ge=1, le=3)
 
 
 class Note(RequestModel):
@@ -160,6 +168,44 @@ def test_an_operation_without_a_docstring_is_described_by_its_id(settings: Setti
 
     operation = app.spec_json["paths"]["/api/v1/clocks/stop"]["post"]
     assert (operation["summary"], operation["description"]) == ("clocks_stop", "clocks_stop.")
+
+
+def test_a_response_with_any_status_is_described(settings: Settings) -> None:
+    app = new_app(settings)
+    assert isinstance(app, ApiFlask)
+    api = resource_blueprint("clocks")
+    statuses = {202: Note, 303: None, **problem_responses(410, 499)}
+    api.post("", responses=statuses)(Response)
+    app.register_api(api)
+
+    app.generate_spec_json()
+
+    responses = app.spec_json["paths"]["/api/v1/clocks"]["post"]["responses"]
+    assert {status: responses[status]["description"] for status in map(str, statuses)} == {
+        "202": "Accepted",
+        "303": "See Other",
+        "410": "Gone",
+        "499": "Unknown",
+    }
+
+
+def test_the_bounds_of_numbers_are_documented_as_they_are(settings: Settings) -> None:
+    app = new_app(settings)
+    assert isinstance(app, ApiFlask)
+    api = resource_blueprint("clocks")
+
+    @api.get("")
+    def search(query: SpeedQuery) -> Response:
+        return jsonify(query.speed, query.number)
+
+    app.register_api(api)
+
+    app.generate_spec_json()
+
+    parameters = app.spec_json["paths"]["/api/v1/clocks"]["get"]["parameters"]
+    bounds = {each["name"]: each["schema"] for each in parameters}
+    assert (bounds["speed"]["minimum"], bounds["speed"]["maximum"]) == (0.5, 2.5)
+    assert (bounds["number"]["minimum"], bounds["number"]["maximum"]) == (1, 3)
 
 
 def test_a_later_version_has_a_path_and_names_of_its_own(settings: Settings) -> None:

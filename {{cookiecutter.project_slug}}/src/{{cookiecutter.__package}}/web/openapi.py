@@ -10,13 +10,12 @@ from typing import Any
 from flask import Response, json, request
 from flask_openapi import OpenAPI
 
-from .problems import TITLES, problem_responses
+from .problems import problem_responses, title_of
 from .schemas import MAX_INTEGER
 
 COMMON_PROBLEMS = (400, 422, 500, 503)
 BODY_PROBLEMS = (413, 415)
 
-SUCCESS_DESCRIPTIONS = {"200": "OK", "201": "Created", "204": "No Content", "304": "Not Modified"}
 HEADERS = {
     "ETag": "entity tag of this state, for If-Match and If-None-Match",
     "Link": 'the next page, as rel="next"; absent on the last one',
@@ -78,7 +77,7 @@ def _restore_integers(part: Any) -> None:
     """Make bounds of integers integers again: flask-openapi makes them floats, which round."""
     if isinstance(part, dict):
         for name in ("minimum", "maximum"):
-            if isinstance(part.get(name), float):
+            if isinstance(part.get(name), float) and part[name].is_integer():
                 part[name] = min(int(part[name]), MAX_INTEGER)
     for each in part.values() if isinstance(part, dict) else part:
         if isinstance(each, dict | list):
@@ -102,7 +101,7 @@ def _complete_responses(operation: dict[str, Any]) -> None:
         header for name, header in HEADERS_BY_PARAMETER.items() if name in parameters
     }
     for status, response in operation["responses"].items():
-        response["description"] = SUCCESS_DESCRIPTIONS.get(status) or TITLES[int(status)]
+        response["description"] = title_of(int(status))
         names = {"X-Request-ID"} | HEADERS_BY_STATUS.get(status, set())
         if status == "200":
             names |= success_headers

@@ -75,7 +75,7 @@ def problem(
     """Return the response for one problem; `detail` holds nothing that the caller may not see."""
     document: dict[str, Any] = {
         "type": problem_type(status),
-        "title": TITLES.get(status) or HTTP_STATUS_CODES.get(status, "Unknown"),
+        "title": title_of(status),
         "status": int(status),
         "detail": detail,
         "instance": quote(request.script_root + request.path),
@@ -84,6 +84,11 @@ def problem(
     if items := list(errors):
         document["errors"] = items
     return Response(json.dumps(document), status, headers, content_type=MEDIA_TYPE)
+
+
+def title_of(status: int) -> str:
+    """Return the title of a status, whether or not it is a kind of problem."""
+    return TITLES.get(status) or HTTP_STATUS_CODES.get(status, "Unknown")
 
 
 def problem_type(status: int) -> str:
@@ -95,7 +100,9 @@ def problem_type(status: int) -> str:
 def problem_responses(*statuses: int) -> dict[str | int | HTTPStatus, Any]:
     """Return the entries of these problems among the documented responses of an operation."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {str(status): {"description": TITLES[status], "content": content} for status in statuses}
+    return {
+        str(status): {"description": title_of(status), "content": content} for status in statuses
+    }
 
 
 def unavailable(detail: str) -> Response:
