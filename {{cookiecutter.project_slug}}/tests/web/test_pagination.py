@@ -1,16 +1,59 @@
-"""Filters and sort keys, as the SQL that they make."""
+"""Filters and sort keys, as the SQL that they make; and pages of rows with ids of any type."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ColumnElement
+from flask import Flask
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Date,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    create_engine,
+    select,
+)
+from sqlalchemy.orm import Session, registry
+from sqlalchemy.types import TypeEngine
 
-from {{ cookiecutter.__package }}.web.pagination import SortKey, at_least, below
+from {{ cookiecutter.__package }}.web.pagination import (
+    PageQuery,
+    SortKey,
+    at_least,
+    below,
+    paginate,
+)
 
 from ..support.probe import Probe
 
 ID = UUID("00000000-0000-7000-8000-000000000000")
+
+
+@contextmanager
+def made_rows(kind: TypeEngine[Any], ids: list[Any]) -> Iterator[tuple[Any, Session]]:
+    """Yield a model of rows with these ids, and a session of a database of their own."""
+
+    class Row:
+        """A row, of which others have the same label."""
+
+    mapping = registry()
+    table = Table(
+        "rows", mapping.metadata, Column("id", kind, primary_key=True), Column("label", String)
+    )
+    mapping.map_imperatively(Row, table)
+    engine = create_engine("sqlite://")
+    mapping.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.execute(table.insert(), [{"id": each, "label": "x"} for each in ids])
+        yield Row, session
+    engine.dispose()
 
 
 def sql(expression: ColumnElement[bool]) -> str:
@@ -36,3 +79,43 @@ def test_another_key_is_followed_by_the_id(descending: bool) -> None:
 
     assert [str(each).split()[0] for each in key.order()] == ["_probes.name", "_probes.id"]
     assert "id" in sql(key.keyset_condition("x", ID))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        (Integer(), [-300, 0, 70_000]),
+        (String(40), ["", "a\n1", "é" * 40]),
+        (Uuid(), [UUID(int=1), UUID(int=2), UUID(int=3)]),
+        (Date(), [date(2030, 1, 1), date(2030, 1, 2), date(2030, 1, 31)]),
+    ],
+    ids=["integer", "string", "uuid", "date"],
+)
+def test_rows_with_ids_of_any_type_are_found_page_by_page(
+    app: Flask, kind: TypeEngine[Any], ids: list[Any], descending: bool
+) -> None:
+    found = []
+    with made_rows(kind, ids) as (row, session), app.test_request_context("/rows"):
+        cursor = None
+        for _ in ids:
+            query = PageQuery(limit=1, cursor=cursor)
+            page = paginate(session, select(row), query, SortKey(row.label, descending=descending))
+            found += [item.id for item in page.items]
+            cursor = page.next
+
+    assert cursor is None
+    assert found == (ids[::-1] if descending else ids)
+
+
+def test_a_sort_key_that_no_cursor_holds_is_rejected_on_the_first_page(
+    app: Flask, session: Session
+) -> None:
+    key = SortKey(Probe.status)
+
+    with app.test_request_context("/probes"), pytest.raises(TypeError) as error:
+        paginate(session, select(Probe), PageQuery(), key)
+
+    assert str(error.value) == (
+        "Probe.status is a ProbeStatus; a cursor can hold: Decimal, UUID, date, datetime, int, str"
+    )

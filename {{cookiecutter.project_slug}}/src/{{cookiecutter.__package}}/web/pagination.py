@@ -30,15 +30,19 @@ MAX_CURSOR_LENGTH = 3600
 POSITION = {"limit", "cursor"}
 SIGNATURE_BYTES = 16
 ID_BYTES = 16
+LENGTH_BYTES = 2
+"""A cursor begins with a UUID in 16 bytes, or the length of another id in 2 and then its text."""
 
-PARSERS: Mapping[type, Callable[[str], Any]] = {
+Parser = Callable[[str], Any]
+PARSERS: Mapping[type, Parser] = {
     date: date.fromisoformat,
     datetime: datetime.fromisoformat,
     Decimal: Decimal,
     int: int,
     str: str,
+    UUID: UUID,
 }
-"""How the value of a sort key is read back from `str(value)`."""
+"""How the value of a sort key or an id is read back from `str(value)`."""
 
 Item = TypeVar("Item")
 Condition = Callable[[Any], ColumnElement[bool]]
@@ -81,7 +85,10 @@ def conditions(query: PageQuery, filters: Mapping[str, Condition]) -> list[Colum
 
 @dataclass(frozen=True)
 class SortKey:
-    """An order of a list: by a column that is never null, then by id unless it is unique."""
+    """An order of a list: by a column that is never null, then by id unless it is unique.
+
+    The column and the id are of types that `PARSERS` has.
+    """
 
     attribute: InstrumentedAttribute[Any]
     descending: bool = False
@@ -98,14 +105,18 @@ class SortKey:
         return bool(column.unique)
 
     @property
-    def row_id(self) -> ColumnElement[UUID]:
+    def row_id(self) -> InstrumentedAttribute[Any]:
         """The id of the rows."""
-        row_id: ColumnElement[UUID] = self.attribute.class_.id
+        row_id: InstrumentedAttribute[Any] = self.attribute.class_.id
         return row_id
 
-    def parse(self, text: str) -> Any:
-        """Return the value of the attribute for its `str(value)`."""
-        return PARSERS[self.attribute.type.python_type](text)
+    @property
+    def parsers(self) -> tuple[Parser, Parser]:
+        """What reads the value and the id back from their `str`. Raises TypeError if nothing does.
+
+        That of a UUID is the type itself.
+        """
+        return _parser_of(self.attribute), _parser_of(self.row_id)
 
     def order(self) -> list[ColumnElement[Any]]:
         """Return the ORDER BY."""
@@ -114,7 +125,7 @@ class SortKey:
             attributes.append(self.row_id)
         return [each.desc() if self.descending else each.asc() for each in attributes]
 
-    def keyset_condition(self, value: Any, row_id: UUID) -> ColumnElement[bool]:
+    def keyset_condition(self, value: Any, row_id: Any) -> ColumnElement[bool]:
         """Return the condition for what follows the row with this value and id.
 
         The database begins in the middle of the index, however many rows have the same value.
@@ -152,10 +163,11 @@ def paginate(
 
     The statement selects entities, or columns among which are the sort key and `id`; it has any
     clause but an order and a limit. A cursor that was changed, or belongs to another sort or
-    filter, gets 422.
+    filter, gets 422. Raises TypeError, on the first page too, if no cursor can hold the sort key.
     """
+    parsers = sort_key.parsers
     if query.cursor is not None:
-        value, row_id = _decode_cursor(query.cursor, query, sort_key)
+        value, row_id = _decode_cursor(query.cursor, query, parsers)
         statement = statement.where(sort_key.keyset_condition(value, row_id))
     statement = statement.order_by(*sort_key.order()).limit(query.limit + 1)
     result = session.execute(statement)
@@ -168,13 +180,25 @@ def paginate(
     return Page(items, _cursor_after(items[-1], query, sort_key))
 
 
+def _parser_of(attribute: InstrumentedAttribute[Any]) -> Parser:
+    kind = attribute.type.python_type
+    if kind not in PARSERS:
+        known = ", ".join(sorted(each.__name__ for each in PARSERS))
+        raise TypeError(f"{attribute} is a {kind.__name__}; a cursor can hold: {known}")
+    return PARSERS[kind]
+
+
 def _cursor_after(item: Any, query: PageQuery, sort_key: SortKey) -> str:
-    value: str = str(getattr(item, sort_key.name))
-    row_id: UUID = item.id
-    return _sign_cursor(row_id.bytes + value.encode(), query)
+    value = str(getattr(item, sort_key.name)).encode()
+    if isinstance(item.id, UUID):
+        return _sign_cursor(item.id.bytes + value, query)
+    row_id = str(item.id).encode()
+    return _sign_cursor(len(row_id).to_bytes(LENGTH_BYTES) + row_id + value, query)
 
 
-def _decode_cursor(cursor: str, query: PageQuery, sort_key: SortKey) -> tuple[Any, UUID]:
+def _decode_cursor(
+    cursor: str, query: PageQuery, parsers: tuple[Parser, Parser]
+) -> tuple[Any, Any]:
     """Return value and id of the last row; respond with 422 unless it was signed for `query`."""
     try:
         position = urlsafe_b64decode(cursor.encode())[SIGNATURE_BYTES:]
@@ -183,7 +207,11 @@ def _decode_cursor(cursor: str, query: PageQuery, sort_key: SortKey) -> tuple[An
     if not compare_digest(cursor.encode(), _sign_cursor(position, query).encode()):
         detail = "is not a cursor of this service, or belongs to another sort or filter"
         abort(unprocessable([{"parameter": "cursor", "detail": detail}]))
-    return sort_key.parse(position[ID_BYTES:].decode()), UUID(bytes=position[:ID_BYTES])
+    parse, parse_id = parsers
+    if parse_id is UUID:
+        return parse(position[ID_BYTES:].decode()), UUID(bytes=position[:ID_BYTES])
+    end = LENGTH_BYTES + int.from_bytes(position[:LENGTH_BYTES])
+    return parse(position[end:].decode()), parse_id(position[LENGTH_BYTES:end].decode())
 
 
 def _sign_cursor(position: bytes, query: PageQuery) -> str:
