@@ -21,7 +21,7 @@ from ..support.api import MISSING_URL, URL, new_body
 from ..support.applications import new_app
 from ..support.problems import problem
 from ..support.programs import PROJECT
-from ..support.routes import api_routes, documented_path
+from ..support.routes import documented_path, reachable_routes
 
 RESOURCE = URL.rsplit("/", 1)[1]
 
@@ -76,7 +76,7 @@ def test_a_route_of_the_service_is_public_only_if_openapi_json_says_so(service: 
     paths = json.loads((PROJECT / "openapi.json").read_text(encoding="utf-8"))["paths"]
     anonymous = FlaskClient(service)
 
-    for route in api_routes(service):
+    for route in reachable_routes(service):
         operation = paths.get(documented_path(route.rule), {}).get(route.method.lower(), {})
         if operation.get("security") != []:
             response = anonymous.open(route.path, method=route.method)

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import TestResponse
 
 from {{ cookiecutter.__package }}.web.problems import TITLES
@@ -20,9 +21,10 @@ def problem(response: TestResponse, status: int) -> dict[str, Any]:
     assert response.content_type == "application/problem+json", body
     document: dict[str, Any] = response.get_json(force=True)
     assert document.keys() - {"errors"} == MEMBERS
-    title = TITLES[status]
-    assert document["title"] == title
-    assert document["type"] == f"/problems/{title.lower().replace(' ', '-')}"
+    title = TITLES.get(status)
+    kind = f"/problems/{title.lower().replace(' ', '-')}" if title else "about:blank"
+    assert document["title"] == (title or HTTP_STATUS_CODES.get(status, "Unknown"))
+    assert document["type"] == kind
     assert document["status"] == status
     assert document["instance"] == quote(response.request.path)
     assert document["request_id"] == response.headers["X-Request-ID"]

@@ -1,23 +1,26 @@
 """The routes of an application as its URL map and its document show them, and requests for them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-import hypothesis
 from flask import Flask
-from hypothesis.strategies import from_regex
-from werkzeug.routing import Rule
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import (
+    AnyConverter,
+    BaseConverter,
+    RequestRedirect,
+    Rule,
+    UnicodeConverter,
+    UUIDConverter,
+)
+from werkzeug.routing.converters import NumberConverter
 
-UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
-FORMATS: dict[str, str] = {
-    "uuid": UNKNOWN_ID,
-    "date": "2030-01-31",
-    "date-time": "2030-01-31T12:00:00Z",
-}
-VALUES: dict[str, Any] = {"boolean": True, "array": [], "null": None}
-
-Schema = dict[str, Any]
+from .examples import MAX_LENGTH, UNKNOWN_ID, Schema, as_text, example, text_matching
 
 
 class Route(NamedTuple):
@@ -27,6 +30,8 @@ class Route(NamedTuple):
     rule: str
     endpoint: str
     path: str
+    arguments: Schema | None
+    """What the rule reads from the path; None if no path is known that leads to the route."""
     operation: Schema
     document: Schema
 
@@ -53,6 +58,27 @@ class Route(NamedTuple):
         schema = self.operation["requestBody"]["content"]["application/json"]["schema"]
         return example(schema, self.document)
 
+    @property
+    def query(self) -> dict[str, Any]:
+        """The query parameters that a request needs."""
+        return self._required("query")
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The headers that a request needs."""
+        return self._required("header")
+
+    def _required(self, place: str) -> dict[str, Any]:
+        values = {
+            each["name"]: example(each["schema"], self.document)
+            for each in self.operation.get("parameters", ())
+            if each["in"] == place and each["required"]
+        }
+        return {
+            name: [as_text(each) for each in value] if isinstance(value, list) else as_text(value)
+            for name, value in values.items()
+        }
+
 
 def document_of(app: Flask) -> Schema:
     """Return the API document that the application serves."""
@@ -70,19 +96,45 @@ def rules(app: Flask) -> Iterator[tuple[str, Rule]]:
 def api_routes(app: Flask) -> list[Route]:
     """Return the routes under `/api`, without those that Flask adds: HEAD and OPTIONS."""
     document = document_of(app)
-    paths = document["paths"]
     return [
-        Route(
-            method,
-            rule.rule,
-            rule.endpoint,
-            path_of(rule),
-            paths.get(documented_path(rule.rule), {}).get(method.lower(), {}),
-            document,
-        )
+        route_of(app, method, rule, document)
         for method, rule in rules(app)
         if rule.rule.startswith("/api/") and method not in ("HEAD", "OPTIONS")
     ]
+
+
+def reachable_routes(app: Flask) -> list[Route]:
+    """Return the routes under `/api` without those to which no path is known."""
+    return [route for route in api_routes(app) if route.arguments is not None]
+
+
+def route_of(app: Flask, method: str, rule: Rule, document: Schema) -> Route:
+    """Return a method of a rule, with what the document says of it."""
+    operations = document["paths"].get(documented_path(rule.rule), {})
+    operation = operations.get(method.lower(), {})
+    path = path_of(rule, operation, document)
+    arguments = None
+    with suppress(HTTPException, RequestRedirect):
+        found, read = app.url_map.bind("localhost").match(unquote(path), method, return_rule=True)
+        arguments = dict(read) if found is rule else None
+    return Route(method, rule.rule, rule.endpoint, path, arguments, operation, document)
+
+
+def accepts(app: Flask, route: Route) -> bool:
+    """Return whether the models of the route accept the request that its document describes."""
+    parts = app.view_functions[route.endpoint].__annotations__
+    values = {
+        "path": route.arguments,
+        "query": route.query,
+        "header": route.headers,
+        "body": route.body,
+    }
+    try:
+        for name in values.keys() & parts.keys():
+            parts[name].model_validate(values[name])
+    except ValidationError:
+        return False
+    return True
 
 
 def documented_path(rule: str) -> str:
@@ -90,43 +142,50 @@ def documented_path(rule: str) -> str:
     return re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule)
 
 
-def path_of(rule: Rule) -> str:
-    """Return a path that the rule matches: with an id that no row has, or with `1`."""
-    return re.sub(r"<[^<>]+>", "1", re.sub(r"<uuid:\w+>", UNKNOWN_ID, rule.rule))
+def path_of(rule: Rule, operation: Schema, document: Schema) -> str:
+    """Return a path that the rule matches: with values that the document describes, if it does."""
+    path = rule.rule
+    for name, converter in rule._converters.items():
+        described = [
+            example(_of_such_a_length(each["schema"], converter), document)
+            for each in operation.get("parameters", ())
+            if each["in"] == "path" and each["name"] == name
+        ]
+        path = re.sub(rf"<(?:[^<>]*:)?{name}>", _segment(converter, described), path)
+    return path
 
 
-def example(schema: Schema, document: Schema) -> Any:
-    """Return a value that fits a JSON schema of the document."""
-    if "$ref" in schema:
-        part: Any = document
-        for name in schema["$ref"].removeprefix("#/").split("/"):
-            part = part[name]
-        return example(part, document)
-    for keyword in ("examples", "enum"):
-        if schema.get(keyword):
-            return schema[keyword][0]
-    if "const" in schema:
-        return schema["const"]
-    if alternatives := schema.get("anyOf", schema.get("oneOf", schema.get("allOf"))):
-        return example(alternatives[0], document)
-    kind = schema.get("type", "null")
-    if kind == "object":
-        members = schema.get("properties", {})
-        return {name: example(members[name], document) for name in schema.get("required", ())}
-    if kind == "string":
-        return _string(schema)
-    if kind in ("integer", "number"):
-        return max(schema.get("minimum", 1), min(1, schema.get("maximum", 1)))
-    return VALUES[kind]
+def _of_such_a_length(schema: Schema, converter: BaseConverter) -> Schema:
+    """Return the schema of a string with the least length that the converter reads as well."""
+    if schema.get("type") != "string" or not isinstance(converter, UnicodeConverter):
+        return schema
+    return {**schema, "minLength": max(schema.get("minLength", 1), _least_length(converter))}
 
 
-def _string(schema: Schema) -> str:
-    if schema.get("format") in FORMATS:
-        return FORMATS[str(schema["format"])]
-    lengths = range(max(1, schema.get("minLength", 0)), schema.get("maxLength", 1000) + 1)
-    pattern = re.compile(schema.get("pattern", ""))
-    for text in ("x" * lengths.start, "1" * lengths.start, "1.00"):
-        if pattern.search(text) and len(text) in lengths:
-            return text
-    strategy = from_regex(pattern, fullmatch=True)
-    return str(hypothesis.find(strategy, lambda text: len(text) in lengths))
+def _least_length(converter: UnicodeConverter) -> int:
+    lengths = range(1, MAX_LENGTH)
+    return next(each for each in lengths if re.fullmatch(converter.regex, "x" * each))
+
+
+def _segment(converter: BaseConverter, described: list[Any]) -> str:
+    """Return the text of the first value that a converter reads; `1` if there is none."""
+    for value in chain(described, _own_values(converter)):
+        with suppress(ValueError, TypeError):
+            text: str = converter.to_url(value)
+            if re.fullmatch(converter.regex, unquote(text)):
+                converter.to_python(unquote(text))
+                return text
+    return "1"
+
+
+def _own_values(converter: BaseConverter) -> Iterable[Any]:
+    """Return values that a converter may know."""
+    if isinstance(converter, AnyConverter):
+        return sorted(converter.items)
+    if isinstance(converter, NumberConverter):
+        return [each for each in (1, converter.min, converter.max) if each is not None]
+    if isinstance(converter, UUIDConverter):
+        return [UNKNOWN_ID]
+    if isinstance(converter, UnicodeConverter):
+        return ["x" * _least_length(converter)]
+    return [text_matching(f"^{converter.regex}$", range(1, MAX_LENGTH))]
