@@ -9,20 +9,12 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Date,
-    Integer,
-    String,
-    Table,
-    Uuid,
-    create_engine,
-    select,
-)
+from sqlalchemy import Column, ColumnElement, Date, Integer, Table, Uuid, select
 from sqlalchemy.orm import Session, registry
 from sqlalchemy.types import TypeEngine
 
+from {{ cookiecutter.__package }}.database.column_types import ExactString
+from {{ cookiecutter.__package }}.settings import Settings
 from {{ cookiecutter.__package }}.web.pagination import (
     PageQuery,
     SortKey,
@@ -32,28 +24,29 @@ from {{ cookiecutter.__package }}.web.pagination import (
 )
 
 from ..support.probe import Probe
+from ..support.schemas import migration_connection
 
 ID = UUID("00000000-0000-7000-8000-000000000000")
 
 
 @contextmanager
-def made_rows(kind: TypeEngine[Any], ids: list[Any]) -> Iterator[tuple[Any, Session]]:
-    """Yield a model of rows with these ids, and a session of a database of their own."""
+def made_rows(
+    settings: Settings, kind: TypeEngine[Any], ids: list[Any]
+) -> Iterator[tuple[Any, Session]]:
+    """Make a table of rows with these ids, and yield their model and a session."""
 
     class Row:
         """A row, of which others have the same label."""
 
     mapping = registry()
-    table = Table(
-        "rows", mapping.metadata, Column("id", kind, primary_key=True), Column("label", String)
-    )
+    row_id = Column("id", kind, primary_key=True, autoincrement=False)
+    label = Column("label", ExactString(20), nullable=False)
+    table = Table("things", mapping.metadata, row_id, label)
     mapping.map_imperatively(Row, table)
-    engine = create_engine("sqlite://")
-    mapping.metadata.create_all(engine)
-    with Session(engine) as session:
+    with migration_connection(settings) as connection, Session(connection) as session:
+        mapping.metadata.create_all(connection)
         session.execute(table.insert(), [{"id": each, "label": "x"} for each in ids])
         yield Row, session
-    engine.dispose()
 
 
 def sql(expression: ColumnElement[bool]) -> str:
@@ -86,17 +79,18 @@ def test_another_key_is_followed_by_the_id(descending: bool) -> None:
     ("kind", "ids"),
     [
         (Integer(), [-300, 0, 70_000]),
-        (String(40), ["", "a\n1", "é" * 40]),
+        (ExactString(40), ["", "a\n1", "é" * 40]),
         (Uuid(), [UUID(int=1), UUID(int=2), UUID(int=3)]),
         (Date(), [date(2030, 1, 1), date(2030, 1, 2), date(2030, 1, 31)]),
     ],
     ids=["integer", "string", "uuid", "date"],
 )
 def test_rows_with_ids_of_any_type_are_found_page_by_page(
-    app: Flask, kind: TypeEngine[Any], ids: list[Any], descending: bool
+    app: Flask, empty_database: Settings, kind: TypeEngine[Any], ids: list[Any], descending: bool
 ) -> None:
     found = []
-    with made_rows(kind, ids) as (row, session), app.test_request_context("/rows"):
+    rows = made_rows(empty_database, kind, ids)
+    with rows as (row, session), app.test_request_context("/things"):
         cursor = None
         for _ in ids:
             query = PageQuery(limit=1, cursor=cursor)
