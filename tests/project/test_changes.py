@@ -5,6 +5,7 @@ they alone cover the kit; format, lint, layers and types are clean.
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -84,13 +85,14 @@ def no_resource(team: Team) -> None:
 
 
 def three_resources(team: Team) -> None:
-    """Add a resource that refers to the first, and one that it also refers to in turn."""
+    """Add two resources that refer to others and to each other, and odd routes beside them."""
     team.database("upgrade")
     team.write_rows("items:ItemFactory")
     team.make("resource", name="parcel", fields="label:string:80:unique item:ref:items")
     team.make("resource", name="stop", fields="place:text parcel:ref:parcels")
     migrate_with_rows(team, {"parcels": "ParcelFactory", "stops": "StopFactory"}, "items")
     refer_to_each_other(team)
+    add_odd_routes(team)
     team.make("migration", m="Add the last stop to parcels")
     team.make("format", "openapi")
     migrate_with_rows(team, {"stops": "StopFactory"}, "items", "parcels")
@@ -154,6 +156,19 @@ def refer_to_each_other(team: Team) -> None:
         ("from ..stops.factories import StopFactory\n", ""),
         ("lambda: StopFactory", "_stop_factory"),
         ("URL = .*\n", f"\\g<0>{STOP_FACTORY}"),
+    )
+
+
+def add_odd_routes(team: Team) -> None:
+    """Serve routes of every kind beside the resources: those that the kit's tests know."""
+    folder = team.resources / "oddities"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""Routes of every kind."""\n', encoding="utf-8")
+    shutil.copy(team.project.path / "tests" / "support" / "oddities.py", folder / "routes.py")
+    edit(
+        team.resources / "__init__.py",
+        ("\n\nRESOURCES", "\nfrom .oddities.routes import api as oddities_api\\g<0>"),
+        ("\n\\]", "\n    oddities_api,\\g<0>"),
     )
 
 

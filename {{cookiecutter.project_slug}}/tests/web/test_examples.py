@@ -86,7 +86,7 @@ TYPES = [
 ]
 
 
-@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("kind", TYPES)
 def test_a_value_fits_the_schema_of_its_type(kind: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
@@ -138,7 +138,7 @@ PATHS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "kind", "path"), PATHS, ids=str)
+@pytest.mark.parametrize(("rule", "kind", "path"), PATHS)
 def test_the_path_of_a_rule_leads_to_it(
     settings: Settings, rule: str, kind: Any, path: str
 ) -> None:
