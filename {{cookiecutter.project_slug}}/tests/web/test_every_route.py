@@ -175,9 +175,9 @@ def test_every_route_with_a_body_rejects_one_that_is_not_an_object(
 def test_every_route_answers_503_while_the_database_is_unreachable(
     each_app: Flask, client: FlaskClient
 ) -> None:
-    """One that does not reach for the database answers as it likes, if with a problem then whole.
+    """A route that does not reach for the database may succeed, or answer with any problem.
 
-    The document may not say enough to make a request that comes so far.
+    It may need none, or the document may not say enough to make a request that comes so far.
     """
     with each_app.app_context():
         engine = db.engine
