@@ -214,7 +214,34 @@ JOB_MUTANTS = (
             "                except Exception as error:",
             "                except TypeError as error:",
         ),
-        "tests/jobs/test_relay.py::test_a_task_that_cannot_be_a_message_is_failed_and_others_go_on",
+        f"{RELAY_TESTS}::test_a_task_that_cannot_be_a_message_is_failed_and_others_go_on",
+    ),
+    mutant(
+        "unknown codec taken for a broker that is down",
+        "a task that cannot be encoded does not stop others",
+        RELAY,
+        (
+            "        errors = tuple(each for each in errors if each is not KeyError)",
+            "        errors = tuple(errors)",
+        ),
+        f"{RELAY_TESTS}::"
+        "test_a_task_that_cannot_be_a_message_is_failed_and_others_go_on[compression]",
+    ),
+    mutant(
+        "tasks failed by an error of the connection",
+        "an error of the connection lets tasks wait",
+        RELAY,
+        ("Producer(connection.default_channel)", "Producer(connection)"),
+        f"{RELAY_TESTS}::test_a_task_is_not_failed_by_a_broker_that_cannot_be_used[no number]",
+        f"{RELAY_TESTS}::"
+        "test_a_task_is_not_failed_by_a_broker_that_cannot_be_used[no such database]",
+    ),
+    mutant(
+        "receipt unmarked by a header",
+        "a task with a receipt ends it, whatever its headers are",
+        RELAY,
+        (" | {RECEIPT: True}\n", " | {}\n"),
+        f"{RELAY_TESTS}::test_a_caller_cannot_unmark_the_receipt[other]",
     ),
     mutant(
         "late run not written down",

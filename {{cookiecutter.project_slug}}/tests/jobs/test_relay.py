@@ -151,8 +151,13 @@ def test_what_the_broker_does_not_take_is_due_again(app: Flask, committed_db: En
 
 @pytest.mark.parametrize("is_recoverable", [False, True])
 def test_a_queue_that_the_broker_rejects_does_not_hold_up_the_others(
-    app: Flask, committed_db: Engine, monkeypatch: pytest.MonkeyPatch, is_recoverable: bool
+    make_app: MakeApp,
+    committed_db: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    broker_url: str,
+    is_recoverable: bool,
 ) -> None:
+    app = make_app(broker_url=SecretStr(broker_url))
     for queue in ("a-queue", "rejected", "z-queue"):
         enqueue_many(app, 2, queue)
     celery = celery_of(app)
@@ -256,33 +261,69 @@ def test_messages_reach_the_broker(make_app: MakeApp, broker_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"payload": "[[], {}]"}, {"payload": '[[], {}, {"serializer": "of-nobody"}]'}]
+    ("payload", "reason"),
+    [
+        ("[[], {}]", "not enough values"),
+        ('[[], {}, {"serializer": "of-nobody"}]', "of-nobody"),
+        ('[[], {}, {"compression": "of-nobody"}]', "KeyError: 'of-nobody'"),
+    ],
+    ids=["payload", "serializer", "compression"],
 )
 def test_a_task_that_cannot_be_a_message_is_failed_and_others_go_on(
-    make_app: MakeApp, committed_db: Engine, broker_url: str, bad: dict[str, str]
+    make_app: MakeApp, committed_db: Engine, broker_url: str, payload: str, reason: str
 ) -> None:
     app = make_app(broker_url=SecretStr(broker_url))
     ask(app, idle.s())
-    change_jobs(committed_db, **bad)
+    change_jobs(committed_db, payload=payload)
     good = ask(app, idle.s())
     with app.app_context():
         publish_batch(celery_of(app), take_due(app))
 
     first, other = jobs_in(committed_db)
     assert (first.state, other.state, other.id) == (JobState.FAILED, JobState.SENT, good)
-    assert first.error
+    assert reason in (first.error or "")
 
 
-def test_a_task_is_not_failed_by_a_broker_that_is_down(
-    make_app: MakeApp, committed_db: Engine
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("0", OperationalError), ("a-name", ValueError), ("99999", OperationalError)],
+    ids=["down", "no number", "no such database"],
+)
+def test_a_task_is_not_failed_by_a_broker_that_cannot_be_used(
+    make_app: MakeApp,
+    committed_db: Engine,
+    broker_url: str,
+    path: str,
+    expected: type[Exception],
 ) -> None:
-    app = make_app(broker_url=BROKER_IS_DOWN)
+    there = BROKER_IS_DOWN.get_secret_value() if path == "0" else broker_url
+    app = make_app(broker_url=SecretStr(f"{there.rpartition('/')[0]}/{path}"))
     enqueue_many(app, 2)
 
-    with app.app_context(), pytest.raises(OperationalError):
+    with app.app_context(), pytest.raises(expected):
         publish_due(celery_of(app), partial(publish_batch, celery_of(app)))
 
     assert {job.state for job in jobs_in(committed_db)} == {JobState.WAITING}
+
+
+@pytest.mark.parametrize("headers", [{"receipt": False, "mine": 1}, None], ids=["other", "none"])
+def test_a_caller_cannot_unmark_the_receipt(
+    make_app: MakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+    broker_url: str,
+    headers: Any,
+) -> None:
+    app = make_app(broker_url=SecretStr(broker_url))
+    ask(app, idle.s().set(headers=headers))
+    sent: list[dict[str, object]] = []
+    celery = celery_of(app)
+    monkeypatch.setattr(celery, "send_task", lambda *_, headers, **__: sent.append(headers))
+
+    publish_batch(celery, take_due(app))
+
+    [found] = sent
+    assert found["receipt"] is True
+    assert (found.get("mine") == 1) is bool(headers)
 
 
 @pytest.mark.parametrize(

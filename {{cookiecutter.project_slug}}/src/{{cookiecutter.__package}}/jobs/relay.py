@@ -118,26 +118,28 @@ def _note_claimed(jobs: Sequence[Job], claimed_at: datetime, **values: Any) -> N
 def publish_batch(celery: ServiceCelery, jobs: Sequence[Job]) -> None:
     """Give tasks of a queue to the broker; one that cannot be made a message is failed.
 
-    Raises QueueError if the broker does not take messages for this queue.
+    Raises QueueError if the broker does not take messages for this queue, and what its client
+    raises if the broker cannot be used.
     """
     with celery.connection_for_write() as connection:
-        producer: Any = celery.amqp.Producer(connection)
+        producer: Any = celery.amqp.Producer(connection.default_channel)
         channel_errors: Any = connection.channel_errors
-        errors: Any = (*connection.connection_errors, *channel_errors)
+        errors: Any = (OperationalError, *connection.connection_errors, *channel_errors)
         errors = tuple(each for each in errors if each is not KeyError)  # of an unknown option
         with _naming(jobs[0].queue, channel_errors), producer.batch():
             for job in jobs:
-                headers = {RECEIPT: True, "request_id": job.request_id, "trace_id": job.trace_id}
+                headers = {"request_id": job.request_id, "trace_id": job.trace_id}
                 try:
                     args, kwargs, options = json.loads(job.payload)
                     options |= {"queue": job.queue, "retries": job.retries, "producer": producer}
-                    options |= {"headers": headers | options.get("headers", {})}
+                    options["headers"] = headers | (options.get("headers") or {}) | {RECEIPT: True}
                     celery.send_task(job.task, args, kwargs, task_id=str(job.id), **options)
-                except (OperationalError, *errors):
-                    raise
                 except Exception as error:  # whatever its options make Celery raise
+                    cause = (isinstance(error, OperationalError) and error.__cause__) or error
+                    if isinstance(cause, errors):
+                        raise
                     log.exception("The task %s %s cannot be published", job.task, job.id)
-                    note(celery, str(job.id), error)
+                    note(celery, str(job.id), cause)
 
 
 @contextmanager
