@@ -253,7 +253,16 @@ def test_the_database_url_is_required() -> None:
 {% if cookiecutter.background_jobs == "celery" %}
 @pytest.mark.parametrize(
     "url",
-    [f"kafka://u:{PASSWORD}@host", f"redis://u:{PASSWORD}@", f"redis://h:{PASSWORD}", "redis"],
+    [
+        f"kafka://u:{PASSWORD}@host",
+        f"redis://u:{PASSWORD}@",
+        f"redis://h:{PASSWORD}",
+        f"redis://:{PASSWORD}@h:6379/x",
+        f"rediss://:{PASSWORD}@h/0/1",
+        f"redis://:{PASSWORD}@h:65536/0",
+        "redis",
+    ],
+    ids=["scheme", "host", "port", "name", "path", "large port", "word"],
 )
 def test_an_invalid_broker_url_is_reported(url: str) -> None:
     errors = errors_of(database_url=EXAMPLE_URL, broker_url=url)
@@ -266,6 +275,7 @@ def test_an_invalid_broker_url_is_reported(url: str) -> None:
     "url",
     [
         "redis://h",
+        "redis://h:65535/",
         f"redis://:{PASSWORD}@h:6379/0",
         f"rediss://u:{PASSWORD}@h.example:1/2?a=b",
         f"amqp://u:{PASSWORD}@h:5672/name",
@@ -300,6 +310,42 @@ def test_times_of_celery_are_numbers(value: str, expected: str) -> None:
     errors = errors_of(database_url=EXAMPLE_URL, celery=value)
 
     assert expected in errors["celery"]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ('{"task_routes": 5}', "task_routes"),
+        ('{"task_routes": {"*": 5}}', "task_routes"),
+        ('{"task_routes": {"reports.*": 5}}', "task_routes"),
+        ('{"task_routes": {"a": {"queue": 5}}}', "task_routes"),
+        ('{"task_routes": [{"a": 5}]}', "task_routes"),
+        ('{"task_queues": 3}', "task_queues"),
+        ('{"task_default_queue": null}', "task_default_queue"),
+        ('{"task_serializer": "of-nobody"}', "task_serializer"),
+        ('{"task_compression": "of-nobody"}', "task_compression"),
+        ('{"task_compression": [1]}', "task_compression"),
+    ],
+)
+def test_settings_with_which_celery_cannot_publish_are_reported(value: str, names: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, celery=value)
+
+    assert names in errors["celery"]
+    assert "of-nobody" not in errors["celery"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"task_routes": {"a.*": "b", "c": {"queue": "d"}}}',
+        '{"task_routes": [{"a.*": "b"}], "task_queues": null}',
+        '{"task_serializer": "json", "task_compression": "gzip"}',
+    ],
+)
+def test_settings_with_which_celery_can_publish_are_accepted(value: str) -> None:
+    made = Settings.model_validate({"database_url": EXAMPLE_URL, "celery": value})
+
+    assert made.celery == value
 
 
 {% endif %}

@@ -7,6 +7,8 @@ RECEIPTS = f"{PACKAGE}/jobs/receipts.py"
 TASKS = f"{PACKAGE}/jobs/tasks.py"
 RELAY = f"{PACKAGE}/jobs/relay.py"
 CELERY = f"{PACKAGE}/jobs/celery_app.py"
+SETTINGS = f"{PACKAGE}/base_settings.py"
+SETTINGS_TESTS = "tests/test_settings.py"
 OUTBOX_TESTS = "tests/jobs/test_outbox.py"
 TASK_TESTS = "tests/jobs/test_tasks.py"
 RELAY_TESTS = "tests/jobs/test_relay.py"
@@ -235,6 +237,21 @@ JOB_MUTANTS = (
         f"{RELAY_TESTS}::test_a_task_is_not_failed_by_a_broker_that_cannot_be_used[no number]",
         f"{RELAY_TESTS}::"
         "test_a_task_is_not_failed_by_a_broker_that_cannot_be_used[no such database]",
+    ),
+    mutant(
+        "any path in the URL of a Redis",
+        "a broker whose database is no number is rejected at start",
+        SETTINGS,
+        ("(?:/{1,2}[0-9]{0,9})?|", r"(?:/[^\s?]*)?|"),
+        f"{SETTINGS_TESTS}::test_an_invalid_broker_url_is_reported[name]",
+        f"{SETTINGS_TESTS}::test_an_invalid_broker_url_is_reported[path]",
+    ),
+    mutant(
+        "settings of Celery not tried",
+        "settings with which each call of a task would fail are rejected at start",
+        SETTINGS,
+        ("    _check_publishing(settings)\n", ""),
+        f"{SETTINGS_TESTS}::test_settings_with_which_celery_cannot_publish_are_reported",
     ),
     mutant(
         "receipt unmarked by a header",

@@ -98,8 +98,9 @@ ENVIRONMENT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 """Where an environment's defaults differ from those of development, which the fields show."""
 
 {% if cookiecutter.background_jobs == "celery" %}
-BROKER = re.compile(
-    r"(?:redis|amqp)s?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::[0-9]{1,5})?(?:/[^\s?]*)?(?:\?\S*)?"
+BROKER = re.compile(  # a database of Redis has a number, one of RabbitMQ a name
+    r"(?:(redis)|amqp)s?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::([0-9]{1,5}))?"
+    r"(?(1)(?:/{1,2}[0-9]{0,9})?|(?:/[^\s?]*)?)(?:\?\S*)?"
 )
 WEBHOOK = re.compile(r"https?://[^\s/?#]+(?:/\S*)?")
 DEVELOPMENT_BROKER = "redis://127.0.0.1:6379/0"
@@ -181,7 +182,31 @@ def _celery_settings(value: str) -> str:
         number = given.get(name, 1)
         if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
             raise ValueError(f"has a {name} that is not a number of seconds")
+    _check_publishing(settings)
     return value
+
+
+def _check_publishing(settings: Mapping[str, Any]) -> None:
+    """Reject settings with which each call of a task would fail, by what Celery does in one."""
+    from celery import Celery
+    from kombu.compression import compress
+    from kombu.serialization import dumps
+
+    celery: Any = Celery(set_as_current=False)
+    tried = "task_serializer"
+    try:
+        celery.conf.update(settings)
+        dumps([], serializer=celery.conf.task_serializer)
+        tried = "task_compression"
+        compress("", celery.conf.task_compression or "gzip")
+        tried = "task_routes, task_queues or task_default_queue"
+        routes = settings.get("task_routes")
+        maps = [each for each in (routes, *(routes or ())) if isinstance(each, dict)]
+        for name in ("any", *(name for each in maps for name in each)):
+            if not isinstance(celery.amqp.router.route({}, name)["queue"].name, str):
+                raise TypeError
+    except Exception:
+        raise ValueError(f"has a {tried} with which Celery cannot publish tasks") from None
 
 
 def _usable_signing_key(value: SecretStr) -> SecretStr:
@@ -200,7 +225,8 @@ def _usable_signing_key(value: SecretStr) -> SecretStr:
 
 
 def _usable_broker(value: SecretStr) -> SecretStr:
-    if not BROKER.fullmatch(value.get_secret_value()):
+    parts = BROKER.fullmatch(value.get_secret_value())
+    if parts is None or int(parts[2] or 0) > MAX_PORT:
         raise ValueError(
             "is not a broker URL; write it like redis://:password@host:6379/0 or, for RabbitMQ,"
             " amqp://user:password@host:5672/name"
