@@ -51,6 +51,27 @@ JOB_MUTANTS = (
         ("    if countdown:\n", "    if False:\n"),
         f"{OUTBOX_TESTS}::test_a_countdown_counts_by_the_clock_of_the_database",
     ),
+    mutant(
+        "options of the task itself ignored",
+        "options of a task count as in a call of Celery",
+        OUTBOX,
+        ("    options |= signature.options\n", "    options = dict(signature.options)\n"),
+        f"{OUTBOX_TESTS}::test_options_of_the_task_itself_count_as_in_a_call",
+    ),
+    mutant(
+        "expires counts from publishing",
+        "a task expires by the time when it was asked for",
+        OUTBOX,
+        ("    if isinstance(expires, int | float):\n", "    if False:\n"),
+        f"{OUTBOX_TESTS}::test_a_task_expires_by_the_time_when_it_was_asked_for",
+    ),
+    mutant(
+        "time without a zone",
+        "an eta without a time zone is rejected at once",
+        OUTBOX,
+        ("and eta.utcoffset() is not None)", ")"),
+        f"{OUTBOX_TESTS}::test_a_time_without_a_zone_is_rejected[zone]",
+    ),
     # At least once
     mutant(
         "receipt deleted when it is published",

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -156,6 +157,41 @@ def test_the_queue_is_chosen_as_celery_does(make_app: MakeApp, committed_db: Eng
     assert [job.queue for job in jobs_in(committed_db)] == ["reports", "urgent", "mail"]
 
 
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
+def test_options_of_the_task_itself_count_as_in_a_call(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    def special() -> None: ...
+
+    options = {"priority": 9, "serializer": "pickle", "compression": "gzip", "delivery_mode": 1}
+    app = make_app()
+    task = task_of(app, special, **options)
+    ask(app, task.s())
+    ask(app, task.s().set(priority=0))
+
+    first, second = jobs_in(committed_db)
+    assert celery_json(first)[2] == options
+    assert celery_json(second)[2] == options | {"priority": 0}
+
+
+def test_a_task_expires_by_the_time_when_it_was_asked_for(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    def hasty() -> None: ...
+
+    app = make_app()
+    ask(app, task_of(app, hasty, expires=1000).s())
+    ask(app, idle.s().set(expires=0.5))
+    ask(app, idle.s().set(expires=datetime(2099, 1, 1, tzinfo=UTC)))
+
+    with app.app_context():
+        now = database_time(db.session())
+    first, second, third = (celery_json(job)[2]["expires"] for job in jobs_in(committed_db))
+    assert seconds_between(first, now + timedelta(seconds=1000)) <= 2
+    assert seconds_between(second, now) <= 3
+    assert third == datetime(2099, 1, 1, tzinfo=UTC)
+
+
 def test_a_task_without_a_request_has_no_ids(make_app: MakeApp, committed_db: Engine) -> None:
     ask(make_app(), idle.s())
 
@@ -204,9 +240,9 @@ def test_arguments_that_are_too_long_are_rejected(app: Flask, session: Session) 
             enqueue(session, idle.s("x" * (room + 1)))
 
 
-def test_a_time_without_a_zone_is_rejected(app: Flask, session: Session) -> None:
-    with app.app_context():
-        enqueue(session, idle.s().set(eta=datetime(2099, 1, 1)))
-    with pytest.raises(Exception, match="has no time zone"):
-        session.flush()
-    session.rollback()
+@pytest.mark.parametrize("eta", [datetime(2099, 1, 1), LATER, 0], ids=["zone", "text", "number"])
+def test_a_time_without_a_zone_is_rejected(app: Flask, session: Session, eta: Any) -> None:
+    with app.app_context(), pytest.raises(ValueError, match=r"^The eta of tests\.idle .*UTC\)\.$"):
+        enqueue(session, idle.s().set(eta=eta))
+
+    assert jobs_in(session) == []

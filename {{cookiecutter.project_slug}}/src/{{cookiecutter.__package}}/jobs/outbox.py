@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from celery.canvas import Signature
 
 MAX_PAYLOAD_LENGTH = 16_384
+# Those of a message that a task can have itself; its other ones a worker knows.
+OPTIONS = (
+    *("queue", "exchange", "routing_key", "priority", "expires", "delivery_mode"),
+    *("serializer", "compression"),
+)
 COLUMNS = {"countdown", "eta", "queue", "retries", "task_id"}
 
 
@@ -29,9 +34,10 @@ def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
 
         enqueue(session, send.s(order.id).set(countdown=60, queue="mail"))
 
-    After the commit the task is published when it is due; after a rollback it never was. Raises
-    TypeError for a chain or group, for arguments that the task does not take and for those that are
-    not JSON; ValueError if they are too long, or if `eta` has no time zone.
+    Its options count as for `send.apply_async()`, with `expires` in seconds from now. After the
+    commit the task is published when it is due; after a rollback it never was. Raises TypeError for
+    a chain or group, for arguments that the task does not take and for those that are not JSON;
+    ValueError if they are too long, or if `eta` is not a time with a time zone.
     """
     if signature.subtask_type:
         raise TypeError(
@@ -40,13 +46,23 @@ def enqueue(session: Session, signature: "Signature[Any]") -> UUID:
         )
     task, args, kwargs = signature.type, signature.args, signature.kwargs
     inspect.signature(task.run).bind(*args, **kwargs)
-    options = {"queue": getattr(task, "queue", None)} | signature.options
+    celery = current_app.extensions["celery"]
+    own = [(name, getattr(task, name, None), celery.conf.get(f"task_{name}")) for name in OPTIONS]
+    options = {name: value for name, value, usual in own if value not in (None, usual)}
+    options |= signature.options
     if header := trace_header():
         options["headers"] = header | (options.get("headers") or {})
-    countdown, eta = options.get("countdown"), options.get("eta")
+    countdown, eta, expires = (options.get(name) for name in ("countdown", "eta", "expires"))
+    if not (eta is None or (isinstance(eta, datetime) and eta.utcoffset() is not None)):
+        raise ValueError(
+            f"The eta of {task.name} is not a time with a time zone; write it like"
+            " datetime(2030, 1, 1, tzinfo=UTC)."
+        )
     if countdown:
         eta = database_time(session) + timedelta(seconds=countdown)
-    router = current_app.extensions["celery"].amqp.router
+    if isinstance(expires, int | float):
+        options["expires"] = database_time(session) + timedelta(seconds=expires)
+    router = celery.amqp.router
     queue = router.route(dict(options), task.name, args, kwargs, task)["queue"].name
     payload = dump_payload(args, kwargs, options)
     if len(payload) > MAX_PAYLOAD_LENGTH:
