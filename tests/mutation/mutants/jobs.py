@@ -282,6 +282,25 @@ JOB_MUTANTS = (
         f"{RELAY_TESTS}::test_a_caller_cannot_unmark_the_receipt[other]",
     ),
     mutant(
+        "message of a broker's error in the log",
+        "the relay logs known causes and no secret",
+        RELAY,
+        ('return ", ".join([type(original).__name__, *', 'return ", ".join([said, *'),
+        f"{RELAY_TESTS}::test_a_look_that_fails_is_logged_without_secrets_and_made_again[any]",
+        f"{RELAY_TESTS}::test_a_look_that_fails_is_logged_without_secrets_and_made_again[broker]",
+        f"{RELAY_TESTS}::test_a_look_that_fails_is_logged_without_secrets_and_made_again[queue]",
+    ),
+    mutant(
+        "metrics of a relay fail with its database",
+        "a relay serves its metrics without the database",
+        RELAY,
+        (
+            '                log.warning("Jobs are not measured: %s", cause_of(error))\n',
+            "                raise\n",
+        ),
+        f"{RELAY_TESTS}::test_metrics_are_served_without_the_database",
+    ),
+    mutant(
         "late run not written down",
         "a task that began late is not published again before it ends",
         RECEIPTS,

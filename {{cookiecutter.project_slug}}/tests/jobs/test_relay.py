@@ -13,6 +13,7 @@ from flask import Flask
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.__package }}.database import db
@@ -29,7 +30,7 @@ from {{ cookiecutter.__package }}.jobs.relay import (
 
 from ..support.applications import MakeApp
 from ..support.concurrency import in_threads
-from ..support.leaks import assert_nothing_leaked, pool_of
+from ..support.leaks import assert_nothing_leaked, pool_of, put_out_of_reach
 from .support.background import (
     BROKER_IS_DOWN,
     PAST,
@@ -326,6 +327,12 @@ def test_a_caller_cannot_unmark_the_receipt(
     assert (found.get("mine") == 1) is bool(headers)
 
 
+def caused(error: Exception, cause: Exception) -> Exception:
+    """An error with a cause."""
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -334,11 +341,20 @@ def test_a_caller_cannot_unmark_the_receipt(
             "Tasks wait, they cannot be published: ConnectionError",
         ),
         (
-            QueueError("mail", "reports"),
-            "Tasks wait, the broker rejects messages for mail, reports: NoneType",
+            caused(OperationalError(""), ConnectionError("hunter2: Connection REFUSED.")),
+            "Tasks wait, they cannot be published: ConnectionError, connection refused",
+        ),
+        (
+            DBAPIError("SELECT 'hunter2'", {}, TimeoutError("hunter2")),
+            "Tasks wait, they cannot be published: TimeoutError",
+        ),
+        (
+            caused(QueueError("mail", "reports"), ValueError("hunter2: inequivalent arg 'x'")),
+            "Tasks wait, the broker rejects messages for mail, reports: ValueError,"
+            " inequivalent arg",
         ),
     ],
-    ids=["any", "queue"],
+    ids=["any", "broker", "database", "queue"],
 )
 def test_a_look_that_fails_is_logged_without_secrets_and_made_again(
     app: Flask,
@@ -364,6 +380,32 @@ def test_a_look_that_fails_is_logged_without_secrets_and_made_again(
     assert json.loads(capsys.readouterr().err)["event"] == line
     assert len(looks) == 2
     assert relay.PULSE.exists()
+
+
+def test_the_cause_of_a_wrong_password_is_logged(
+    make_app: MakeApp,
+    broker_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = make_app(broker_url=SecretStr(f"redis://:hunter2@{broker_url.rpartition('@')[2]}"))
+    ask(app, idle.s())
+    stop = Event()
+    monkeypatch.setattr(relay, "PULSE", Pulse(stop))
+    capsys.readouterr()
+
+    relay.run(celery_of(app), stop)
+
+    logged = capsys.readouterr().err
+    assert "AuthenticationError, invalid username-password pair" in logged
+    assert "hunter2" not in logged
+
+
+class Pulse:
+    """A pulse that stops the relay."""
+
+    def __init__(self, stop: Event) -> None:
+        self.touch = stop.set
 
 
 def test_a_pulse_that_cannot_be_written_does_not_end_the_relay(
@@ -411,6 +453,24 @@ def test_metrics_are_served(app: Flask) -> None:
 
     with urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         assert 'jobs{queue="a-queue",state="waiting"} 2.0' in response.read().decode()
+
+
+def test_metrics_are_served_without_the_database(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = make_app()
+    put_out_of_reach(app)
+    port = free_port()
+    relay.serve_metrics(celery_with_port(app, port))
+    capsys.readouterr()
+
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        assert "jobs{" not in response.read().decode()
+
+    [line] = capsys.readouterr().err.splitlines()
+    logged = json.loads(line)
+    assert logged["level"] == "warning"
+    assert logged["event"] == "Jobs are not measured: ConnectionError"
 
 
 def test_a_port_that_is_taken_costs_only_the_metrics(

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, QueuePool, event, func, select
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import EnvironBuilder
 
 from {{ cookiecutter.__package }}.database import db
@@ -23,6 +24,14 @@ def engine_of(app: Flask) -> Engine:
 def pool_of(app: Flask) -> QueuePool:
     """Return the application's connection pool."""
     return cast(QueuePool, engine_of(app).pool)
+
+
+def put_out_of_reach(app: Flask) -> None:
+    """Put the application's database out of reach, before the first connection."""
+
+    @event.listens_for(engine_of(app), "do_connect")
+    def fail(*_arguments: object) -> None:
+        raise OperationalError(None, None, ConnectionError())
 
 
 def open_sessions() -> int:

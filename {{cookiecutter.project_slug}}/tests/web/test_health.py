@@ -4,14 +4,12 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
 from {{ cookiecutter.__package }}.database.revisions import BEHIND, SchemaStatus
 from {{ cookiecutter.__package }}.web import health
 
 from ..support.applications import MakeApp
-from ..support.leaks import engine_of
+from ..support.leaks import put_out_of_reach
 from ..support.problems import problem
 from ..support.queries import Queries
 
@@ -22,14 +20,6 @@ def draining() -> Iterator[None]:
     health.start_draining()
     yield
     health.stop_draining()
-
-
-def unreachable(app: Flask) -> None:
-    """Put the application's database out of reach."""
-
-    @event.listens_for(engine_of(app), "do_connect")
-    def fail(*_arguments: object) -> None:
-        raise OperationalError(None, None, ConnectionError())
 
 
 def test_a_service_that_can_serve_is_ready(client: FlaskClient) -> None:
@@ -47,7 +37,7 @@ def test_the_process_lives_without_asking_the_database(app: Flask, queries: Quer
 
 def test_without_its_database_the_service_lives_and_is_not_ready(make_app: MakeApp) -> None:
     service = make_app()
-    unreachable(service)
+    put_out_of_reach(service)
 
     response = service.test_client().get("/readyz")
 

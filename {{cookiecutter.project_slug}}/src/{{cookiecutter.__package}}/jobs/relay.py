@@ -24,9 +24,11 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..database import db
+from ..database.engine import cause_of
 from ..database.transactions import run_in_transaction
 from .celery_app import NAME, ServiceCelery
 from .models import Job, JobState, count_jobs, database_time
@@ -39,6 +41,31 @@ SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_AFTER_AN_ERROR = 2.0
 CLAIM_SECONDS = 30
 """How long a relay has for what it publishes; if it is killed meanwhile, another one goes on."""
+
+# What is said of a broker: phrases of its clients that hold no value and no secret.
+CAUSES = (
+    "access_refused",
+    "authentication required",
+    "certificate verify failed",
+    "connection closed by server",
+    "connection refused",
+    "connection reset by peer",
+    "database is int",
+    "db index is out of range",
+    "inequivalent arg",
+    "invalid username-password pair",
+    "maxmemory",
+    "name or service not known",
+    "network is unreachable",
+    "no route to host",
+    "not_allowed - vhost",
+    "read only replica",
+    "temporary failure in name resolution",
+    "timed out",
+    "timeout",
+    "unable to persist",
+    "wrong version number",
+)
 
 by_queue = attrgetter("queue")
 
@@ -65,13 +92,22 @@ def run(celery: ServiceCelery, stop: Event) -> None:
         try:
             publish_due(celery, partial(publish_batch, celery), resting)
         except QueueError as error:
-            log.warning("Tasks wait, %s: %s", error, type(error.__cause__).__name__)
+            log.warning("Tasks wait, %s: %s", error, known_cause(error))
             resting |= dict.fromkeys(error.queues, now + SECONDS_AFTER_AN_ERROR)
         except Exception as error:
-            log.warning("Tasks wait, they cannot be published: %s", type(error).__name__)
+            log.warning("Tasks wait, they cannot be published: %s", known_cause(error))
             pause = SECONDS_AFTER_AN_ERROR
         with suppress(OSError):  # a probe that misses it restarts the relay, which loses nothing
             PULSE.touch()
+
+
+def known_cause(error: Exception) -> str:
+    """Return why nothing could be published, without values and secrets."""
+    if isinstance(error, SQLAlchemyError):
+        return cause_of(error)
+    original = error.__cause__ or error
+    said = str(original).lower()
+    return ", ".join([type(original).__name__, *[each for each in CAUSES if each in said][:1]])
 
 
 def publish_due(
@@ -216,13 +252,20 @@ class JobsCollector(Collector):
         self._celery = celery
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Return how many jobs each queue has in each state, and how late it is."""
+        """Return how many jobs each queue has in each state, and how late it is.
+
+        Nothing while the database cannot be asked, which is logged.
+        """
         jobs = GaugeMetricFamily("jobs", "Tasks not done or failed.", labels=["queue", "state"])
         lag = GaugeMetricFamily("jobs_lag_seconds", "Delay of the first.", labels=["queue"])
         with self._celery.flask_app.app_context():
-            now = database_time(db.session())
-            for queue, state, number, due_at in count_jobs(db.session()):
-                jobs.add_metric([queue, state], number)
-                if state == JobState.WAITING:
-                    lag.add_metric([queue], max(0.0, (now - due_at).total_seconds()))
+            try:
+                now, counts = database_time(db.session()), count_jobs(db.session())
+            except SQLAlchemyError as error:
+                log.warning("Jobs are not measured: %s", cause_of(error))
+                return
+        for queue, state, number, due_at in counts:
+            jobs.add_metric([queue, state], number)
+            if state == JobState.WAITING:
+                lag.add_metric([queue], max(0.0, (now - due_at).total_seconds()))
         yield from (jobs, lag)
