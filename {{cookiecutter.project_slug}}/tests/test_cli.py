@@ -10,6 +10,8 @@ from {{ cookiecutter.__package }}.database import Base, db
 from {{ cookiecutter.__package }}.web.idempotency import IdempotencyKey
 
 from .support.api import URL, new_body
+from .support.applications import MakeApp
+from .support.leaks import OUT_OF_REACH, put_out_of_reach
 
 
 def test_housekeeping_deletes_expired_rows(
@@ -26,6 +28,16 @@ def test_housekeeping_deletes_expired_rows(
     assert done.exit_code == 0
     assert done.output.startswith("Deleted: 2 idempotency keys")
     assert session.query(IdempotencyKey).count() == 1
+
+
+def test_housekeeping_without_the_database_is_one_sentence(make_app: MakeApp) -> None:
+    app = make_app()
+    put_out_of_reach(app)
+
+    done = app.test_cli_runner().invoke(args=["housekeeping"])
+
+    assert done.exit_code == 1
+    assert done.output == OUT_OF_REACH
 
 
 def test_commands_are_listed(app: Flask) -> None:

@@ -301,6 +301,16 @@ JOB_MUTANTS = (
         f"{RELAY_TESTS}::test_metrics_are_served_without_the_database",
     ),
     mutant(
+        "traceback of a command",
+        "a command without its database ends with one sentence",
+        f"{PACKAGE}/database/cli.py",
+        (
+            "        with one_sentence():\n            return super().invoke(ctx)",
+            "        return super().invoke(ctx)",
+        ),
+        "tests/jobs/test_cli.py::test_without_the_database_a_command_is_one_sentence",
+    ),
+    mutant(
         "late run not written down",
         "a task that began late is not published again before it ends",
         RECEIPTS,

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from .auth.cli import keys
 {% endif %}
 from .database import Base, db
-from .database.cli import database_commands
+from .database.cli import database_commands, one_sentence
 from .housekeeping import clean_up
 {% if cookiecutter.background_jobs == "celery" %}
 from .jobs.cli import jobs
@@ -39,7 +39,8 @@ def init_app(app: Flask, settings: Settings) -> None:
 @with_appcontext
 def housekeeping() -> None:
     """Delete what is no longer needed, such as expired idempotency keys; run it daily."""
-    click.echo(clean_up(db.session()))
+    with one_sentence():
+        click.echo(clean_up(db.session()))
 
 
 def shell_names() -> dict[str, Any]:

@@ -17,6 +17,8 @@ from {{ cookiecutter.__package }}.auth.api_keys import (
 from {{ cookiecutter.__package }}.clock import utc_now
 
 from ..support.api import URL
+from ..support.applications import MakeApp
+from ..support.leaks import OUT_OF_REACH, put_out_of_reach
 
 RESOURCE = URL.rsplit("/", 1)[1]
 READ = f"{RESOURCE}:read"
@@ -36,6 +38,17 @@ def run(app: Flask, session: Session) -> Run:
         return result
 
     return run
+
+
+def test_without_the_database_a_command_is_one_sentence(make_app: MakeApp) -> None:
+    app = make_app()
+    put_out_of_reach(app)
+
+    for arguments in (["list"], ["create", "--owner", "billing", "--scope", READ]):
+        done = app.test_cli_runner().invoke(args=["keys", *arguments])
+
+        assert done.exit_code == 1
+        assert done.output == OUT_OF_REACH
 
 
 def test_create_shows_the_key_once(run: Run, session: Session) -> None:

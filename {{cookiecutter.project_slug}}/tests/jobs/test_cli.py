@@ -15,6 +15,8 @@ from {{ cookiecutter.__package }}.database.column_types import uuid7
 from {{ cookiecutter.__package }}.jobs import cli, enqueue, relay
 from {{ cookiecutter.__package }}.jobs.models import Job, JobState
 
+from ..support.applications import MakeApp
+from ..support.leaks import OUT_OF_REACH, put_out_of_reach
 from .support.background import PAST, celery_of, idle, jobs_in
 
 Run = Callable[..., Result]
@@ -117,6 +119,21 @@ def test_tasks_are_counted_by_queue_and_state(run: Run) -> None:
 
     name = "{{ cookiecutter.__package }}"
     assert lines == [[name, "failed", "2"], [name, "waiting", "1"]]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["failed"], ["retry", "--all"], ["discard", "--all"], ["stats"]]
+)
+def test_without_the_database_a_command_is_one_sentence(
+    make_app: MakeApp, arguments: list[str]
+) -> None:
+    app = make_app()
+    put_out_of_reach(app)
+
+    done = app.test_cli_runner().invoke(args=["jobs", *arguments])
+
+    assert done.exit_code == 1
+    assert done.output == OUT_OF_REACH
 
 
 def test_a_relay_runs_until_it_is_stopped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

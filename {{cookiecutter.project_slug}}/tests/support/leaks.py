@@ -15,6 +15,9 @@ from {{ cookiecutter.__package }}.database import db
 
 from .probe import Probe
 
+OUT_OF_REACH = "Error: The database reports: ConnectionError: it is out of reach.\n"
+"""What commands say then."""
+
 
 def engine_of(app: Flask) -> Engine:
     """Return the application's engine without a context, because the tests watch contexts end."""
@@ -31,7 +34,7 @@ def put_out_of_reach(app: Flask) -> None:
 
     @event.listens_for(engine_of(app), "do_connect")
     def fail(*_arguments: object) -> None:
-        raise OperationalError(None, None, ConnectionError())
+        raise OperationalError(None, None, ConnectionError("it is out of reach"))
 
 
 def open_sessions() -> int:

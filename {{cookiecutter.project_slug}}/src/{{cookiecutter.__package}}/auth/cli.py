@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from ..database import db
+from ..database.cli import CommandGroup
 from .api_keys import (
     MAX_OWNER_LENGTH,
     MAX_SCOPES_LENGTH,
@@ -21,7 +21,7 @@ from .guard import known_scopes
 
 MAX_DAYS = 36_500
 
-keys = AppGroup("keys", help="Manage API keys.")
+keys = CommandGroup("keys", help="Manage API keys.")
 
 
 @keys.command("create")

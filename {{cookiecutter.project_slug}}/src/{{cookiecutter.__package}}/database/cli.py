@@ -6,6 +6,7 @@ Each imports Alembic itself: the service runs without it, and starts sooner.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 from flask.cli import AppGroup
@@ -21,9 +22,18 @@ DIFFER = 'Models and database differ; `make migration m="..."` writes what is mi
 QUIET_LOGGERS = ("alembic.runtime.plugins", "alembic.autogenerate", "alembic.ddl")
 
 
-def database_commands(settings: ServiceSettings) -> AppGroup:
+class CommandGroup(AppGroup):
+    """Commands that end with one sentence if the database cannot do what they ask."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command of the group."""
+        with one_sentence():
+            return super().invoke(ctx)
+
+
+def database_commands(settings: ServiceSettings) -> CommandGroup:
     """Return the group `db`."""
-    group = AppGroup("db", help="The database's schema.")
+    group = CommandGroup("db", help="The database's schema.")
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -33,9 +43,8 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Migrate forward, to the newest revision or the one given."""
         from . import migrations
 
-        with _one_sentence():
-            for line in migrations.upgrade(settings, revision):
-                click.echo(line)
+        for line in migrations.upgrade(settings, revision):
+            click.echo(line)
 
     @group.command("downgrade", context_settings={"ignore_unknown_options": True})
     @click.argument("revision")
@@ -43,8 +52,7 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Migrate back to the revision given; -1 goes one back, `base` empties the database."""
         from . import migrations
 
-        with _one_sentence():
-            migrations.downgrade(settings, revision)
+        migrations.downgrade(settings, revision)
 
     @group.command("revision")
     @click.option("-m", "--message", required=True, help="What the migration does, in a few words.")
@@ -57,13 +65,12 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         from . import authoring
         from .writer import Wishes
 
-        with _one_sentence():
-            wishes = Wishes.parse(rename, default, drop)
-            written = authoring.write_migration(settings, message, wishes, empty=empty)
-            for note in written.notes:
-                click.echo(note)
-            if written.path is None:
-                click.echo(AGREE)
+        wishes = Wishes.parse(rename, default, drop)
+        written = authoring.write_migration(settings, message, wishes, empty=empty)
+        for note in written.notes:
+            click.echo(note)
+        if written.path is None:
+            click.echo(AGREE)
 
     @group.command("merge")
     @click.option("-m", "--message", default="Merge branches", help="What the branches did.")
@@ -71,16 +78,14 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Write the migration that joins the newest revisions of two branches."""
         from . import authoring
 
-        with _one_sentence():
-            authoring.merge(settings, message)
+        authoring.merge(settings, message)
 
     @group.command("check")
     def check() -> None:
         """Fail if the models and the migrations have drifted apart."""
         from . import authoring
 
-        with _one_sentence():
-            differences = authoring.check(settings)
+        differences = authoring.check(settings)
         for name in differences.not_compared:
             click.echo(f"Not compared: {name}.")
         if differences.found:
@@ -92,8 +97,7 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Show the revision that the database is at."""
         from . import migrations
 
-        with _one_sentence():
-            click.echo(migrations.current(settings))
+        click.echo(migrations.current(settings))
 
     @group.command("sql")
     @click.argument("revisions", default="head")
@@ -101,7 +105,7 @@ def database_commands(settings: ServiceSettings) -> AppGroup:
         """Print the SQL of the migrations; `0001:0002_3f9c1a2b` for a part of them."""
         from . import migrations
 
-        with _one_sentence(), _without_progress():
+        with _without_progress():
             migrations.print_sql(settings, revisions)
 
     return group
@@ -120,8 +124,8 @@ def _without_progress() -> Iterator[None]:
 
 
 @contextmanager
-def _one_sentence() -> Iterator[None]:
-    """End with the message of the error, without a traceback."""
+def one_sentence() -> Iterator[None]:
+    """End a command with the message of the database's error, without a traceback."""
     try:
         yield
     except MigrationError as error:

@@ -6,15 +6,15 @@ from uuid import UUID
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from sqlalchemy import Delete, Select, Update, delete, func, select, update
 
 from ..database import db
+from ..database.cli import CommandGroup
 from .models import Job, JobState, change_rows, count_jobs
 
 MAX_LISTED = 100
 
-jobs = AppGroup("jobs", help="Background jobs: publish them, and see to those that failed.")
+jobs = CommandGroup("jobs", help="Background jobs: publish them, and see to those that failed.")
 job_ids = click.argument("job_ids", type=click.UUID, nargs=-1)
 all_failed = click.option("--all", "all_failed", is_flag=True, help="All that failed.")
 
