@@ -178,6 +178,13 @@ JOB_MUTANTS = (
         f"{TASK_TESTS}::test_a_retry_waits_in_the_table",
     ),
     mutant(
+        "receipt lost with the headers of a retry",
+        "a retry keeps its receipt, whatever its headers are",
+        TASKS,
+        ("            options[\"headers\"] = own | ", "            own = own | "),
+        f"{TASK_TESTS}::test_a_retry_with_other_headers_keeps_its_receipt",
+    ),
+    mutant(
         "failed task forgotten",
         "a task that fails for the last time is kept with its error",
         TASKS,

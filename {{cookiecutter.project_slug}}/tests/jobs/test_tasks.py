@@ -35,6 +35,7 @@ from .support.background import (
     DELIVERED_AGAIN,
     PAST,
     ask,
+    celery_json,
     celery_of,
     change_jobs,
     deliver,
@@ -386,6 +387,21 @@ def test_a_retry_may_have_other_arguments_and_another_queue(
 
     assert [run_all(app) for _ in range(3)] == [["RETRY"], ["RETRY"], ["SUCCESS"]]
     assert (done, jobs_in(committed_db)) == ([0], [])
+
+
+def test_a_retry_with_other_headers_keeps_its_receipt(
+    make_app: MakeApp, committed_db: Engine
+) -> None:
+    def later(self: tasks.ServiceTask) -> None:
+        raise self.retry(headers={"mine": 1, tasks.RECEIPT: False})
+
+    app = make_app(broker_url=BROKER_IS_DOWN)  # it needs none
+    assert deliver(app, sent(app, later, bind=True)) == "RETRY"
+
+    [job] = jobs_in(committed_db)
+    assert job.state == JobState.WAITING
+    headers = celery_json(job)[2]["headers"]
+    assert (headers["mine"], headers[tasks.RECEIPT]) == (1, True)
 
 
 def test_a_task_is_retried_after_any_error_with_growing_pauses(

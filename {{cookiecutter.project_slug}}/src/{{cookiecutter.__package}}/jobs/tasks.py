@@ -78,6 +78,9 @@ class ServiceTask(Task[..., Any]):
         """Retry the task as Celery documents it; without a broker or a database, later."""
         if not self.request.called_directly:
             db.session.remove()  # what failed must not hold a lock while the retry is written
+        own = self.request.headers or {}
+        if own.get(RECEIPT):
+            options["headers"] = own | (options.get("headers") or {}) | {RECEIPT: True}
         try:
             return super().retry(*args, **options)
         except Reject as error:  # Celery would fail the task
