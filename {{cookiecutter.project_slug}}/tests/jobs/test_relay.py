@@ -307,6 +307,39 @@ def test_a_task_is_not_failed_by_a_broker_that_cannot_be_used(
     assert {job.state for job in jobs_in(committed_db)} == {JobState.WAITING}
 
 
+def caused(error: Exception, cause: Exception) -> Exception:
+    """An error with a cause."""
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("lost"), caused(OperationalError("lost"), OSError("lost")), OSError("lost")],
+    ids=["celery", "caused", "kombu"],
+)
+def test_a_task_is_not_failed_by_a_broker_that_is_lost_meanwhile(
+    make_app: MakeApp,
+    committed_db: Engine,
+    broker_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    app = make_app(broker_url=SecretStr(broker_url))
+    enqueue_many(app, 2)
+    celery = celery_of(app)
+
+    def send_task(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(celery, "send_task", send_task)
+
+    with pytest.raises(type(error), match="lost"):
+        publish_due(celery, partial(publish_batch, celery))
+
+    assert {job.state for job in jobs_in(committed_db)} == {JobState.WAITING}
+
+
 @pytest.mark.parametrize("headers", [{"receipt": False, "mine": 1}, None], ids=["other", "none"])
 def test_a_caller_cannot_unmark_the_receipt(
     make_app: MakeApp,
@@ -325,12 +358,6 @@ def test_a_caller_cannot_unmark_the_receipt(
     [found] = sent
     assert found["receipt"] is True
     assert (found.get("mine") == 1) is bool(headers)
-
-
-def caused(error: Exception, cause: Exception) -> Exception:
-    """An error with a cause."""
-    error.__cause__ = cause
-    return error
 
 
 @pytest.mark.parametrize(
