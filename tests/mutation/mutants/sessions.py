@@ -504,7 +504,7 @@ SESSION_MUTANTS = (
         "BEGIN for BEGIN IMMEDIATE",
         "sixteen writers lose nothing",
         SQLITE,
-        (("""f"BEGIN {mode or 'IMMEDIATE'}\"""", '"BEGIN"'),),
+        (('"BEGIN IMMEDIATE"', '"BEGIN"'),),
         (f"{CONCURRENCY}::test_threads_lose_no_update",),
     ),
     Mutant(
