@@ -309,6 +309,16 @@ def test_the_metrics_of_all_workers_are_added(lasting_server: Server) -> None:
     assert lasting_server.get("/metrics")[0] == 404
 
 
+def test_the_files_of_metrics_have_their_space(lasting_server: Server) -> None:
+    """A worker that writes to a file without it is killed once the file system is full."""
+    lasting_server.find_workers()
+
+    files = list(lasting_server.metrics.glob("*/*.db"))
+    assert len(files) >= 6
+    for state in map(Path.stat, files):
+        assert state.st_blocks * 512 >= state.st_size > 0
+
+
 def test_what_a_killed_worker_had_in_use_is_not_counted(lasting_server: Server) -> None:
     name = "database_connections_in_use"
     note = lasting_server.folder / "pid"

@@ -8,6 +8,7 @@ SECURITY = f"{PACKAGE}/web/security.py"
 VALIDATION = f"{PACKAGE}/web/validation.py"
 OIDC = f"{PACKAGE}/auth/oidc.py"
 LOG_TESTS = "tests/observability/test_standard_error.py"
+GUNICORN_TESTS = "tests/test_gunicorn.py"
 METRICS_TESTS = "tests/observability/test_metrics.py"
 PATTERN_TESTS = "tests/observability/test_patterns.py"
 SECRETS = "my_service.observability.logs.SECRETS_IN_TEXT[1]"
@@ -43,6 +44,23 @@ CONDITION_MUTANTS = (
         STANDARD_ERROR,
         (("0.0 if self._is_stuck else MAX_WAIT_SECONDS", "MAX_WAIT_SECONDS"),),
         (f"{LOG_TESTS}::test_a_reader_that_is_stuck_costs_one_wait",),
+    ),
+    Mutant(
+        "workers count in files without space",
+        "a full file system costs metrics, never a worker",
+        f"{OBSERVABILITY}/metrics.py",
+        (("values.MmapedDict = AllocatedFile  # type: ignore[attr-defined]\n", ""),),
+        (f"{GUNICORN_TESTS}::test_the_files_of_metrics_have_their_space",),
+    ),
+    Mutant(
+        "files of metrics grow without space",
+        "a full file system costs metrics, never a worker",
+        f"{OBSERVABILITY}/metrics.py",
+        (("        _take_space(self._f.fileno(), size)\n", ""),),
+        (
+            f"{METRICS_TESTS}::test_a_file_of_metrics_takes_its_space_before_it_is_mapped",
+            f"{METRICS_TESTS}::test_a_full_file_system_costs_new_counters_only",
+        ),
     ),
     Mutant(
         "a failing hook ends the response",

@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import struct
@@ -207,6 +208,50 @@ def test_a_folder_of_metrics_that_is_gone_costs_no_response(
     monkeypatch.setattr(metrics, "Counter", fail)
     assert create_app(settings).test_client().get("/livez").status_code == 200
     assert caplog.messages[-1].startswith("Nothing is measured")
+
+
+def test_a_file_of_metrics_takes_its_space_before_it_is_mapped(tmp_path: Path) -> None:
+    """Or a worker is killed by SIGBUS where a file system is full."""
+    file = tmp_path / "counter_7.db"
+    counted = metrics.AllocatedFile(str(file))
+    sizes = set()
+    for number in range(2000):
+        counted.write_value(f"{'k' * 90}{number}", 1, 0)  # type: ignore[no-untyped-call]
+        state = file.stat()
+        assert state.st_blocks * 512 >= state.st_size
+        sizes.add(state.st_size)
+    counted.close()  # type: ignore[no-untyped-call]
+
+    assert sizes == {2**16, 2**17, 2**18}
+    again = metrics.AllocatedFile(str(file), read_mode=True)
+    assert len(list(again.read_all_values())) == 2000  # type: ignore[no-untyped-call]
+    again.close()  # type: ignore[no-untyped-call]
+
+
+def test_a_full_file_system_costs_new_counters_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(descriptor: int, data: bytes, offset: int) -> int:
+        return write(descriptor, data[: len(data) // 2], offset)
+
+    write = os.pwrite
+    file = tmp_path / "counter_7.db"
+    counted = metrics.AllocatedFile(str(file))
+    counted.write_value("known", 1, 0)  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(os, "pwrite", write_half)
+
+    for full in (
+        lambda: counted.write_value("k" * 2**16, 1, 0),  # type: ignore[no-untyped-call]
+        lambda: metrics.AllocatedFile(str(tmp_path / "counter_8.db")),
+    ):
+        with pytest.raises(OSError, match="No space left") as caught:
+            full()
+        assert caught.value.errno == errno.ENOSPC
+    counted.write_value("known", 2, 0)  # type: ignore[no-untyped-call]
+
+    assert [value for _, value, *_ in counted.read_all_values()] == [2]  # type: ignore[no-untyped-call]
+    counted.close()  # type: ignore[no-untyped-call]
+    assert [path.stat().st_size for path in sorted(tmp_path.iterdir())] == [2**16, 0]
 
 
 def test_a_worker_that_has_just_begun_to_count_hides_no_other(tmp_path: Path) -> None:

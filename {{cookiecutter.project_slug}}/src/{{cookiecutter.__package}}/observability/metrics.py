@@ -4,6 +4,7 @@ Under gunicorn each worker counts in files of its own, and the management proces
 on a port of its own, adds them up; docs/operations.md lists them.
 """
 
+import errno
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+FIRST_SIZE = 65_536
+MOST_BESIDE_THE_KEY = 32
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 WORKER_FILE = re.compile(
@@ -38,6 +41,40 @@ WORKER_FILE = re.compile(
 )
 COMBINE: dict[str, Callable[[float, float], float]] = {"gauge_max": max, "gauge_min": min}
 """How the values of two workers become one; those of all other kinds are added."""
+
+
+class AllocatedFile(MmapedDict):
+    """The file that a worker counts in; raises OSError where the file system has no space for it.
+
+    The library makes a file longer without taking the space. Where that is missing, the write to
+    the mapped file does not fail: it ends the process by SIGBUS, and so each that takes its place.
+    https://github.com/prometheus/client_python/blob/v0.26.0/prometheus_client/mmap_dict.py#L68
+    """
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        if not read_mode:
+            with open(filename, "ab") as file:
+                _take_space(file.fileno(), FIRST_SIZE)
+        super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
+
+    def _init_value(self, key: str) -> None:
+        size = self._capacity
+        while self._used + len(key.encode()) + MOST_BESIDE_THE_KEY > size:
+            size *= 2
+        _take_space(self._f.fileno(), size)
+        super()._init_value(key)  # type: ignore[no-untyped-call]
+
+
+values.MmapedDict = AllocatedFile  # type: ignore[attr-defined]
+
+
+def _take_space(descriptor: int, size: int) -> None:
+    """Fill a file with zeros up to this size. Raises OSError, and leaves the file as it was."""
+    old = os.fstat(descriptor).st_size
+    missing = max(size - old, 0)
+    if os.pwrite(descriptor, bytes(missing), old) < missing:
+        os.ftruncate(descriptor, old)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def init_app(app: Flask) -> None:
@@ -100,13 +137,13 @@ class WorkerMetricsCollector(Collector):
         for kind, files in gone.items():
             total = self._folder / f"{kind}_gone.db"
             combine = COMBINE.get(kind, _add)
-            values: dict[str, float] = {}
+            sums: dict[str, float] = {}
             for file in [total, *files] if total.exists() else files:
                 for key, value, *_ in _read_values(file):
-                    values[key] = combine(values[key], value) if key in values else value
+                    sums[key] = combine(sums[key], value) if key in sums else value
             new = total.with_suffix(".new")
             new.unlink(missing_ok=True)
-            _write_values(new, values)
+            _write_values(new, sums)
             new.replace(total)
             for file in files:
                 file.unlink()
@@ -116,9 +153,9 @@ def _read_values(file: Path) -> Iterable[tuple[str, float, float, int]]:
     return MmapedDict.read_all_values_from_file(file)  # type: ignore[no-any-return,no-untyped-call]
 
 
-def _write_values(file: Path, values: dict[str, float]) -> None:
-    written = MmapedDict(str(file))  # type: ignore[no-untyped-call]
-    for key, value in values.items():
+def _write_values(file: Path, counted: dict[str, float]) -> None:
+    written = AllocatedFile(str(file))
+    for key, value in counted.items():
         written.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
     written.close()  # type: ignore[no-untyped-call]
 
