@@ -1,4 +1,5 @@
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -213,8 +214,10 @@ def test_an_unknown_option_of_a_database_url_is_reported() -> None:
         ("127.0.0.1:http", "holds '127.0.0.1:http', which is not an address to listen on"),
         ("127.0.0.1:65536", "holds '127.0.0.1:65536', which is not an address to listen on"),
         ("unix:/missing/socket", "holds 'unix:/missing/socket', whose folder does not exist"),
+        ("unix:/tmp", "holds 'unix:/tmp', which exists and is not a socket"),
+        ("127.0.0.1:80, nonsense", "holds 'nonsense', which is not an address to listen on"),
     ],
-    ids=["no port", "name of a port", "port", "folder"],
+    ids=["no port", "name of a port", "port", "folder", "no socket", "second"],
 )
 def test_an_address_that_cannot_be_listened_on_is_reported(value: str, message: str) -> None:
     errors = errors_of(database_url=EXAMPLE_URL, bind=value)
@@ -227,8 +230,38 @@ def test_addresses_to_listen_on_are_accepted(value: str) -> None:
     assert Settings.model_validate({"database_url": EXAMPLE_URL, "bind": value}).bind == value
 
 
-def test_one_port_cannot_be_bound_twice() -> None:
-    errors = errors_of(database_url=EXAMPLE_URL, bind="0.0.0.0:9464")
+def test_a_socket_that_is_left_can_be_listened_on(tmp_path: Path) -> None:
+    bind = f"unix:{tmp_path}/s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{tmp_path}/s")
+
+    assert Settings.model_validate({"database_url": EXAMPLE_URL, "bind": bind}).bind == bind
+
+
+def test_addresses_are_separated_by_commas() -> None:
+    made = Settings.model_validate({"database_url": EXAMPLE_URL, "bind": ":80, [::1]:81,fd://3"})
+
+    assert made.addresses == [":80", "[::1]:81", "fd://3"]
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_the_host_of_metrics_may_be_an_address_of_ipv6(host: str) -> None:
+    made = Settings.model_validate({"database_url": EXAMPLE_URL, "metrics_host": host})
+
+    assert made.metrics_host == "::1"
+
+
+@pytest.mark.parametrize("name", ["statement_timeout_seconds", "migration_lock_timeout_seconds"])
+def test_a_limit_of_less_than_a_millisecond_is_reported(name: str) -> None:
+    """It would be none: engines count in milliseconds, and 0 switches the limit off."""
+    errors = errors_of(database_url=EXAMPLE_URL, **{name: 0.0001})
+
+    assert errors == {name: "Input should be greater than or equal to 0.001"}
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:9464", "127.0.0.1:80, [::1]:9464"])
+def test_one_port_cannot_be_bound_twice(bind: str) -> None:
+    errors = errors_of(database_url=EXAMPLE_URL, bind=bind)
 
     assert "is the port of BIND, too" in errors["metrics_port"]
 
@@ -349,7 +382,7 @@ def test_settings_with_which_celery_can_publish_are_accepted(value: str) -> None
 
 
 {% endif %}
-@pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31])
+@pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "k" * 31, " " * 36])
 def test_production_requires_a_secret_of_its_own(key: str | None) -> None:
     errors = errors_of(**PRODUCTION, **({"secret_key": key} if key else {}))
 

@@ -152,9 +152,13 @@ def _check_options(url: URL) -> None:
 {% endif %}
 
 
+def _addresses(bind: str) -> list[str]:
+    return [address.strip() for address in bind.split(",")]
+
+
 def _usable_bind(value: str) -> str:
-    for address in value.split(","):
-        parts = BIND.fullmatch(address.strip())
+    for address in _addresses(value):
+        parts = BIND.fullmatch(address)
         if parts is None or int(parts[1] or 0) > MAX_PORT:
             raise ValueError(
                 f"holds {address!r}, which is not an address to listen on; write it like"
@@ -162,6 +166,8 @@ def _usable_bind(value: str) -> str:
             )
         if parts[2] and not Path(parts[2]).parent.is_dir():
             raise ValueError(f"holds {address!r}, whose folder does not exist")
+        if parts[2] and Path(parts[2]).exists() and not Path(parts[2]).is_socket():
+            raise ValueError(f"holds {address!r}, which exists and is not a socket")
     return value
 
 
@@ -241,6 +247,11 @@ def _usable_webhook(value: str) -> str:
 
 
 {% endif %}
+def _without_brackets(host: str) -> str:
+    """Return an address of IPv6 as a socket takes it, and any other host as it is."""
+    return host.removeprefix("[").removesuffix("]")
+
+
 def _split(value: Any) -> Any:
     """Split a text such as `a, b` into its names."""
     if not isinstance(value, str):
@@ -289,8 +300,8 @@ class ServiceSettings(BaseSettings):
     secret_key: SecretStr = Field(default=SecretStr(DEVELOPMENT_KEY), validate_default=True)
     threads: int = Field(default=4, ge=1, le=64)
     pool_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
-    statement_timeout_seconds: float = Field(default=15.0, gt=0, le=3600)
-    migration_lock_timeout_seconds: float = Field(default=5.0, gt=0, le=3600)
+    statement_timeout_seconds: float = Field(default=15.0, ge=0.001, le=3600)
+    migration_lock_timeout_seconds: float = Field(default=5.0, ge=0.001, le=3600)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
 
     bind: Annotated[str, AfterValidator(_usable_bind)] = "127.0.0.1:8000"
@@ -321,7 +332,7 @@ class ServiceSettings(BaseSettings):
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    metrics_host: str = "127.0.0.1"
+    metrics_host: Annotated[str, AfterValidator(_without_brackets)] = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=0, le=65535)
 
     @classmethod
@@ -336,6 +347,11 @@ class ServiceSettings(BaseSettings):
             raise SystemExit(_explain(error)) from None
         except UnicodeDecodeError:
             raise SystemExit(f"The service cannot start: {env_file} is not UTF-8.") from None
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses to listen on, of `bind`."""
+        return _addresses(self.bind)
 
     @property
     def url_for_migrations(self) -> str:
@@ -358,7 +374,7 @@ class ServiceSettings(BaseSettings):
             return value
         if value.get_secret_value() == DEVELOPMENT_KEY:
             raise ValueError("is required in production; `openssl rand -hex 32` makes one")
-        if len(value.get_secret_value()) < MIN_KEY_LENGTH:
+        if len(value.get_secret_value().strip()) < MIN_KEY_LENGTH:
             raise ValueError(
                 f"is shorter than {MIN_KEY_LENGTH} characters; `openssl rand -hex 32` makes one"
             )
@@ -367,8 +383,8 @@ class ServiceSettings(BaseSettings):
     @field_validator("metrics_port")
     @classmethod
     def _port_of_its_own(cls, value: int, info: ValidationInfo) -> int:
-        parts = BIND.fullmatch(info.data.get("bind", ""))
-        if value and parts and parts[1] and int(parts[1]) == value:
+        found = map(BIND.fullmatch, _addresses(info.data.get("bind", "")))
+        if value and value in [int(parts[1]) for parts in found if parts and parts[1]]:
             raise ValueError("is the port of BIND, too; choose another, or 0 for none")
         return value
 
