@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import tempfile
 from http import HTTPStatus
 from pathlib import Path
@@ -45,7 +46,7 @@ settings = Settings.load()
 logs.configure(settings)
 
 wsgi_app = "{{ cookiecutter.__package }}.wsgi:app"
-bind = settings.bind
+bind = settings.addresses
 
 # Threads wait for the database together; a worker for each core does the computing. Each worker
 # has `threads` database connections at most, so the database sees workers x threads of them.
@@ -140,9 +141,22 @@ def on_starting(server: Arbiter) -> None:
     reject_impossible_options(server)
     make_metrics_folder(server)
     let_new_workers_hear_term(server)
+    reload_usable_settings_only(server)
     if settings.drain_seconds:
         drain_before_stopping(server)
     serve_management(server)
+    keep_management(server)
+
+
+def on_reload(server: Arbiter) -> None:
+    """Serve the management port by the settings as they are now."""
+    if server.management:
+        management.stop(server.management)
+    server.revive_management = revive_management
+    try:
+        serve_management(server)
+    except RuntimeError as error:
+        server.log.error("%s", error)
 
 
 def reject_impossible_options(server: Arbiter) -> None:
@@ -153,6 +167,17 @@ def reject_impossible_options(server: Arbiter) -> None:
         raise RuntimeError("Workers cannot share a pool of connections; remove --preload.")
     if not issubclass(server.cfg.worker_class, worker_class):
         raise RuntimeError("Workers have to record heartbeats; remove --worker-class.")
+    for address in server.cfg.address:
+        if isinstance(address, int) and not is_open_socket(address):
+            raise RuntimeError(f"BIND names fd://{address}, which is not an open socket.")
+
+
+def is_open_socket(descriptor: int) -> bool:
+    """Return whether whoever started this process has opened a socket for it."""
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 def make_metrics_folder(server: Arbiter) -> None:
@@ -164,19 +189,64 @@ def make_metrics_folder(server: Arbiter) -> None:
 
 
 def serve_management(server: Arbiter) -> None:
-    """Serve metrics and probes on a port that is not the public one, by a process of its own."""
+    """Serve metrics and probes on a port that is not the public one, by a process of its own.
+
+    Raises RuntimeError if that port cannot be opened.
+    """
     server.management = 0
     if not settings.metrics_port:
         return
-    address = f"{settings.metrics_host}:{settings.metrics_port}"
+    host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
+    address = f"{host}:{settings.metrics_port}"
     try:
-        server.management = management.start(settings, metrics_folder)
+        server.management = management.start(settings, metrics_folder, server.LISTENERS)
     except OSError as error:
         raise RuntimeError(
             f"Metrics cannot be served on {address} ({error.strerror});"
             " set METRICS_PORT, 0 for none."
         ) from None
     server.log.info("Metrics and probes at: http://%s/metrics", address)
+
+
+def keep_management(server: Arbiter) -> None:
+    """Look each second whether the management process runs, as gunicorn does for its workers."""
+    server.revive_management = revive_management
+    manage_workers = server.manage_workers
+
+    def manage_all() -> None:
+        server.revive_management(server)  # by the settings that were read last
+        manage_workers()
+
+    server.manage_workers = manage_all
+
+
+def revive_management(server: Arbiter) -> None:
+    """Start the management process if there should be one and is none; log what comes of it."""
+    if not settings.metrics_port:
+        return
+    if server.management and management.is_running(server.management):
+        return
+    try:
+        serve_management(server)
+    except RuntimeError as error:
+        server.log.error("%s", error)
+    else:
+        server.log.error("The management process had ended, and was started again")
+
+
+def reload_usable_settings_only(server: Arbiter) -> None:
+    """On HUP go on as before if a setting cannot be used: gunicorn would end, with its workers."""
+    reload = server.handle_hup
+
+    def reload_if_usable() -> None:
+        try:
+            Settings.load()
+        except SystemExit as error:
+            server.log.error("Not reloaded: %s", error)
+        else:
+            reload()
+
+    server.handle_hup = reload_if_usable
 
 
 def drain_before_stopping(server: Arbiter) -> None:

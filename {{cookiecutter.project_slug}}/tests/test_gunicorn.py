@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from {{ cookiecutter.__package }}.settings import Settings
 
@@ -81,6 +82,14 @@ def post_fork(server, worker):
 
 def post_worker_init(worker):
     worker.log.info("TERM was lost")
+"""
+
+# Added to a configuration: who serves the management port.
+NOTE_MANAGEMENT = """
+from pathlib import Path
+
+def when_ready(server):
+    Path("management").write_text(str(server.management))
 """
 
 pytestmark = pytest.mark.slow
@@ -193,6 +202,17 @@ class Server:
         """The lines of the log; each has to be a JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
+    def probe(self, path: str) -> int:
+        """Status of a probe of the management port, 0 if nothing responds there."""
+        try:
+            return self.get(path, self.metrics_port)[0]
+        except OSError:
+            return 0
+
+    def is_managed(self) -> bool:
+        """Whether the management port says that the service can serve."""
+        return self.probe("/readyz") == 200
+
     def metric(self, name: str) -> float:
         """The value of a metric, summed over the workers."""
         status, text = self.get("/metrics", self.metrics_port)
@@ -230,9 +250,11 @@ def ended_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @contextmanager
-def running(settings: Settings, folder: Path, **variables: object) -> Iterator[Server]:
+def running(
+    settings: Settings, folder: Path, config: Path = CONFIG, **variables: object
+) -> Iterator[Server]:
     """Run a server that serves."""
-    made = Server(settings, folder, CONFIG, **variables)
+    made = Server(settings, folder, config, **variables)
     try:
         made.wait_until_ready()
         yield made
@@ -377,6 +399,62 @@ def test_the_management_port_tells_stopped_workers(settings: Settings, tmp_path:
         assert probe("/readyz") == 200
 
 
+def test_a_management_process_that_is_killed_comes_back(settings: Settings, tmp_path: Path) -> None:
+    config = tmp_path / "gunicorn.conf.py"
+    config.write_text(CONFIG.read_text(encoding="utf-8") + NOTE_MANAGEMENT, encoding="utf-8")
+    with running(settings, tmp_path, config) as server:
+        os.kill(int((tmp_path / "management").read_text()), signal.SIGKILL)
+        server.find_logged("The management process had ended")
+        wait_until(server.is_managed, PATIENCE_SECONDS)
+
+        assert server.terminate() == 0
+
+    assert server.log.read_text().count("The management process had ended") == 1
+
+
+def test_a_management_port_that_is_taken_meanwhile_costs_metrics_only(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("METRICS_PORT=0")
+    with running(settings, tmp_path, METRICS_PORT="") as server:
+        assert not server.is_managed()
+        with socket.create_server(("127.0.0.1", server.metrics_port)):
+            (tmp_path / ".env").write_text(f"METRICS_PORT={server.metrics_port}")
+            os.kill(server.process.pid, signal.SIGHUP)
+            server.find_logged("Metrics cannot be served on")
+            server.find_workers()
+        wait_until(server.is_managed, PATIENCE_SECONDS)
+
+
+def test_a_reload_reaches_the_management_process(settings: Settings, tmp_path: Path) -> None:
+    url = make_url(settings.database_url.get_secret_value())
+    missing = url.set(database=f"{url.database}_missing").render_as_string(hide_password=False)
+    file = tmp_path / ".env"
+    file.write_text(f"DATABASE_URL={url.render_as_string(hide_password=False)}")
+    with running(settings, tmp_path, DATABASE_URL="") as server:
+        wait_until(server.is_managed, PATIENCE_SECONDS)
+        file.write_text(f"DATABASE_URL={missing}")
+        os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: server.probe("/readyz") == 503, PATIENCE_SECONDS)
+        assert server.probe("/livez") == 200
+
+
+@pytest.mark.parametrize("line", ["THREADS=none", "SECRET_KEY='\xff'"], ids=["value", "bytes"])
+def test_a_reload_with_a_wrong_setting_changes_nothing(
+    settings: Settings, tmp_path: Path, line: str
+) -> None:
+    with running(settings, tmp_path) as server:
+        workers = server.find_workers()
+        (tmp_path / ".env").write_text(line, encoding="latin-1")
+        os.kill(server.process.pid, signal.SIGHUP)
+        server.find_logged("Not reloaded: The service cannot start")
+        assert server.find_workers() == workers
+
+        (tmp_path / ".env").write_text("THREADS=1")
+        os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: not workers & server.find_workers(), PATIENCE_SECONDS)
+
+
 def test_metrics_outlive_reloads(settings: Settings, tmp_path: Path) -> None:
     labels = '{method="GET",route="/pid",status="200"}'
     with running(settings, tmp_path, WORKERS=1) as server:
@@ -453,6 +531,26 @@ def test_an_option_with_which_nothing_works_is_rejected(
     assert server.process.wait(PATIENCE_SECONDS) == 1
     said = server.log.read_text()
     assert sentence in said
+    assert "Traceback" not in said
+
+
+def test_several_addresses_are_listened_on(settings: Settings, tmp_path: Path) -> None:
+    first, second = two_free_ports()
+    server = Server(settings, tmp_path, BIND=f"127.0.0.1:{first}, 127.0.0.1:{second}")
+    server.port = first
+    try:
+        server.wait_until_ready()
+        assert server.get("/livez", second)[0] == 200
+    finally:
+        server.process.kill()
+
+
+def test_a_socket_that_nobody_has_opened_is_named(settings: Settings, tmp_path: Path) -> None:
+    server = Server(settings, tmp_path, BIND="fd://99")
+
+    assert server.process.wait(PATIENCE_SECONDS) == 1
+    said = server.log.read_text()
+    assert "BIND names fd://99, which is not an open socket." in said
     assert "Traceback" not in said
 
 

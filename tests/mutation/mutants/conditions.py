@@ -275,6 +275,57 @@ CONDITION_MUTANTS = (
         database="postgresql",
     ),
     Mutant(
+        "a management process that is gone stays away",
+        "the management port is served as long as the service is",
+        "gunicorn.conf.py",
+        (("        server.revive_management(server)  # by", "        # by"),),
+        (
+            f"{GUNICORN_TESTS}::test_a_management_process_that_is_killed_comes_back",
+            f"{GUNICORN_TESTS}::test_a_management_port_that_is_taken_meanwhile_costs_metrics_only",
+        ),
+    ),
+    Mutant(
+        "probes by the settings of the start",
+        "a reload reaches the management process",
+        "gunicorn.conf.py",
+        (
+            (
+                "        management.stop(server.management)\n    server.revive",
+                "        return\n    server.revive",
+            ),
+        ),
+        (f"{GUNICORN_TESTS}::test_a_reload_reaches_the_management_process",),
+    ),
+    Mutant(
+        "a wrong setting ends the service at a reload",
+        "a reload with a wrong setting changes nothing",
+        "gunicorn.conf.py",
+        (
+            (
+                "        except SystemExit as error:\n",
+                "        except ZeroDivisionError as error:\n",
+            ),
+        ),
+        (
+            f"{GUNICORN_TESTS}::test_a_reload_with_a_wrong_setting_changes_nothing[value]",
+            f"{GUNICORN_TESTS}::test_a_reload_with_a_wrong_setting_changes_nothing[bytes]",
+        ),
+    ),
+    Mutant(
+        "a limit of nothing",
+        "no setting switches the limit of statements off",
+        f"{PACKAGE}/base_settings.py",
+        (
+            (
+                "statement_timeout_seconds: float = Field(default=15.0, ge=0.001, le=3600)",
+                "statement_timeout_seconds: float = Field(default=15.0, gt=0, le=3600)",
+            ),
+        ),
+        (
+            f"{SETTINGS_TESTS}::test_a_limit_of_less_than_a_millisecond_is_reported[statement_timeout_seconds]",
+        ),
+    ),
+    Mutant(
         "workers without heartbeats",
         "an option of gunicorn with which nothing works is rejected",
         "gunicorn.conf.py",

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -126,6 +127,32 @@ def test_metrics_are_served(server: ManagementServer) -> None:
     assert get(server, "/metrics") == (200, "")
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/nowhere"])
+def test_head_is_get_without_a_body(server: ManagementServer, path: str) -> None:
+    health.record_heartbeat()
+    heads = []
+    for method in ("GET", "HEAD"):
+        connection = HTTPConnection("127.0.0.1", server.server_port)
+        connection.request(method, path)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        assert (method == "GET" and path != "/metrics") == bool(body)
+        kept = [(name, value) for name, value in response.getheaders() if name != "Date"]
+        heads.append((response.status, kept))
+
+    assert heads[0] == heads[1]
+
+
+def test_the_host_may_be_an_address_of_ipv6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ManagementServer, "server_bind", lambda _server: None)
+    for host, family in {"::1": socket.AF_INET6, "127.0.0.1": socket.AF_INET}.items():
+        with ManagementServer(host, 0, tmp_path) as server:
+            assert server.socket.family == family
+
+
 def test_nothing_else_is_served(server: ManagementServer) -> None:
     assert status_of(server, "/openapi.json") == (404, "not found")
     assert get(server, "/livez?verbose")[0] == 503
@@ -149,10 +176,12 @@ def test_the_process_ignores_the_signals_of_a_terminal_and_ends_with_its_loop(
 
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
     monkeypatch.setattr(unserved, "serve_forever", fail)
+    inherited = socket.socket()
 
     with pytest.raises(SystemExit) as ended:
-        unserved.serve(settings)
+        unserved.serve(settings, [inherited])
 
+    assert inherited.fileno() == -1
     assert ended.value.code == 0
     assert {number.name for number in handlers} == {
         "SIGHUP",
@@ -196,9 +225,10 @@ def test_the_parent_leaves_the_port_to_the_process(
 def test_the_process_serves_the_settings(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def serve(server: ManagementServer, given: Settings) -> None:
+    def serve(server: ManagementServer, given: Settings, listeners: Sequence[object]) -> None:
         server.server_close()
         assert given is free
+        assert listeners == ["a listener"]
         sys.exit("served")
 
     free = settings.model_copy(update={"metrics_host": "127.0.0.1", "metrics_port": 0})
@@ -206,12 +236,14 @@ def test_the_process_serves_the_settings(
     monkeypatch.setattr(ManagementServer, "serve", serve)
 
     with pytest.raises(SystemExit, match="served"):
-        management.start(free, tmp_path)
+        management.start(free, tmp_path, ["a listener"])  # type: ignore[list-item]
 
 
 def test_stop_ends_the_process_once() -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        assert management.is_running(process.pid)
         management.stop(process.pid)
+        assert not management.is_running(process.pid)
         with pytest.raises(ProcessLookupError):
             os.kill(process.pid, 0)
 

@@ -1,15 +1,17 @@
 """The management port: metrics and both probes, served by a process of its own.
 
 The threads of all workers may wait for a database that hangs: this process still responds. It is
-forked before gunicorn has a socket or a worker, so it inherits no connection. It learns from
-heartbeats whether the workers live, and has one database connection, with short limits.
+forked by the master, which has no connection, and closes the sockets that listen for the service.
+It learns from heartbeats whether the workers live, and has one database connection, with short
+limits.
 """
 
 import json
 import os
 import signal
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +41,7 @@ class ManagementServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int, folder: Path) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Handler)
         self.parent = os.getpid()
         self.engine: Engine | None = None
@@ -46,12 +49,14 @@ class ManagementServer(ThreadingHTTPServer):
         self.registry.register(WorkerMetricsCollector(folder))
         self.database = threading.Lock()
 
-    def serve(self, settings: ServiceSettings) -> NoReturn:
+    def serve(self, settings: ServiceSettings, listeners: Iterable[socket.socket]) -> NoReturn:
         """Serve in a process that was forked for it, and end it when its parent is gone."""
-        for number in IGNORED_SIGNALS:  # a shell sends these to all processes of a terminal
-            signal.signal(number, signal.SIG_IGN)
-        self.engine = make_probe_engine(settings.database_url.get_secret_value())
         try:
+            for number in IGNORED_SIGNALS:  # a shell sends these to all processes of a terminal
+                signal.signal(number, signal.SIG_IGN)
+            for listener in listeners:
+                listener.close()
+            self.engine = make_probe_engine(settings.database_url.get_secret_value())
             self.serve_forever()
         finally:
             os._exit(0)
@@ -75,6 +80,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Respond to a GET."""
+        self.wfile.write(self._send_head())
+
+    def do_HEAD(self) -> None:
+        """Respond to a HEAD: as to a GET, without the body."""
+        self._send_head()
+
+    def _send_head(self) -> bytes:
+        """Send all that comes before the body, and return the body."""
         routes: dict[str, Callable[[], Content]] = {
             "/livez": _live,
             "/readyz": partial(_ready, self.server),
@@ -87,23 +100,32 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        self.wfile.write(body)
+        return body
 
     def log_message(self, *_: Any) -> None:
         """Log nothing: probes are noise."""
 
 
-def start(settings: ServiceSettings, folder: Path) -> int:
+def start(settings: ServiceSettings, folder: Path, listeners: Iterable[socket.socket] = ()) -> int:
     """Fork the process that serves the management port, and return its id.
 
-    `folder` holds the metrics of the workers. Raises OSError when the port cannot be opened.
+    `folder` holds the metrics of the workers; the process closes the `listeners` of the service.
+    Raises OSError when the port cannot be opened.
     """
     server = ManagementServer(settings.metrics_host, settings.metrics_port, folder)
     pid = os.fork()
     if pid == 0:
-        server.serve(settings)
+        server.serve(settings, listeners)
     server.server_close()
     return pid
+
+
+def is_running(pid: int) -> bool:
+    """Return whether the process that `start` returned has not ended."""
+    try:
+        return os.waitpid(pid, os.WNOHANG) == (0, 0)
+    except ChildProcessError:  # gunicorn has seen its end
+        return False
 
 
 def stop(pid: int) -> None:
