@@ -16,6 +16,7 @@ PROBLEM_TESTS = "tests/web/test_problems.py"
 SETTINGS_TESTS = "tests/test_settings.py"
 SECURITY_TESTS = "tests/web/test_security.py"
 OIDC_TESTS = "tests/auth/test_oidc.py"
+CONCURRENCY_SERVERS = "tests/database/sessions/test_concurrency_servers.py"
 OUTAGES_SERVERS = "tests/database/sessions/test_outages_servers.py"
 WITH_KEYS = (("auth", "api_key"),)
 WITH_OIDC = (("auth", "oidc"),)
@@ -324,6 +325,17 @@ CONDITION_MUTANTS = (
         (
             f"{SETTINGS_TESTS}::test_a_limit_of_less_than_a_millisecond_is_reported[statement_timeout_seconds]",
         ),
+    ),
+    Mutant(
+        "a change of any version loses a race",
+        "a change of any version is made, whatever else is changed meanwhile",
+        f"{PACKAGE}/web/etags.py",
+        (("    if tags.star_tag:", "    if False:"),),
+        (
+            f"{CONCURRENCY_SERVERS}::test_concurrent_patches_of_any_version_are_all_made",
+            f"{CONCURRENCY_SERVERS}::test_a_row_of_any_version_that_is_deleted_meanwhile_is_gone",
+        ),
+        database="postgresql",
     ),
     Mutant(
         "workers without heartbeats",

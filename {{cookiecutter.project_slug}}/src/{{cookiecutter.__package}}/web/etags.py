@@ -6,7 +6,9 @@ The entity tag is the row's version: it is the same in every worker, and needs n
 from typing import Protocol
 
 from pydantic import ConfigDict, Field
-from werkzeug.exceptions import PreconditionFailed, PreconditionRequired
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import object_session
+from werkzeug.exceptions import NotFound, PreconditionFailed, PreconditionRequired
 from werkzeug.http import parse_etags
 
 from .schemas import Parameters
@@ -59,9 +61,23 @@ def matches_if_none_match(row: Versioned, conditions: IfNoneMatchHeader) -> bool
 def check_if_match(row: Versioned, conditions: IfMatchHeader) -> None:
     """Check that a change is based on the row's current version.
 
-    Raises the HTTP errors 428 without If-Match, and 412 if it names another version.
+    For any version the row is read again, and locked until the transaction ends, so that no other
+    change comes between. Raises the HTTP errors 428 without If-Match, 412 if it names another
+    version, and 404 if the row is gone meanwhile.
     """
     if conditions.if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag that you read, or * for any state.")
-    if not parse_etags(conditions.if_match).contains(str(row.version)):
+    tags = parse_etags(conditions.if_match)
+    if tags.star_tag:
+        _lock(row)
+    elif not tags.contains(str(row.version)):
         raise PreconditionFailed("This is not the current state; read it again.")
+
+
+def _lock(row: Versioned) -> None:
+    session = object_session(row)
+    assert session is not None  # noqa: S101  a view changes what it has read
+    try:
+        session.refresh(row, with_for_update={"of": type(row)})
+    except InvalidRequestError:
+        raise NotFound("There is nothing with this id.") from None

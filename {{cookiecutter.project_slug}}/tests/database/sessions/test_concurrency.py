@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from {{ cookiecutter.__package }}.database import db
 from {{ cookiecutter.__package }}.settings import Settings
 
-from ...support.api import URL, new_body
+from ...support.api import ANY, URL, new_body
 from ...support.applications import MakeApp
 from ...support.concurrency import SECONDS, in_threads
 from ...support.leaks import assert_nothing_leaked, count_rows
@@ -125,6 +125,17 @@ def test_one_of_many_concurrent_patches_wins(
     assert Counter(statuses) == {200: 1, 412: WRITERS - 1}
     assert stored(committed_db, row_id).name == f"by {statuses.index(200)}"
     assert stored(committed_db, row_id).version == 2
+
+
+def test_many_concurrent_patches_of_any_version_are_all_made(
+    app: Flask, committed_db: Engine, row_id: UUID
+) -> None:
+    def write(number: int) -> int:
+        change = {"name": f"by {number}"}
+        return app.test_client().patch(f"{URL}/{row_id}", json=change, headers=ANY).status_code
+
+    assert in_threads(write, WRITERS) == [200] * WRITERS
+    assert stored(committed_db, row_id).version == 1 + WRITERS
 
 
 def test_one_of_many_concurrent_patches_and_a_delete_wins(app: Flask, row_id: UUID) -> None:

@@ -69,7 +69,7 @@ def test_a_change_is_one_select_and_one_update(client: FlaskClient, queries: Que
     location = create(client).headers["Location"]
 
     with queries() as statements:
-        client.patch(location, json={"name": "new"}, headers=ANY)
+        client.patch(location, json={"name": "new"}, headers={"If-Match": '"1"'})
 
     assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE"]
 
