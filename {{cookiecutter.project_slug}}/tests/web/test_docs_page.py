@@ -51,6 +51,21 @@ def test_the_page_loads_only_files_of_the_service(app: Flask) -> None:
         assert client.get(f"/{name}").status_code == 200
 
 
+def test_a_file_that_the_caller_has_is_not_sent_again(app: Flask) -> None:
+    client = app.test_client()
+    tag = client.get("/docs/swagger-ui.css").headers["ETag"]
+
+    assert client.get("/docs/swagger-ui.css", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_file_of_another_state_is_a_problem(app: Flask) -> None:
+    response = app.test_client().get("/docs/swagger-ui.css", headers={"If-Match": '"zz"'})
+
+    assert response.status_code == 412
+    assert response.mimetype == "application/problem+json"
+    assert response.get_json()["status"] == 412
+
+
 def test_the_content_security_policy_allows_nothing_else(app: Flask) -> None:
     headers = app.test_client().get("/docs").headers
 

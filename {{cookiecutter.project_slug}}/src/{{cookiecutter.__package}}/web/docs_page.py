@@ -4,11 +4,13 @@ flask-openapi has a page too, but with inline scripts; this one keeps a strict p
 relative, so that they hold behind any prefix.
 """
 
+from http import HTTPStatus
 from pathlib import Path
 
 import flask_openapi_swagger
 from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
 from markupsafe import escape
+from werkzeug.exceptions import PreconditionFailed
 from werkzeug.wrappers import Response as AnyResponse
 
 from .security import POLICY
@@ -54,6 +56,10 @@ def init_app(app: Flask, title: str) -> None:
 
     @pages.get("/docs/<name>")
     def file(name: str) -> Response:
-        return send_from_directory(FOLDER / name.rpartition(".")[2], name)
+        response = send_from_directory(FOLDER / name.rpartition(".")[2], name)
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:  # and holds the whole file
+            response.close()
+            raise PreconditionFailed("The file is in another state.")
+        return response
 
     app.register_blueprint(pages)
