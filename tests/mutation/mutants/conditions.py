@@ -64,6 +64,16 @@ CONDITION_MUTANTS = (
         ),
     ),
     Mutant(
+        "a line after one that was cut off is glued to it",
+        "a line that cannot be written spoils no other",
+        STANDARD_ERROR,
+        (('            text = "\\n" + text\n', "            pass\n"),),
+        (
+            f"{LOG_TESTS}::test_a_line_that_was_cut_off_is_a_line_of_its_own[400]",
+            f"{LOG_TESTS}::test_a_line_that_was_cut_off_is_a_line_of_its_own[1000]",
+        ),
+    ),
+    Mutant(
         "a failing hook ends the response",
         "a hook that fails costs what it would have done",
         f"{OBSERVABILITY}/response_hooks.py",

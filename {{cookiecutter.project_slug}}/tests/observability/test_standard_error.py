@@ -29,6 +29,22 @@ class FullDisk(io.StringIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+class FullForOnce(io.StringIO):
+    """A file on a disk that becomes full, and has space again after one failure."""
+
+    def __init__(self, space: int) -> None:
+        super().__init__()
+        self.space = space
+
+    def write(self, text: str) -> int:
+        written = super().write(text[: self.space])
+        self.space -= written
+        if written < len(text):
+            self.space = 1_000_000
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written
+
+
 @pytest.fixture
 def service(settings: Settings) -> Iterator[Flask]:
     """An application of the test's own."""
@@ -78,6 +94,49 @@ def test_a_stream_that_fails_costs_no_response(
     monkeypatch.setattr(sys, "stderr", stream)
 
     assert_served_without_log(service)
+
+
+@pytest.mark.parametrize("space", [400, 1000])
+def test_a_line_that_was_cut_off_is_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, space: int
+) -> None:
+    """Or the next one, which is written whole, could not be read."""
+    stream, other = FullForOnce(space), io.StringIO()
+    handler = standard_error.StandardErrorHandler()
+    monkeypatch.setattr(sys, "stderr", stream)
+    for line in ("x" * 2500, "second", "third"):
+        handler.write_line(line)
+
+    assert stream.getvalue() == "x" * space + "\nsecond\nthird\n"
+
+    stream.space = 0
+    handler.write_line("fourth")
+    monkeypatch.setattr(sys, "stderr", other)
+    handler.write_line("fifth")
+
+    assert other.getvalue() == "fifth\n"
+
+
+def test_a_line_that_no_reader_takes_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, TextIO]
+) -> None:
+    reader, stream = pipe
+    monkeypatch.setattr(standard_error, "MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(sys, "stderr", stream)
+    os.set_blocking(stream.fileno(), False)
+    handler = standard_error.StandardErrorHandler()
+    line = "x" * 4095
+    written = 0
+    with suppress(BlockingIOError):
+        while True:
+            written += os.write(stream.fileno(), f"{line}\n".encode())
+    handler.write_line("lost")
+    read = b""
+    while len(read) < written:
+        read += os.read(reader, 65536)
+    handler.write_line("next")
+
+    assert os.read(reader, 65536) == b"next\n"
 
 
 def test_a_reader_that_has_ended_costs_no_response(

@@ -28,6 +28,7 @@ class StandardErrorHandler(logging.Handler):
         self._stream: TextIO | None = None
         self._poll: select.poll | None = None
         self._is_stuck = False
+        self._is_cut_off = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of a record."""
@@ -55,11 +56,16 @@ class StandardErrorHandler(logging.Handler):
             raise ValueError("There is no standard error.")
         if stream is not self._stream:
             self._stream, self._poll = stream, _poll_of_pipe(stream)
+            self._is_cut_off = False
+        if self._is_cut_off:  # the line before has no end
+            text = "\n" + text
         for start in range(0, len(text), CHUNK_LENGTH):
             if self._poll is not None:
                 self._wait_for_reader(self._poll)
+            self._is_cut_off = True
             stream.write(text[start : start + CHUNK_LENGTH])
             stream.flush()
+        self._is_cut_off = False
 
     def _wait_for_reader(self, poll: "select.poll") -> None:
         """Return when the pipe can take a chunk. Raises BlockingIOError if it takes too long."""
