@@ -209,7 +209,10 @@ def test_patch_takes_one_checkout_and_sends_nothing_after_its_commit(
     client = app.test_client()
     client.get("/readyz")
     seen = steps_of(
-        lambda: client.patch(f"{URL}/{row_id}", json={"name": "after"}, headers=ANY), app
+        lambda: client.patch(
+            f"{URL}/{row_id}", json={"name": "after"}, headers={"If-Match": '"1"'}
+        ),
+        app,
     )
     assert seen.steps == ["checkout", "SELECT", "UPDATE", "COMMIT"]
 
