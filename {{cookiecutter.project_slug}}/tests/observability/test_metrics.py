@@ -201,8 +201,10 @@ def test_a_folder_of_metrics_that_is_gone_costs_no_response(
 
     service = create_app(settings)
     monkeypatch.setattr(Histogram, "labels", fail)
-    assert [service.test_client().get("/livez").status_code for _ in range(3)] == [200] * 3
-    assert caplog.messages.count("Requests are not measured: No such file or directory") == 1
+    client = service.test_client()
+    assert [client.get("/livez").status_code for _ in range(3)] == [200] * 3
+    assert [client.open("/livez", method=f"BREW{n}").status_code for n in range(3)] == [405] * 3
+    assert caplog.messages.count("Requests are not measured: No such file or directory") == 2
 
     monkeypatch.setattr(metrics, "Gauge", fail)
     monkeypatch.setattr(metrics, "Counter", fail)

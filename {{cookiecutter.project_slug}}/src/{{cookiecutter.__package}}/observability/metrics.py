@@ -199,18 +199,16 @@ def _measure_requests(app: Flask, registry: CollectorRegistry) -> None:
 
     def measure(environ: "WSGIEnvironment", status: int, _headers: Headers) -> None:
         request = environ["werkzeug.request"]
-        key = (request.method, request.url_rule and request.url_rule.rule, status)
+        method = request.method if request.method in METHODS else "other"
+        key = (method, request.url_rule and request.url_rule.rule, status)
         observe = observers.get(key)
         if observe is None:
-            method, route, _ = key
-            known = method in METHODS
             try:
-                observe = seconds.labels(method if known else "other", route or "", status).observe
+                observe = seconds.labels(method, key[1] or "", status).observe
             except OSError as error:  # the folder of metrics is gone
                 log.error("Requests are not measured: %s", error.strerror)
                 observe = _ignore
-            if known:
-                observers[key] = observe
+            observers[key] = observe
         observe(perf_counter() - request_ids_of(environ).began)
 
     add_response_hook(app, measure)
