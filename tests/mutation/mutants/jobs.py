@@ -181,7 +181,7 @@ JOB_MUTANTS = (
         "receipt lost with the headers of a retry",
         "a retry keeps its receipt, whatever its headers are",
         TASKS,
-        ("            options[\"headers\"] = own | ", "            own = own | "),
+        ('            options["headers"] = own | ', "            own = own | "),
         f"{TASK_TESTS}::test_a_retry_with_other_headers_keeps_its_receipt",
     ),
     mutant(
