@@ -115,8 +115,8 @@ SCHEMA_MUTANTS = (
         INNODB,
         (
             (
-                'f"{GET_LOCK}({LOCK_NAME}, {MAX_MIGRATION_SECONDS})"',
-                'f"SELECT {LOCK_NAME}, {MAX_MIGRATION_SECONDS}"',
+                'f"{GET_LOCK}({LOCK_NAME}, {MAX_WAIT_SECONDS})"',
+                'f"SELECT {LOCK_NAME}, {MAX_WAIT_SECONDS}"',
             ),
         ),
         ("tests/database/test_migrations.py::test_second_migration_waits_for_the_first",),

@@ -172,7 +172,7 @@ def test_lock_of_a_migration_that_failed_is_free(empty_database: Settings, tmp_p
 def test_migration_is_not_begun_beside_another(
     empty_database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(innodb, "MAX_MIGRATION_SECONDS", 0)
+    monkeypatch.setattr(innodb, "MAX_WAIT_SECONDS", 0)
     with migration_connection(empty_database) as connection, migration_lock(connection):
         with pytest.raises(RuntimeError, match="did not end in time"):
             upgrade(empty_database)

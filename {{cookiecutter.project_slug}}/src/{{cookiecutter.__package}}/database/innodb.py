@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 MIGRATION_OPTIONS: dict[str, Any] = {}
 MAX_MIGRATION_SECONDS = 3600.0
+MAX_WAIT_SECONDS = MAX_MIGRATION_SECONDS
+"""How long a migration waits for another one to end."""
 
 CONNECT_TIMEOUT_SECONDS = 3
 PING_TIMEOUT_SECONDS = 1.0
@@ -230,7 +232,7 @@ def migration_lock(connection: Connection, lock_timeout_seconds: float = 5.0) ->
     lock is waited for at most `lock_timeout_seconds`, because traffic queues behind a migration
     that waits.
     """
-    query = text(f"{GET_LOCK}({LOCK_NAME}, {MAX_MIGRATION_SECONDS})")
+    query = text(f"{GET_LOCK}({LOCK_NAME}, {MAX_WAIT_SECONDS})")
     if connection.scalar(query) != 1:
         raise MigrationError("Another migration of this database did not end in time.")
     seconds = max(1, round(lock_timeout_seconds))  # the server counts whole seconds
