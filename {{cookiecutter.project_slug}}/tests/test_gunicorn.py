@@ -210,7 +210,7 @@ class Server:
             return 0
 
     def is_managed(self) -> bool:
-        """Whether the management port says that the service can serve."""
+        """Return whether the management port says that the service can serve."""
         return self.probe("/readyz") == 200
 
     def metric(self, name: str) -> float:
@@ -283,7 +283,7 @@ def test_on_term_readiness_goes_first_and_requests_finish(
 
 
 def is_running(process: str) -> bool:
-    """Whether there is a process with this id."""
+    """Return whether there is a process with this id."""
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

@@ -16,7 +16,7 @@ from {{ cookiecutter.__package }}.database import db
 from .probe import Probe
 
 OUT_OF_REACH = "Error: The database reports: ConnectionError: it is out of reach.\n"
-"""What commands say then."""
+"""The sentence with which commands end while the database is out of reach."""
 
 
 def engine_of(app: Flask) -> Engine:

@@ -105,7 +105,7 @@ class CodedBody(RequestModel):
 
 
 class Started(BaseModel):
-    """What was begun."""
+    """The work that was begun."""
 
     id: UUID
 

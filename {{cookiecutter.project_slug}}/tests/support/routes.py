@@ -31,7 +31,7 @@ class Route(NamedTuple):
     endpoint: str
     path: str
     arguments: Schema | None
-    """What the rule reads from the path; None if no path is known that leads to the route."""
+    """The parameters of the path; None if no path is known that leads to the route."""
     operation: Schema
     document: Schema
 

@@ -26,7 +26,7 @@ CREATED = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table"
 
 
 class Lost(NamedTuple):
-    """What goes with the old table, and the statement that makes it again."""
+    """A trigger or index that goes with the old table, and the statement that makes it again."""
 
     kind: str
     name: str

@@ -112,7 +112,7 @@ class SortKey:
 
     @property
     def parsers(self) -> tuple[Parser, Parser]:
-        """What reads the value and the id back from their `str`. Raises TypeError if nothing does.
+        """The parsers of the value and the id, from their `str`. Raises TypeError if one has none.
 
         That of a UUID is the type itself.
         """
