@@ -22,7 +22,7 @@ from .generator import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECIFICATIONS = 340
+SPECIFICATIONS = 450
 
 EVERY_TYPE = (
     "a:string:40:unique b:text:optional c:integer:min=1:max=100000:index d:decimal:12:2:min=0"
